@@ -1,0 +1,20 @@
+"""The project's own files: matrix.yaml (the matrix) and known_failures.yaml, read, checked and typed."""
+
+from runner.config.known_failures import KnownFailure, expired, load_known_failures
+from runner.config.loader import load_config
+from runner.config.model import Defaults, MatrixConfig, Selection, Tolerance
+from runner.config.schema import SCHEMA_FILE, json_schema, schema_text
+
+__all__ = [
+    "SCHEMA_FILE",
+    "Defaults",
+    "KnownFailure",
+    "MatrixConfig",
+    "Selection",
+    "Tolerance",
+    "expired",
+    "json_schema",
+    "load_config",
+    "load_known_failures",
+    "schema_text",
+]
