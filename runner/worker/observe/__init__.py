@@ -1,0 +1,256 @@
+"""Writes down what a model is, as data: the observation that a reader's is compared with.
+
+    observation = Observation(kind)
+    observe_state(observation, model, inputs)            # outputs, weights, optimizer, config, compile
+    observe_signatures(observation, loaded, inputs)      # of an object from tf.saved_model.load
+    observe_resume(observation, model, data, …)          # trains on: changes the model
+    observe_control(observation, build, inputs, folder)  # reader only: the scenario's code with the writer's weights
+    observation.write(folder)
+
+A section that does not apply is null, with the reason in `notes`. A section whose observation raised is
+`{"error": {"type", "message"}}`: a loaded model that cannot be called is a finding, not a fault of the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Callable, Dict, List, Optional
+
+from . import calls, config, layers, optimizer, training
+from .arrays import ARRAYS_NAME, JSON_NAME, Arrays, Reference
+from .plain import error
+from .training import fresh_start, seed_everything, train
+
+__all__ = [
+    "Observation",
+    "built",
+    "fresh_start",
+    "has_outputs_of",
+    "kind_of",
+    "observe_control",
+    "observe_resume",
+    "observe_signatures",
+    "observe_state",
+    "seed_everything",
+    "train",
+]
+
+SCHEMA = 1
+SECTIONS = ("outputs", "weights", "optimizer", "config", "compile", "resume", "signatures", "control")
+
+
+def kind_of(model: Any, declared: str) -> str:
+    """What kind of object it really is: "keras" where the format says so and it is a Keras model, else as it behaves.
+
+    `keras.models.load_model` returns something that is no Keras model for a SavedModel of a plain tf.Module.
+    """
+    if declared == "keras" and not layers.is_keras_model(model):
+        return "module"
+    return declared
+
+
+def built(build_model: Callable[[], Any], inputs: Any) -> Any:
+    """A model from the scenario's code whose variables exist: it has been called once."""
+    model = build_model()
+    calls.call(model, inputs, kind_of(model, "keras"))
+    return model
+
+
+class Observation:
+    """An observation in the making: sections, notes and arrays."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.arrays = Arrays()
+        self.notes: Dict[str, str] = {}
+        self._json: Dict[str, Any] = {"schema": SCHEMA, "kind": kind, "model_class": None, "interface": None}
+        for section in SECTIONS:
+            self._json[section] = None
+        self.weights: List[layers.Weight] = []
+
+    def set(self, name: str, value: Any) -> None:
+        """Sets a field."""
+        self._json[name] = value
+
+    def get(self, name: str) -> Any:
+        """A field as it stands."""
+        return self._json[name]
+
+    def section(self, name: str, function: Callable[[], Any]) -> None:
+        """Sets a section to what the function returns, or to the exception that it raises."""
+        try:
+            self._json[name] = function()
+        except Exception as problem:
+            self._json[name] = {"error": error(problem)}
+
+    def absent(self, name: str, reason: str) -> None:
+        """Says why a section is null."""
+        self.notes[name] = reason
+
+    def errors(self) -> Dict[str, Dict[str, str]]:
+        """Section to exception, for the sections whose observation raised."""
+        return {
+            name: value["error"]
+            for name, value in self._json.items()
+            if name in SECTIONS and isinstance(value, Mapping) and isinstance(value.get("error"), Mapping)
+        }
+
+    def write(self, folder: str) -> None:
+        """Writes observation.json and arrays.npz; the same observation gives the same bytes."""
+        os.makedirs(folder, exist_ok=True)
+        self.arrays.save(os.path.join(folder, ARRAYS_NAME))
+        with open(os.path.join(folder, JSON_NAME), "w", encoding="utf-8") as file:
+            json.dump(dict(self._json, notes=self.notes), file, allow_nan=False, indent=1)
+
+
+def observe_state(observation: Observation, model: Any, inputs: Any, reference: Optional[str] = None) -> None:
+    """Outputs, weights, optimizer, config and compile; changes nothing but what is created on first use.
+
+    The outputs come first: a model may restore its weights only when it is called. `reference` is the folder of the
+    writer's observation, by which the outputs of a signature get the writer's names.
+    """
+    writer = Reference(reference).json if reference is not None else None
+    arrays, notes = observation.arrays, observation.notes
+    keras = layers.is_keras_model(model)
+    observation.set("model_class", type(model).__name__)
+
+    def outputs() -> Dict[str, Any]:
+        found = calls.call(model, inputs, observation.kind, writer)
+        return {path: arrays.add(value) for path, value in found}
+
+    def weights() -> List[Dict[str, Any]]:
+        observation.weights = layers.weights(model)
+        untracked = [weight.path for weight in observation.weights if not weight.tracked]
+        if untracked:
+            notes["weights"] = "untracked by Keras: %s" % ", ".join(untracked)
+        return [
+            {
+                "path": weight.path,
+                "layer": weight.layer,
+                "role": weight.role,
+                "index": index,
+                "trainable": weight.trainable,
+                "tracked": weight.tracked,
+                "array": arrays.add(weight.variable),
+            }
+            for index, weight in enumerate(observation.weights)
+        ]
+
+    observation.section("outputs", outputs)
+    observation.set("interface", calls.interface(model) if keras else None)
+    observation.section("weights", weights)
+    if not keras:
+        for section in ("optimizer", "config", "compile"):
+            observation.absent(section, "not a Keras model")
+        return
+    observation.section("config", lambda: config.observe(model, notes))
+    if not config.is_compiled(model):
+        for section in ("optimizer", "compile"):
+            observation.absent(section, "the model is not compiled")
+        return
+    observation.section("compile", lambda: config.observe_compile(model))
+    observation.section("optimizer", lambda: optimizer.observe(model.optimizer, observation.weights, arrays))
+
+
+def observe_signatures(observation: Observation, loaded: Any, inputs: Any, reference: Optional[str] = None) -> None:
+    """Names, specs and results of the signatures of an object from tf.saved_model.load."""
+    writer = Reference(reference).json if reference is not None else None
+
+    def one(function: Any) -> Dict[str, Any]:
+        result: Dict[str, Any] = {
+            "inputs": calls.spec_json(function.structured_input_signature[1]),
+            "outputs": calls.spec_json(function.structured_outputs),
+            "results": None,
+        }
+        try:
+            values = calls.call_signature(function, inputs, writer)
+            result["results"] = {name: observation.arrays.add(values[name]) for name in sorted(values)}
+        except Exception as problem:
+            result["error"] = error(problem)
+        return result
+
+    observation.section(
+        "signatures", lambda: {name: one(function) for name, function in sorted(loaded.signatures.items())}
+    )
+
+
+def observe_resume(observation: Observation, model: Any, data: Any, steps: int, seed: int, fresh: bool = False) -> None:
+    """Goes on training; with `fresh` (in the writer) also from the same weights with a new optimizer. Comes last.
+
+    `data` is what the scenario's training_data returned, or None. A model that is not compiled is an error in a
+    reader, as it is for its user.
+    """
+    if data is None:
+        observation.absent("resume", "the scenario has no training_data")
+        return
+    if not layers.is_keras_model(model):
+        observation.absent("resume", "not a Keras model")
+        return
+    if fresh and not config.is_compiled(model):
+        observation.absent("resume", "the model is not compiled")
+        return
+
+    def resume() -> Dict[str, Any]:
+        x, y = data
+        arrays, weights = observation.arrays, observation.weights
+        before = training.values_of(weights)
+        result = training.resume(model, x, y, steps, seed, weights, arrays)
+        if fresh:
+            result["fresh"] = training.resume_fresh(model, x, y, steps, seed, weights, before, arrays)
+        return result
+
+    observation.section("resume", resume)
+
+
+def observe_control(
+    observation: Observation, build_model: Callable[[], Any], inputs: Any, reference: str, seed: int
+) -> None:
+    """The scenario's code in this environment with the writer's weights, on the same inputs.
+
+    Where its outputs differ from the writer's, the code computes differently here; where the loaded model's differ
+    from these, loading lost something. Weights are set in order, by shape; names that differ are listed.
+    `control` is {"outputs": {path: REF} | null, "renamed": [[writer's path, path here], …], "error": … | null}.
+    """
+
+    def control() -> Dict[str, Any]:
+        writer = Reference(reference)
+        fresh_start(seed)
+        model = built(build_model, inputs)
+        here = layers.weights(model)
+        there = writer.json["weights"]
+        if not isinstance(there, list):
+            raise ValueError("the writer's weights were not observed")
+        shapes = [list(weight.variable.shape) for weight in here]
+        if shapes != [entry["array"]["shape"] for entry in there]:
+            raise ValueError(
+                "rebuilt, the model has other weights: %s, and the writer's has %s"
+                % (
+                    ["%s %s" % (weight.path, shape) for weight, shape in zip(here, shapes)],
+                    ["%s %s" % (entry["path"], entry["array"]["shape"]) for entry in there],
+                )
+            )
+        for weight, entry in zip(here, there):
+            weight.variable.assign(writer.array(entry["array"]))
+        outputs = calls.call(model, inputs, kind_of(model, "keras"), writer.json)
+        renamed = [[entry["path"], weight.path] for weight, entry in zip(here, there) if weight.path != entry["path"]]
+        return {
+            "outputs": {path: observation.arrays.add(value) for path, value in outputs},
+            "renamed": renamed,
+            "error": None,
+        }
+
+    try:
+        observation.set("control", control())
+    except Exception as problem:
+        observation.set("control", {"outputs": None, "renamed": [], "error": error(problem)})
+
+
+def has_outputs_of(observation: Observation, reference: str) -> bool:
+    """Whether the outputs are those of a written observation (its folder), bit for bit."""
+    writer = Reference(reference)
+    here, there = observation.get("outputs"), writer.json["outputs"]
+    if not isinstance(here, dict) or not isinstance(there, dict) or "error" in here or here.keys() != there.keys():
+        return False
+    return all(observation.arrays.equals(here[path], writer, there[path]) for path in here)
