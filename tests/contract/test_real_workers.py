@@ -1,0 +1,165 @@
+"""The real worker with a real TensorFlow behind the executors venv and docker: one save, one load, one sudden death."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import fake_mounts
+
+from runner.config import Defaults
+from runner.envs.provision import EnvironmentCache, default_cache_root
+from runner.envs.uvtool import Uv
+from runner.executors.base import Executor, Mounts, WorkerProcess
+from runner.executors.choose import choose_executor
+from runner.executors.engine import RUN_LABEL, EngineUnavailableError, connect
+from runner.executors.supply import EnvironmentSupply
+from runner.executors.venv import RUN_VARIABLE, marked_processes
+from runner.models import Environment
+
+pytestmark = pytest.mark.real
+
+LOCKS = Path(__file__).parents[2] / "locks"
+ENVIRONMENT = Environment(id="2.15.1", tensorflow="2.15.1", python="3.11")
+SECONDS = 180.0
+
+SCENARIO = '''
+"""A dense layer."""
+import tensorflow as tf
+
+def build_model():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))])
+    model.compile("adam", "mse")
+    return model
+
+def inputs(rng):
+    return rng.rand(4, 3).astype("float32")
+'''
+
+ENDLESS = SCENARIO.replace("    model = ", "    while True: pass\n    model = ")
+
+
+def make(kind: str, run: str) -> Executor:
+    cache = EnvironmentCache(root=default_cache_root())
+    supply = EnvironmentSupply(locks=LOCKS, cache=cache, uv=Uv(cache=cache.downloads), say=print)
+    executor, _ = choose_executor(kind, [ENVIRONMENT], defaults=Defaults(), supply=supply, say=print, run=run)
+    return executor
+
+
+def begin(executor: Executor, folder: Path, scenario: str) -> tuple[WorkerProcess, Mounts]:
+    mounts = fake_mounts(folder)
+    (mounts.scenarios / "scenario.py").write_text(scenario)
+    return executor.start(executor.prepare(ENVIRONMENT), mounts), mounts
+
+
+def save_job(worker: WorkerProcess, mounts: Mounts) -> dict[str, Any]:
+    return {
+        "kind": "save",
+        "scenario": worker.to_worker(mounts.scenarios / "scenario.py"),
+        "saver": "h5",
+        "folder": worker.to_worker(mounts.work / "save"),
+        "seed": 0,
+        "steps": 1,
+    }
+
+
+def send(worker: WorkerProcess, job: dict[str, Any]) -> None:
+    worker.send({"kind": "jobs", "jobs": [job], "timeout": 100, "memory": 2 << 30})
+
+
+def result(worker: WorkerProcess, job: dict[str, Any]) -> dict[str, Any]:
+    send(worker, job)
+    events = [worker.receive(SECONDS) for _ in range(3)]
+    assert [event["event"] for event in events] == ["started", "result", "ended"], events
+    found: dict[str, Any] = events[1]["result"]
+    return found
+
+
+@pytest.fixture(params=["venv", pytest.param("docker", marks=pytest.mark.docker)])
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "docker":
+        try:
+            connect()
+        except EngineUnavailableError as error:
+            pytest.skip(error.what)
+    return str(request.param)
+
+
+@pytest.fixture
+def executor(kind: str, tmp_path: Path) -> Iterator[Executor]:
+    made = make(kind, f"real-{os.getpid()}-{tmp_path.name}")
+    yield made
+    made.sweep()
+
+
+def test_a_model_is_saved_and_loaded(executor: Executor, tmp_path: Path) -> None:
+    worker, mounts = begin(executor, tmp_path, SCENARIO)
+    assert worker.hello["tensorflow"] == "2.15.1"
+    assert worker.hello["start_method"] == "fork"
+    saved = result(worker, save_job(worker, mounts))
+    assert saved["status"] == "ok", saved
+    artifact = mounts.work / "save" / "artifact" / saved["artifact"]["name"]
+    assert artifact.read_bytes().startswith(b"\x89HDF")
+    loaded = result(
+        worker,
+        {
+            **save_job(worker, mounts),
+            "kind": "load",
+            "format": "h5",
+            "artifact": worker.to_worker(artifact),
+            "reference": worker.to_worker(mounts.work / "save" / saved["observation"]),
+            "folder": worker.to_worker(mounts.work / "load"),
+        },
+    )
+    assert loaded["status"] == "ok", loaded
+    worker.close()
+
+
+def test_spawned_children_work_too(executor: Executor, tmp_path: Path) -> None:
+    mounts = fake_mounts(tmp_path)
+    (mounts.scenarios / "scenario.py").write_text(SCENARIO)
+    worker = executor.start(executor.prepare(ENVIRONMENT), mounts, start_method="spawn")
+    assert worker.hello["start_method"] == "spawn"
+    assert result(worker, save_job(worker, mounts))["status"] == "ok"
+    worker.close()
+
+
+def live(kind: str, run: str, folder: Path, ready: Any) -> None:
+    """The life of a tfmatrix that will be killed while a job of its worker never ends."""
+    worker, mounts = begin(make(kind, run), folder, ENDLESS)
+    send(worker, save_job(worker, mounts))
+    ready.put(worker.receive(SECONDS)["event"])
+    time.sleep(600)
+
+
+def test_nothing_goes_on_when_tfmatrix_is_killed_during_a_job(kind: str, tmp_path: Path) -> None:
+    run = f"killed-{os.getpid()}-{tmp_path.name}"
+    context = multiprocessing.get_context("spawn")
+    ready = context.Queue()
+    process = context.Process(target=live, args=(kind, run, tmp_path, ready))
+    process.start()
+    assert ready.get(timeout=SECONDS) == "started"
+    assert running(kind, run)
+    process.kill()
+    process.join()
+    deadline = time.monotonic() + 20
+    while running(kind, run) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not running(kind, run)
+    if kind == "docker":
+        make(kind, run).sweep()
+
+
+def running(kind: str, run: str) -> list[Any]:
+    if kind == "venv":
+        if not sys.platform.startswith("linux"):
+            pytest.skip("needs /proc")
+        return list(marked_processes((RUN_VARIABLE, run)))
+    found: list[Any] = connect().client.containers(filters={"label": f"{RUN_LABEL}={run}"})
+    return found
