@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from observation_builder import Draft, DraftWeight, loaded, trained
+
+from runner.checks.calibration import measure_noise, with_noise
+from runner.checks.comparison import compare
+from runner.checks.result import holds
+from runner.checks.signatures import check_signatures
+from runner.checks.tolerance import Tolerance
+
+
+@pytest.mark.parametrize("section", ["outputs", "weights", "config", "compile", "optimizer", "resume", "signatures"])
+def test_what_only_the_writer_had_is_lost(section: str) -> None:
+    draft = loaded()
+    setattr(draft, section, None)
+    draft.notes[section] = "the loader gave none"
+    check = compare(trained().build(), draft.build())[section]
+    assert check["status"] == "fail"
+    assert "the loader gave none" in check["detail"][0]
+
+
+@pytest.mark.parametrize("section", ["outputs", "weights", "config", "compile", "optimizer", "resume", "signatures"])
+def test_what_the_writer_lacks_does_not_apply(section: str) -> None:
+    ours = trained()
+    setattr(ours, section, None)
+    ours.notes[section] = "the scenario has none"
+    checks = compare(ours.build(), loaded().build())
+    assert (checks[section]["status"], checks[section]["detail"]) == (
+        "not-applicable",
+        ["the writer has none: the scenario has none"],
+    )
+
+
+def test_what_the_format_does_not_promise_does_not_apply() -> None:
+    draft = Draft(kind="module", outputs=loaded().outputs, weights=loaded().weights)
+    checks = compare(trained().build(), draft.build(), applicable=("load", "outputs", "weights", "warnings"))
+    assert {name: check["status"] for name, check in checks.items()} == {
+        "outputs": "pass",
+        "weights": "pass",
+        "config": "not-applicable",
+        "compile": "not-applicable",
+        "optimizer": "not-applicable",
+        "resume": "not-applicable",
+        "signatures": "not-applicable",
+    }
+
+
+@pytest.mark.parametrize("section", ["outputs", "weights", "config", "compile", "optimizer", "resume", "signatures"])
+def test_exception_while_observing_the_loaded_model_is_an_error(section: str) -> None:
+    draft = loaded()
+    setattr(draft, section, {"error": {"type": "ValueError", "message": "Layer has no weights\nat all"}})
+    check = compare(trained().build(), draft.build())[section]
+    assert check["status"] == "error"
+    assert check["detail"] == ["the loaded model raises ValueError: Layer has no weights"]
+
+
+def test_exception_in_the_writer_already_does_not_apply() -> None:
+    ours, theirs = trained(), loaded()
+    for draft in (ours, theirs):
+        draft.config = {"error": {"type": "NotImplementedError", "message": "get_config"}}
+    assert compare(ours.build(), theirs.build())["config"]["status"] == "not-applicable"
+
+
+def test_tolerances_are_asked_for_by_check() -> None:
+    asked: list[str] = []
+
+    def tolerance_for(check: str) -> Tolerance:
+        asked.append(check)
+        return Tolerance(atol=10.0)
+
+    draft = loaded()
+    draft.outputs[""] += 1
+    assert compare(trained().build(), draft.build(), tolerance_for=tolerance_for)["outputs"]["status"] == "pass"
+    assert asked == ["outputs", "resume", "signatures"]
+
+
+def test_25_million_numbers_are_compared_in_seconds() -> None:
+    values = np.random.default_rng(0).normal(size=(5000, 5000)).astype("float32")
+    other = values.copy()
+    other[::7] += np.float32(1e-6)
+    ours, theirs = (Draft(weights=[DraftWeight("a/kernel", item)], outputs={"": item}) for item in (values, other))
+    start = time.perf_counter()
+    checks = compare(ours.build(), theirs.build())
+    # About one second per check on an idle core.
+    assert time.perf_counter() - start < 20
+    assert checks["weights"]["changed"] == 1
+    assert checks["outputs"]["elements"] == 25_000_000
+
+
+def test_signature_specs_and_results() -> None:
+    def changed(side: str, spec: dict[str, object]) -> list[str]:
+        draft = loaded()
+        name = next(iter(draft.signatures["serving_default"][side]))
+        draft.signatures["serving_default"][side][name] = spec
+        return check_signatures(trained().build(), draft.build(), Tolerance())["detail"]
+
+    assert changed("inputs", {"dtype": "float32", "shape": [None, 5]}) == [
+        "serving_default.inputs.x: shape [None, 4] → [None, 5]"
+    ]
+    assert changed("outputs", {"dtype": "float64", "shape": [None, 3]}) == [
+        "serving_default.outputs.y: dtype float32 → float64"
+    ]
+    draft = loaded()
+    draft.signatures["serving_default"]["results"]["y"][0, 0] = 0.9
+    check = check_signatures(trained().build(), draft.build(), Tolerance())
+    assert (check["status"], check["argmax_flips"]) == ("fail", 1)
+    assert check["detail"][0].startswith("signature 'serving_default': 1 of 3 values of 'y'")
+
+
+def test_signature_that_raises() -> None:
+    draft = loaded()
+    draft.signatures["serving_default"] |= {"results": None, "error": {"type": "ValueError", "message": "no"}}
+    detail = check_signatures(trained().build(), draft.build(), Tolerance())["detail"]
+    assert detail == ["signature 'serving_default' raises ValueError: no"]
+
+
+def test_signature_inputs_renamed() -> None:
+    draft = loaded()
+    draft.signatures["serving_default"]["inputs"] = {"inputs": {"dtype": "float32", "shape": [None, 4]}}
+    assert check_signatures(trained().build(), draft.build(), Tolerance())["detail"] == [
+        "serving_default.inputs: 'x' is missing",
+        "serving_default.inputs: 'inputs' is there but was not in the writer",
+    ]
+
+
+def test_repeated_runs_without_noise() -> None:
+    assert measure_noise([trained().build(), trained().build(), trained().build()]) == {}
+
+
+def test_noise_is_the_largest_difference_of_any_two_runs() -> None:
+    runs = [trained(), trained(), trained()]
+    runs[1].outputs[""][0, 0] += np.float32(1e-3)
+    runs[2].outputs[""][0, 0] -= np.float32(1e-3)
+    runs[2].resume["losses"][2] = 0.3012
+    runs[2].resume["weights_after"][0] = runs[2].resume["weights_after"][0] + np.float32(0.5)
+    runs[1].signatures["serving_default"]["results"]["y"][0, 0] = 0.2
+    noise = measure_noise([run.build() for run in runs])
+    assert noise["outputs"][""]["max_abs"] == pytest.approx(2e-3, rel=1e-3)
+    assert noise["resume"]["losses"]["max_abs"] == pytest.approx(1e-4, rel=1e-2)
+    assert noise["resume"]["weights_after/dense/kernel"]["max_abs"] == pytest.approx(0.5, rel=1e-3)
+    assert list(noise["signatures"]) == ["serving_default/y"]
+    tolerance_for = with_noise(noise, lambda check: (None, None))
+    assert all(
+        holds(check) for check in compare(runs[1].build(), runs[2].build(), tolerance_for=tolerance_for).values()
+    )
+    # Without it, the same difference fails.
+    assert compare(runs[1].build(), runs[2].build())["outputs"]["status"] == "fail"
+
+
+def test_infinite_noise_is_no_floor() -> None:
+    tolerance_for = with_noise({"outputs": {"": {"max_abs": "inf", "max_ulp": 1}}}, lambda check: (0.5, None))
+    assert tolerance_for("outputs") == Tolerance(rtol=0.5, floor={})

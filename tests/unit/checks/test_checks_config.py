@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from observation_builder import Draft, loaded, trained
+
+from runner.checks.compilation import check_compile
+from runner.checks.config import check_config
+from runner.checks.presentation import DEFAULTS, IGNORED, compare_configs
+
+
+def _object(name: str, /, **config: Any) -> dict[str, Any]:
+    return {"module": "keras", "class_name": name, "config": config, "registered_name": None}
+
+
+POLICY = _object("DTypePolicy", name="mixed_float16")
+FORWARD = {"class_name": "GRU", "config": {"units": 3, "go_backwards": False}}
+BACKWARD = {"class_name": "GRU", "config": {"units": 3, "go_backwards": True}}
+
+
+@pytest.mark.parametrize(
+    ("owner", "before", "after"),
+    [
+        (
+            "Dense",
+            {"kernel_initializer": _object("GlorotUniform", seed=None)},
+            {"kernel_initializer": "glorot_uniform"},
+        ),
+        (
+            "Dense",
+            {"kernel_initializer": {"class_name": "Zeros", "config": {}, "shared_object_id": 7}},
+            {"kernel_initializer": _object("Zeros")},
+        ),
+        (
+            "LSTM",
+            {"recurrent_initializer": _object("OrthogonalInitializer", gain=1.0)},
+            {"recurrent_initializer": _object("Orthogonal", gain=1.0)},
+        ),
+        (
+            "Dense",
+            {"kernel_regularizer": _object("L2", l2=0.01)},
+            {"kernel_regularizer": _object("L2", l2=0.009999999776482582)},
+        ),
+        ("Dense", {"activation": "gelu"}, {"activation": {"class_name": "function", "config": "gelu"}}),
+        ("Dense", {"activation": "<function swish>"}, {"activation": "swish"}),
+        ("Dense", {"activation": "mine>act"}, {"activation": "act"}),
+        ("Dense", {"dtype": "mixed_float16"}, {"dtype": POLICY}),
+        ("Dense", {"dtype": _object("Policy", name="mixed_float16")}, {"dtype": POLICY}),
+        ("Dense", {"units": 4}, {"units": 4, "quantization_config": None}),
+        ("Dense", {"units": 4, "batch_input_shape": [None, 3]}, {"units": 4}),
+        ("InputLayer", {"sparse": False, "ragged": False}, {"sparse": False, "optional": False}),
+        ("Conv2D", {"strides": [1, 1]}, {"strides": [1, 1], "groups": 1}),
+        ("Conv2D", {"kernel_size": (3, 3)}, {"kernel_size": [3, 3]}),
+        ("Conv2D", {"kernel_size": {"class_name": "__tuple__", "items": [3, 3]}}, {"kernel_size": [3, 3]}),
+        ("BatchNormalization", {"axis": [3]}, {"axis": 3}),
+        ("BatchNormalization", {"axis": 3}, {"axis": 3, "renorm": False, "renorm_momentum": 0.99}),
+        ("LeakyReLU", {"alpha": 0.3}, {"negative_slope": 0.3}),
+        ("LSTM", {"units": 4, "implementation": 2, "time_major": False}, {"units": 4, "zero_output_for_mask": False}),
+        ("Bidirectional", {"layer": FORWARD}, {"layer": FORWARD, "backward_layer": BACKWARD}),
+        (
+            "Lambda",
+            {"function": ["4wEAAA", None, None], "function_type": "lambda", "module": "m", "arguments": {}},
+            {"function": {"class_name": "__lambda__", "config": {"code": "4wEB"}}, "arguments": {}},
+        ),
+        ("Adam", {"clipnorm": 1, "decay": 0.0}, {"clipnorm": 1.0}),
+        ("Adam", {"use_ema": False, "ema_momentum": 0.99}, {"use_ema": False}),
+        ("", {"reduction": "auto"}, {"reduction": "sum_over_batch_size"}),
+        ("", {"weight_decay": None}, {"weight_decay": None}),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_presentation_is_no_difference(owner: str, before: dict, after: dict, turned: bool) -> None:
+    if turned:
+        before, after = after, before
+    found = compare_configs(before, after, owner=owner)
+    assert found.differences == ()
+    assert found.aside == ()
+
+
+@pytest.mark.parametrize(
+    ("owner", "before", "after", "path"),
+    [
+        ("Dense", {"activation": "relu"}, {"activation": "linear"}, "activation"),
+        ("Dense", {"activation": "relu"}, {"activation": None}, "activation"),
+        ("Dense", {"units": 4}, {"units": 5}, "units"),
+        ("Dense", {"use_bias": False}, {}, "use_bias"),
+        ("Dense", {"use_bias": False}, {"use_bias": True}, "use_bias"),
+        ("Dense", {"flag": 1}, {"flag": True}, "flag"),
+        ("Dense", {"kernel_regularizer": _object("L2", l2=0.01)}, {"kernel_regularizer": None}, "kernel_regularizer"),
+        (
+            "Dense",
+            {"kernel_regularizer": _object("L2", l2=0.01)},
+            {"kernel_regularizer": _object("L2", l2=0.02)},
+            "kernel_regularizer.config.l2",
+        ),
+        (
+            "Dense",
+            {"kernel_initializer": _object("RandomNormal", stddev=0.1)},
+            {"kernel_initializer": "random_normal"},
+            "kernel_initializer.config.stddev",
+        ),
+        ("Conv2D", {"groups": 2}, {}, "groups"),
+        ("Conv2D", {"kernel_size": [3, 3]}, {"kernel_size": [3, 5]}, "kernel_size[1]"),
+        ("Conv2D", {"kernel_size": [3, 3]}, {"kernel_size": [3]}, "kernel_size"),
+        ("Mine", {"threshold": 0.5}, {}, "threshold"),
+        ("Mine", {}, {"threshold": 0.5}, "threshold"),
+        (
+            "Bidirectional",
+            {"layer": FORWARD},
+            {"layer": FORWARD, "backward_layer": {"class_name": "GRU", "config": {"units": 5, "go_backwards": True}}},
+            "backward_layer",
+        ),
+        ("Lambda", {"function": "double", "function_type": "function"}, {"function": "triple"}, "function"),
+        ("LeakyReLU", {"alpha": 0.3}, {"negative_slope": 0.01}, "negative_slope"),
+        ("Adam", {"use_ema": True, "ema_momentum": 0.9}, {"use_ema": True, "ema_momentum": 0.99}, "ema_momentum"),
+    ],
+)
+def test_meaning_is_a_difference(owner: str, before: dict, after: dict, path: str) -> None:
+    found = compare_configs(before, after, owner=owner)
+    assert [change.path for change in found.differences] == [path]
+
+
+def test_argument_new_to_the_readers_keras_is_set_aside() -> None:
+    found = compare_configs({"units": 4}, {"units": 4, "novelty": 0.5}, same_keras=False)
+    assert found.differences == ()
+    assert [str(change) for change in found.aside] == ["novelty: 0.5 is there but was not in the writer"]
+
+
+def test_argument_that_the_readers_keras_dropped_is_a_difference() -> None:
+    found = compare_configs({"units": 4, "oldie": 0.5}, {"units": 4}, same_keras=False)
+    assert [str(change) for change in found.differences] == ["oldie: 0.5 is missing"]
+
+
+def test_seeds_are_set_aside() -> None:
+    before = {"seed": None, "kernel_initializer": _object("GlorotUniform", seed=1)}
+    found = compare_configs(before, {"seed": 3, "kernel_initializer": "glorot_uniform"})
+    assert found.differences == ()
+    assert [change.path for change in found.aside] == ["seed", "kernel_initializer.config.seed"]
+
+
+def test_every_rule_has_a_reason() -> None:
+    assert all(IGNORED.values())
+    assert all(reason for _, reason in DEFAULTS.values())
+
+
+def _config(theirs: Draft, **options: Any) -> dict[str, Any]:
+    return check_config(trained().build(), theirs.build(), **options)
+
+
+def test_equal_configs_pass() -> None:
+    check = _config(loaded())
+    assert (check["status"], check["layers"], check["differences"], check["aside"]) == ("pass", 5, [], [])
+
+
+def test_paths_name_layer_and_key() -> None:
+    draft = loaded()
+    draft.layer("dense")["config"]["activation"] = "linear"
+    check = _config(draft)
+    assert check["differences"] == ["dense.activation"]
+    assert check["detail"] == ["dense.activation: 'relu' → 'linear'"]
+
+
+def test_lost_added_and_reordered_layers() -> None:
+    draft = loaded()
+    layers = draft.config["layers"]
+    del layers[2]
+    layers.append({"path": "noise", "class": "GaussianNoise", "config": {}})
+    layers[0], layers[1] = layers[1], layers[0]
+    assert _config(draft)["differences"] == ["dropout", "noise", "order of layers"]
+
+
+def test_class_of_a_layer_and_of_the_model() -> None:
+    draft = loaded()
+    draft.layer("dense")["class"] = "Conv1D"
+    draft.config["class"] = "Functional"
+    assert _config(draft)["detail"] == [
+        "class: 'Sequential' → 'Functional'",
+        "dense.class: 'Dense' → 'Conv1D'",
+    ]
+
+
+def test_trainable_and_policy() -> None:
+    draft = loaded()
+    draft.config["trainable"]["dense"] = False
+    draft.config["dtype_policies"][""] = "mixed_float16"
+    assert _config(draft)["detail"] == ["dense.trainable: True → False", "dtype: 'float32' → 'mixed_float16'"]
+
+
+def test_inputs_are_not_layers() -> None:
+    draft = loaded()
+    draft.config["layers"].insert(0, {"path": "input_1", "class": "InputLayer", "config": {}})
+    assert _config(draft)["status"] == "pass"
+
+
+def test_mask_operations_of_keras_3_are_set_aside() -> None:
+    draft = loaded()
+    draft.config["layers"].append({"path": "not_equal", "class": "NotEqual", "config": {}})
+    assert _config(draft, same_keras=False)["aside"] == ["not_equal"]
+    assert _config(draft)["status"] == "fail"
+
+
+def test_layer_without_get_config_is_not_compared() -> None:
+    ours, theirs = trained(), loaded()
+    ours.layer("dense")["config"] = None
+    ours.notes["config/dense"] = "get_config: NotImplementedError: no"
+    check = check_config(ours.build(), theirs.build())
+    assert check["status"] == "pass"
+    assert check["detail"] == ["dense: not compared, the writer's get_config: NotImplementedError: no"]
+    assert check_config(theirs.build(), ours.build())["differences"] == ["dense.config"]
+
+
+def _compile(theirs: Draft, ours: Draft | None = None) -> dict[str, Any]:
+    return check_compile((ours or trained()).build(), theirs.build())
+
+
+def test_learning_rate_is_compared_as_float32() -> None:
+    draft = loaded()
+    draft.compile["hyperparameters"]["learning_rate"] = 0.0010000000474974513
+    assert _compile(draft)["status"] == "pass"
+    draft.compile["hyperparameters"]["learning_rate"] = 0.0011
+    assert _compile(draft)["detail"] == ["hyperparameters.learning_rate: 0.001 → 0.0011"]
+
+
+def test_hyperparameters_and_schedules() -> None:
+    ours, theirs = trained(), loaded()
+    schedule = _object("ExponentialDecay", initial_learning_rate=0.1, decay_steps=10, decay_rate=0.9, staircase=False)
+    ours.compile["hyperparameters"] = {"learning_rate": schedule, "clipnorm": 1.0, "weight_decay": 0.004}
+    theirs.compile["hyperparameters"] = {"learning_rate": 0.1}
+    assert _compile(theirs, ours)["differences"] == [
+        "hyperparameters.learning_rate",
+        "hyperparameters.clipnorm",
+        "hyperparameters.weight_decay",
+    ]
+    theirs.compile["hyperparameters"] = {**ours.compile["hyperparameters"]}
+    theirs.compile["hyperparameters"]["learning_rate"] = {
+        **schedule,
+        "config": {**schedule["config"], "decay_steps": 9},
+    }
+    assert _compile(theirs, ours)["differences"] == ["hyperparameters.learning_rate.config.decay_steps"]
+
+
+def test_lost_loss_and_metric() -> None:
+    draft = loaded()
+    draft.compile["loss"] = None
+    draft.compile["metrics"] = []
+    assert _compile(draft)["detail"] == [
+        "the loss 'mean_squared_error' is lost",
+        "metrics: ['mean_absolute_error', 'accuracy'] → []",
+    ]
+
+
+def test_arguments_of_a_loss() -> None:
+    ours, theirs = trained(), loaded()
+    ours.compile["loss"] = {"name": "huber", "config": {"delta": 0.5}}
+    theirs.compile["loss"] = "huber"
+    assert _compile(theirs, ours)["differences"] == ["loss"]
+
+
+def test_optimizer_class() -> None:
+    draft = loaded()
+    draft.compile["optimizer"] = "SGD"
+    assert _compile(draft)["differences"] == ["optimizer"]
+
+
+def test_not_compiled() -> None:
+    draft = loaded()
+    draft.compile = None
+    draft.notes["compile"] = "the model is not compiled"
+    assert _compile(draft)["status"] == "fail"

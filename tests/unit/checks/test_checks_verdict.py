@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from runner.checks.result import errored, failed, not_applicable, passed
+from runner.checks.verdict import judge
+from runner.models import Status
+
+ERROR = {"type": "ValueError", "message": "Unknown layer: 'MyLayer'", "traceback": "Traceback …"}
+
+
+@dataclass
+class Job:
+    status: str = "ok"
+    phase: str | None = None
+    reason: str | None = None
+    error: Mapping[str, Any] | None = None
+    warnings: tuple[Mapping[str, Any], ...] = ()
+
+
+OK = Job()
+CHECKS = {"outputs": passed(), "weights": passed(), "optimizer": not_applicable("none")}
+
+
+def test_pass() -> None:
+    verdict = judge(OK, OK, CHECKS)
+    assert (verdict.status, verdict.failed_checks, verdict.error) == (Status.PASS, (), None)
+    assert list(verdict.checks) == ["load", "outputs", "weights", "optimizer", "warnings"]
+
+
+def test_drift_names_the_failed_checks_in_order() -> None:
+    verdict = judge(OK, OK, {"resume": errored("raises"), "outputs": failed("differs"), "weights": passed()})
+    assert (verdict.status, verdict.failed_checks) == (Status.DRIFT, ("outputs", "resume"))
+
+
+def test_load_error() -> None:
+    verdict = judge(OK, Job("error", "load", error=ERROR), None)
+    assert (verdict.status, verdict.failed_checks) == (Status.LOAD_ERROR, ("load",))
+    assert verdict.error == {"phase": "load", **ERROR}
+    assert verdict.checks["load"]["detail"] == ["ValueError: Unknown layer: 'MyLayer'"]
+
+
+def test_save_error_is_the_cells() -> None:
+    verdict = judge(Job("error", "save", error=ERROR), None, None)
+    assert (verdict.status, verdict.checks, verdict.failed_checks) == (Status.SAVE_ERROR, {}, ())
+    assert verdict.error == {"phase": "save", **ERROR}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("crash", Status.CRASH), ("memory", Status.CRASH), ("timeout", Status.TIMEOUT)],
+)
+@pytest.mark.parametrize("side", ["save", "load"])
+def test_death_on_either_side(status: str, expected: Status, side: str) -> None:
+    error = {"type": "SIGSEGV", "message": "killed by SIGSEGV", "traceback": "Fatal Python error"}
+    job = Job(status, None, "killed by SIGSEGV", error)
+    verdict = judge(job, None, None) if side == "save" else judge(OK, job, None)
+    assert verdict.status is expected
+    assert verdict.error == {"phase": side, **error}
+    assert verdict.failed_checks == (() if side == "save" else ("load",))
+
+
+@pytest.mark.parametrize(("status", "expected"), [("infra", Status.INFRA_ERROR), ("skipped", Status.SKIPPED)])
+def test_what_was_not_measured_fails_no_check(status: str, expected: Status) -> None:
+    job = Job(status, reason="the worker was lost")
+    for verdict in (judge(job, None, None), judge(OK, job, None)):
+        assert (verdict.status, verdict.failed_checks) == (expected, ())
+        assert verdict.error is not None
+        assert verdict.error["message"] == "the worker was lost"
+
+
+def test_unsupported_is_said_of_writers_only() -> None:
+    job = Job("unsupported", "start", "model.export came with Keras 2.13")
+    assert judge(job, None, None).status is Status.UNSUPPORTED
+    verdict = judge(OK, job, None)
+    assert verdict.status is Status.LOAD_ERROR
+    assert verdict.error is not None
+    assert verdict.error["message"] == "model.export came with Keras 2.13"
+
+
+def test_what_nobody_compared_does_not_pass() -> None:
+    with pytest.raises(ValueError, match="nothing was compared"):
+        judge(OK, OK, None)
+    with pytest.raises(ValueError, match="no outcome"):
+        judge(OK, None, None)
+    verdict = judge(OK, OK, {"outputs": not_applicable("none"), "weights": not_applicable("none")})
+    assert verdict.status is Status.INFRA_ERROR
+
+
+def test_warnings_are_counted_and_never_fail() -> None:
+    def warning(message: str, phase: str = "load", channel: str = "python", count: int = 1) -> dict[str, Any]:
+        return {"phase": phase, "channel": channel, "category": "UserWarning", "message": message, "count": count}
+
+    save = Job(warnings=(warning("saving to /tmp/a/m.h5", "save", "logging", 2),))
+    load = Job(warnings=(warning("saving to /tmp/b/m.h5"), warning("no training configuration", count=3)))
+    verdict = judge(save, load, CHECKS)
+    check = verdict.checks["warnings"]
+    assert (verdict.status, check["status"]) == (Status.PASS, "pass")
+    assert (check["save"]["total"], check["load"]["total"]) == (2, 4)
+    assert check["save"]["by_phase"] == {"save": 2}
+    assert check["load"]["by_channel"] == {"python": 4}
+    assert check["save"]["fingerprints"] == check["load"]["fingerprints"][:1]
+    assert check["only_load"] == 1
