@@ -1,0 +1,120 @@
+"""Text that others wrote (messages, names, reasons), made fit for a line of a table, a terminal, or Markdown.
+
+Nothing that comes out of `one_line` can move a cursor, end a line, or fail to encode.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Code:
+    """Text to be shown to the letter: a cell id, a command, a message."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """An address. Shown as a link only where it is http(s)."""
+
+    url: str
+
+
+Inline = tuple[str | Code | Link, ...]
+"""A line of a report. Plain strings are text, never markup."""
+
+# Underscores within a word are text in GitHub's Markdown; at its edge they are emphasis.
+_MARKDOWN = re.compile(r"[\\`*\[\]<~&$]|(?<![^\W_])_|_(?![^\W_])")
+_MARKDOWN_AT_START = re.compile(r"^([>#+=-]|\d+[.)](?=\s|$))")
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]+")
+
+
+def one_line(text: object, limit: int = 200) -> str:
+    """The text in at most `limit` characters of one line: white space folded, unprintable characters escaped."""
+    raw = str(text)
+    # Four for each one shown is plenty, and a megabyte of output is not walked through for its first words.
+    head = raw[: 4 * limit]
+    shown = "".join(char if char.isprintable() else _escape(char) for char in " ".join(head.split()))
+    if len(shown) > limit or len(raw) > len(head):
+        return shown[: limit - 1].rstrip() + "…"
+    return shown
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def number(value: float) -> str:
+    """A figure as short as it is useful: `3e-4`, `0.02`, `12`, `1e6`, `nan`, `inf`."""
+    if value == 0:
+        return "0"
+    if 0.01 <= abs(value) < 1000:
+        return f"{value:.2g}" if abs(value) < 99.5 else f"{value:.0f}"
+    return re.sub(r"e([+-])0?(\d)", lambda match: f"e{match[1].replace('+', '')}{match[2]}", f"{value:.0e}")
+
+
+def figure(value: object) -> float | None:
+    """A recorded figure as a float, also where it stands as "nan" or "inf"; None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and value not in ("nan", "inf", "-inf"):
+        return None
+    return float(value)
+
+
+def with_code(text: str) -> Inline:
+    """A docstring's line as it was meant: what stands between backticks is code."""
+    parts = one_line(text).split("`")
+    if len(parts) % 2 == 0:
+        return (one_line(text),)
+    return tuple(Code(part) if position % 2 else part for position, part in enumerate(parts) if part)
+
+
+def joined(parts: Iterable[Inline], separator: str) -> Inline:
+    """Inline pieces with a separator between them."""
+    result: list[str | Code | Link] = []
+    for part in parts:
+        if result:
+            result.append(separator)
+        result.extend(part)
+    return tuple(result)
+
+
+def to_plain(inline: Inline | str) -> str:
+    """Inline text for a terminal: code stands as it is, so that it can be copied."""
+    if isinstance(inline, str):
+        return inline
+    return "".join(
+        part.text if isinstance(part, Code) else part.url if isinstance(part, Link) else part for part in inline
+    )
+
+
+def to_markdown(inline: Inline | str, *, in_table: bool = False) -> str:
+    """Inline text as GitHub Markdown that shows it to the letter."""
+    parts = (inline,) if isinstance(inline, str) else inline
+    text = "".join(_part_to_markdown(part) for part in parts)
+    text = _MARKDOWN_AT_START.sub(_escape_list_marker, text)
+    # In a table a pipe must be escaped even within code (GitHub Flavored Markdown Spec, 4.10).
+    return text.replace("|", "\\|") if in_table else text
+
+
+def _escape_list_marker(match: re.Match[str]) -> str:
+    return match[0][:-1] + "\\" + match[0][-1]
+
+
+def _part_to_markdown(part: str | Code | Link) -> str:
+    match part:
+        case Code(text=text):
+            longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+            fence = "`" * (longest + 1)
+            # A space keeps a backtick of the text apart from the fence; both are stripped when it is shown.
+            pad = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) or not text else ""
+            return f"{fence}{pad}{text}{pad}{fence}"
+        case Link(url=url):
+            return f"<{url}>" if _URL.fullmatch(url) else _part_to_markdown(url)
+        case _:
+            return _MARKDOWN.sub(r"\\\g<0>", part)
