@@ -1,0 +1,307 @@
+"""What the commands do: puts project, executor, store and progress together. The command line only parses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner import __version__
+from runner.config import Defaults, expired
+from runner.errors import ExitCode, InfrastructureError, UsageError
+from runner.hints import did_you_mean, one_of
+from runner.models import Environment
+from runner.phase import Phase
+from runner.project import Project
+from runner.select import Selector
+from runner.ui import Progress, make_progress
+
+if TYPE_CHECKING:
+    from runner.envs.uvtool import Uv
+    from runner.executors.base import Executor
+    from runner.plan import Plan
+    from runner.store.runs import Run
+
+EXECUTORS = ("auto", "docker", "venv")
+
+BYTES_PER_SLOT = 3 * 2**30
+"""Memory that a busy slot may need: two workers with TensorFlow imported, and what its job takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line may say of a run beside the selection; None leaves it to matrix.yaml."""
+
+    phase: Phase = Phase.ALL
+    executor: str | None = None
+    jobs: int | None = None
+    offline: bool = False
+    isolated: bool = False
+    remedies: bool = True
+    quiet: bool = False
+    results: Path | None = None
+
+
+def plan_project(project: Project, set_name: str | None, selector: Selector) -> Plan:
+    """The plan of a set and a selector, decided as far as the locks tell versions."""
+    from runner.envs.lock import read_lock
+    from runner.plan import make_plan
+    from runner.worker.formats import FORMATS
+
+    selection = project.config.selection(set_name)
+    versions = {}
+    for environment in selection.environments:
+        lock = None if environment.image else read_lock(project.locks, environment)
+        if lock is not None:
+            versions[environment.id] = lock.packages
+    return make_plan(selection, project.scenarios, selector, formats=FORMATS, versions=versions)
+
+
+def run_project(
+    project: Project,
+    *,
+    set_name: str | None = None,
+    selector: Selector | None = None,
+    options: RunOptions | None = None,
+) -> tuple[Run, ExitCode]:
+    """Plans, runs, and returns the finished run with its exit code."""
+    from runner.request import RunRequest
+    from runner.run import execute, exit_code
+    from runner.store.runs import new_run_id
+
+    options = options or RunOptions()
+    plan = plan_project(project, set_name, selector or Selector())
+    defaults = _defaults(project, options.offline)
+    today = datetime.now(UTC)
+    versions = [environment.tensorflow for environment in project.config.environments]
+    ended = expired(project.known_failures, today.date(), versions)
+    run_id = new_run_id(today)
+    legacy = legacy_readers(project.config.environments, plan.environments) if options.remedies else {}
+    environments = [*plan.environments, *(each for each in legacy.values() if each not in plan.environments)]
+    with make_progress(quiet=options.quiet) as progress:
+        for missed in plan.unmatched:
+            progress.warning(str(missed))
+        for entry in ended:
+            progress.warning(
+                f"{project.root / 'known_failures.yaml'}:{entry.line}: ended with {entry.until}: {entry.reason}"
+            )
+        executor, reason = _executor(project, environments, defaults, options.executor, progress, run_id)
+        request = RunRequest(
+            run_id=run_id,
+            plan=plan,
+            scenario_folder=project.scenario_folder,
+            results=options.results or project.results,
+            defaults=defaults,
+            known_failures=[entry for entry in project.known_failures if entry not in ended],
+            legacy_readers=legacy,
+            set_name=set_name,
+            executor_reason=reason,
+            phase=options.phase,
+            slots=options.jobs or slots(defaults),
+            isolated=options.isolated,
+            remedies=options.remedies,
+        )
+        progress.print_preamble(_preamble(project, request.slots, set_name, plan, executor, reason))
+        finished = execute(request, executor, progress)
+    return finished, exit_code(finished)
+
+
+def legacy_readers(all_environments: Sequence[Environment], readers: Sequence[Environment]) -> dict[str, Environment]:
+    """For each reader with Keras 3, the environment of the matrix with the same TensorFlow and tf-keras switched on."""
+    legacy = {
+        environment.tensorflow: environment
+        for environment in all_environments
+        if environment.env.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+    }
+    return {
+        reader.id: legacy[reader.tensorflow]
+        for reader in readers
+        if reader.tensorflow in legacy and "TF_USE_LEGACY_KERAS" not in reader.env
+    }
+
+
+def slots(defaults: Defaults) -> int:
+    """Jobs at once: as matrix.yaml says, or as many as there are CPUs and memory for."""
+    if isinstance(defaults.jobs, int):
+        return defaults.jobs
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(cpus, memory // BYTES_PER_SLOT))
+
+
+def chosen_environments(project: Project, ids: Sequence[str]) -> list[Environment]:
+    """The environments of those ids, all without any; UsageError with a did-you-mean for one that there is not."""
+    return [project.config.environment(each) for each in ids] if ids else list(project.config.environments)
+
+
+def lock_environments(project: Project, ids: Sequence[str], *, check: bool, offline: bool = False) -> ExitCode:
+    """Writes locks: of the named environments anew, else those that are missing. With `check` nothing is written."""
+    from runner.envs.lock import make_lock, read_lock
+
+    missing: list[str] = []
+    environments = [environment for environment in chosen_environments(project, ids) if not environment.image]
+    with make_progress() as progress:
+        uv = _uv(_defaults(project, offline))
+        for environment in environments:
+            if check:
+                if read_lock(project.locks, environment) is None:
+                    missing.append(environment.id)
+            elif ids or read_lock(project.locks, environment) is None:
+                lock = make_lock(project.locks, environment, uv, progress=progress.message)
+                progress.message(f"{environment.id}: TensorFlow {lock.tensorflow}, {len(lock.packages)} packages")
+    if missing:
+        raise UsageError(f"not locked: {', '.join(missing)}", fix="run `tfmatrix lock`")
+    return ExitCode.OK
+
+
+def describe_environments(project: Project) -> list[dict[str, Any]]:
+    """One row per environment of matrix.yaml: its versions, and how large it is where it is provided."""
+    from runner.envs.lock import read_lock
+    from runner.envs.provision import EnvironmentCache, default_cache_root
+
+    provided = {found.lock: found for found in EnvironmentCache(root=default_cache_root()).list_environments()}
+    rows = []
+    for environment in project.config.environments:
+        lock = None if environment.image else read_lock(project.locks, environment)
+        found = provided.get(lock.digest) if lock is not None else None
+        rows.append(
+            {
+                "environment": environment.id,
+                "python": environment.python,
+                "tensorflow": lock.tensorflow if lock else environment.tensorflow,
+                "keras": lock.keras if lock else "",
+                "locked": environment.image or ("yes" if lock else "no"),
+                "provided": "yes" if found else "no",
+                "MB": round(found.bytes / 1e6) if found else None,
+            }
+        )
+    return rows
+
+
+def build_environments(project: Project, ids: Sequence[str], options: RunOptions) -> ExitCode:
+    """Provides environments ahead of a run."""
+    environments = chosen_environments(project, ids)
+    defaults = _defaults(project, options.offline)
+    failed = False
+    with make_progress(quiet=options.quiet) as progress:
+        executor, reason = _executor(project, environments, defaults, options.executor, progress, "build")
+        progress.message(f"executor {executor.name}: {reason}")
+        progress.environments(len(environments))
+        try:
+            for environment in environments:
+                start = time.monotonic()
+                progress.environment_started(environment.id)
+                try:
+                    executor.prepare(environment)
+                except InfrastructureError as error:
+                    failed = True
+                    progress.warning(f"{environment.id} cannot be provided: {error}")
+                else:
+                    progress.environment_ready(environment.id, time.monotonic() - start, "")
+        finally:
+            executor.sweep()
+    return ExitCode.INFRASTRUCTURE if failed else ExitCode.OK
+
+
+def prune_environments(project: Project, *, everything: bool) -> list[str]:
+    """Removes provided environments that no lock of this project asks for; returns a line for each."""
+    from runner.envs.lock import read_lock
+    from runner.envs.provision import EnvironmentCache, default_cache_root
+
+    cache = EnvironmentCache(root=default_cache_root())
+    wanted: set[str] = set()
+    if not everything:
+        locks = [read_lock(project.locks, each) for each in project.config.environments if not each.image]
+        wanted = {lock.digest for lock in locks if lock is not None}
+    known = {found.key: found for found in cache.list_environments()}
+    pruned = cache.prune([key for key, found in known.items() if found.lock in wanted])
+    lines = [f"removed {known[key].environment_id or key}" for key in pruned.keys if key in known]
+    return [*lines, f"{len(pruned.keys)} environments, {pruned.freed_bytes / 1e6:.0f} MB freed"]
+
+
+def clean_up(project: Project, *, store: bool, force: bool) -> list[str]:
+    """Removes what interrupted runs left: containers, work folders; with `store` also everything measured."""
+    from runner.executors.engine import EngineUnavailableError, connect, sweep_all
+
+    lines = []
+    try:
+        lines += [f"removed container {name}" for name in sweep_all(connect().client, force=force)]
+    except EngineUnavailableError as error:
+        lines.append(f"no containers looked for: {error.what}")
+    for folder in [project.results / "store" / "work", *([project.results / "store"] if store else [])]:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            lines.append(f"removed {folder}")
+    return lines
+
+
+def _defaults(project: Project, offline: bool) -> Defaults:
+    """The settings of matrix.yaml, as the command line changes them."""
+    defaults = project.config.defaults
+    if not offline:
+        return defaults
+    return defaults.model_copy(update={"network": defaults.network.model_copy(update={"offline": True})})
+
+
+def _uv(defaults: Defaults) -> Uv:
+    from runner.envs.provision import EnvironmentCache, default_cache_root
+    from runner.envs.uvtool import Network, Uv
+
+    network = Network(offline=defaults.network.offline, timeout=defaults.network.timeout)
+    return Uv(cache=EnvironmentCache(root=default_cache_root()).downloads, network=network)
+
+
+def _executor(
+    project: Project,
+    environments: Sequence[Environment],
+    defaults: Defaults,
+    asked: str | None,
+    progress: Progress,
+    run_id: str,
+) -> tuple[Executor, str]:
+    from runner.envs.provision import EnvironmentCache, default_cache_root
+    from runner.executors.choose import choose_executor
+    from runner.executors.supply import EnvironmentSupply
+
+    setting = asked or defaults.executor
+    if setting not in EXECUTORS:
+        raise UsageError(
+            f"unknown executor {setting!r}", expected=one_of(EXECUTORS), fix=did_you_mean(setting, EXECUTORS)
+        )
+    return choose_executor(
+        setting,
+        environments,
+        defaults=defaults,
+        supply=EnvironmentSupply(
+            locks=project.locks,
+            cache=EnvironmentCache(root=default_cache_root()),
+            uv=_uv(defaults),
+            say=progress.message,
+        ),
+        say=progress.message,
+        run=run_id,
+    )
+
+
+def _preamble(
+    project: Project, jobs: int, set_name: str | None, plan: Plan, executor: Executor, reason: str
+) -> list[str]:
+    """The resolved options and where the caches lie: the log of a nightly job explains itself."""
+    from runner.envs.provision import default_cache_root
+
+    counts = plan.counts()
+    chosen = f"set {set_name}" if set_name else "everything"
+    return [
+        f"tfmatrix {__version__} in {project.root}",
+        f"selection    {chosen}: {counts['environments']} environments, {counts['scenarios']} scenarios, "
+        f"{counts['formats']} formats, {counts['saves']} saves, {counts['cells']} cells",
+        f"executor     {executor.name}: {reason}",
+        f"jobs         {jobs} at once",
+        f"cache        {default_cache_root()}",
+        f"results      {project.results}",
+    ]

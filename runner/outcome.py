@@ -1,0 +1,71 @@
+"""What a save or a load came to: from a worker's events to the data that the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+INFRA = "infra"
+"""The outcome says nothing about the model: a worker was lost, or tfmatrix itself failed. Never stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one job came to.
+
+    `status` is ok, error (an exception of the code under test), unsupported, crash, timeout, memory, or infra. `phase`
+    is where it ended, `error` the exception (type, message, traceback). `artifact` holds digest, bytes, name and kind
+    of what a save wrote; `observation` the digest of the observation's folder. `ended` is how the child ended where it
+    did not return a result. Seconds by phase are wall time in the child. `flaky`: a second try came to something else.
+    """
+
+    status: str
+    phase: str | None = None
+    reason: str | None = None
+    error: Mapping[str, Any] | None = None
+    warnings: tuple[Mapping[str, Any], ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    artifact: Mapping[str, Any] | None = None
+    observation: str | None = None
+    ended: Mapping[str, Any] | None = None
+    flaky: bool = False
+
+    @property
+    def total_seconds(self) -> float:
+        """Wall time of all phases; of the child, where it died."""
+        if self.ended is not None:
+            return float(self.ended["seconds"])
+        return sum(self.seconds.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON types."""
+        return {**asdict(self), "warnings": [dict(warning) for warning in self.warnings]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Outcome:
+        """The inverse of to_json()."""
+        return cls(**{**data, "warnings": tuple(data["warnings"])})
+
+    @classmethod
+    def infra(cls, reason: str, log: str = "") -> Outcome:
+        """An outcome that says only that tfmatrix could not measure."""
+        return cls(
+            status=INFRA, reason=reason, error={"type": "InfrastructureError", "message": reason, "traceback": log}
+        )
+
+    @classmethod
+    def of_death(cls, ended: Mapping[str, Any]) -> Outcome:
+        """The outcome of the job during which a child ended: `ended` is the worker's last event."""
+        reason = ended["reason"]
+        if reason == "timeout":
+            sentence = "over its time limit"
+        elif reason == "memory":
+            sentence = f"over its memory limit (peak {ended['peak_bytes'] / 2**20:.0f} MiB)"
+        elif ended["signal"]:
+            sentence = f"killed by {ended['signal']}"
+        else:
+            sentence = f"the process ended (exit code {ended['exit_code']}) before the job returned"
+        status = reason if reason in ("timeout", "memory") else "crash"
+        error = {"type": ended["signal"] or status, "message": sentence, "traceback": ended["output"]}
+        return cls(status=status, reason=sentence, error=error, ended=dict(ended))

@@ -1,0 +1,51 @@
+"""What a run is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.config import Defaults, KnownFailure
+from runner.models import Environment
+from runner.phase import Phase
+from runner.plan import Plan
+
+RESUME_STEPS = 3
+"""Training steps after the save (writer) or the load (reader) whose losses are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """Everything a run needs to know.
+
+    `results` is the folder that holds `runs/` and `store/`. `known_failures` are those that still count.
+    `legacy_readers` maps a reader to the environment with its TensorFlow and tf-keras, which remedies may use.
+    `isolated` gives every job a fresh worker: slow, and shows that sharing one changes nothing.
+    """
+
+    run_id: str
+    plan: Plan
+    scenario_folder: Path
+    results: Path
+    defaults: Defaults
+    known_failures: Sequence[KnownFailure] = ()
+    legacy_readers: Mapping[str, Environment] = field(default_factory=dict)
+    set_name: str | None = None
+    executor_reason: str = ""
+    phase: Phase = Phase.ALL
+    slots: int = 2
+    isolated: bool = False
+    remedies: bool = True
+    resume_steps: int = RESUME_STEPS
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What, beside code and packages, decides a measurement; part of every key of the store."""
+        return {
+            "seed": self.defaults.seed,
+            "steps": self.resume_steps,
+            "timeout": self.defaults.timeout,
+            "memory": self.defaults.memory,
+        }
