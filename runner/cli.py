@@ -15,6 +15,8 @@ import click
 import typer
 
 from runner import __version__
+from runner.analysis.explain import ExplainFormat
+from runner.analysis.warnings import CatalogueFormat
 from runner.errors import ExitCode, TfmatrixError
 from runner.phase import Phase
 from runner.report.render import ReportFormat
@@ -219,6 +221,12 @@ def run(
         bool, typer.Option("--isolated", help="A fresh worker for every job: slow; shows that sharing changes nothing.")
     ] = False,
     remedies: Annotated[bool, typer.Option(help="Try the documented workarounds on what fails.")] = True,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Entries of known_failures.yaml that ended, match nothing or pass: error.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Add today's unexpected failures to known_failures.yaml, for review.")
+    ] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -241,6 +249,8 @@ def run(
             offline=offline,
             isolated=isolated,
             remedies=remedies,
+            strict=strict,
+            accept=accept,
             quiet=quiet,
         ),
     )
@@ -270,6 +280,41 @@ def report(
         write_atomically(output, render(found, report_format))
     else:
         write(found, report_format, sys.stdout)
+
+
+@app.command()
+def explain(
+    target: Annotated[str, typer.Argument(help="A cell id, a cause (C-…), a warning (W-…), or a glob on cell ids.")],
+    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    explain_format: Annotated[ExplainFormat, typer.Option("--format", help="How.")] = ExplainFormat.TEXT,
+    whole_traceback: Annotated[bool, typer.Option("--traceback", help="The whole traceback.")] = False,
+    project: ProjectOption = Path(),
+) -> None:
+    """Explain one cell (evidence, attribution, remedies), or one cause with all its cells.
+
+    Examples: `tfmatrix explain lstm/h5/2.15.1/2.21.0` · `tfmatrix explain 'lstm/**'` · `tfmatrix explain C-3fa9c1`
+    """
+    from runner.analysis.explain import explain as explained
+    from runner.store.runs import read_run
+
+    found = read_run(_project(project).results, reference)
+    typer.echo(explained(found, target, fmt=explain_format, traceback=whole_traceback), nl=False)
+
+
+@app.command()
+def warnings(
+    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    catalogue_format: Annotated[CatalogueFormat, typer.Option("--format", help="How.")] = CatalogueFormat.MD,
+    project: ProjectOption = Path(),
+) -> None:
+    """List every warning that saving and loading gave, in which versions, and whether it predicts a failure.
+
+    Examples: `tfmatrix warnings` · `tfmatrix warnings --format csv --run previous`
+    """
+    from runner.analysis.warnings import catalogue, render
+    from runner.store.runs import read_run
+
+    typer.echo(render(catalogue(read_run(_project(project).results, reference)), catalogue_format), nl=False)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import __version__
-from runner.config import Defaults, expired
+from runner.config import Defaults, KnownFailure, expired
 from runner.errors import ExitCode, InfrastructureError, UsageError
 from runner.hints import did_you_mean, one_of
 from runner.models import Environment
@@ -43,6 +43,8 @@ class RunOptions:
     offline: bool = False
     isolated: bool = False
     remedies: bool = True
+    strict: bool = False
+    accept: bool = False
     quiet: bool = False
     results: Path | None = None
 
@@ -108,7 +110,31 @@ def run_project(
         )
         progress.print_preamble(_preamble(project, request.slots, set_name, plan, executor, reason))
         finished = execute(request, executor, progress)
-    return finished, exit_code(finished)
+        code = exit_code(finished)
+        stale = [*ended, *stale_entries(finished, project.known_failures)]
+        if options.strict and stale:
+            lines = ", ".join(str(entry.line) for entry in stale)
+            progress.warning(
+                f"{project.root / 'known_failures.yaml'}: ended, unmatched or fixed entries: lines {lines}"
+            )
+            code = code or ExitCode.INCOMPATIBLE
+        if options.accept and code is ExitCode.INCOMPATIBLE:
+            from runner.accept import add_entries, proposals
+
+            added = add_entries(project.root / "known_failures.yaml", proposals(finished))
+            progress.message(f"{added} entries proposed in {project.root / 'known_failures.yaml'}: review them")
+            code = ExitCode.OK
+    return finished, code
+
+
+def stale_entries(run: Run, entries: Sequence[KnownFailure]) -> list[KnownFailure]:
+    """Entries that no failing cell of the run needs, of those that cover any cell of it."""
+    stale = []
+    for entry in entries:
+        covered = [record for record in run.records if entry.covers(record.id)]
+        if covered and not any(entry.matches(record.id, record.status) for record in covered):
+            stale.append(entry)
+    return stale
 
 
 def legacy_readers(all_environments: Sequence[Environment], readers: Sequence[Environment]) -> dict[str, Environment]:
@@ -226,11 +252,13 @@ def prune_environments(project: Project, *, everything: bool) -> list[str]:
 
 def clean_up(project: Project, *, store: bool, force: bool) -> list[str]:
     """Removes what interrupted runs left: containers, work folders; with `store` also everything measured."""
-    from runner.executors.engine import EngineUnavailableError, connect, sweep_all
+    from runner.executors.engine import EngineUnavailableError, connect, remove_images, sweep_all
 
     lines = []
     try:
-        lines += [f"removed container {name}" for name in sweep_all(connect().client, force=force)]
+        client = connect().client
+        lines += [f"removed container {name}" for name in sweep_all(client, force=force)]
+        lines += [f"removed image {name}" for name in remove_images(client)]
     except EngineUnavailableError as error:
         lines.append(f"no containers looked for: {error.what}")
     for folder in [project.results / "store" / "work", *([project.results / "store"] if store else [])]:

@@ -15,10 +15,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from runner.analysis.environments import Versions
+from runner.analysis.policy import promised
 from runner.errors import InfrastructureError
 from runner.executors.base import Executor, Mounts, Prepared, WorkerProcess
 from runner.judgement import Judge, Judgement
-from runner.models import CellId, CellRecord, Environment, Status
+from runner.models import CellId, CellRecord, CheckStatus, Environment, Status
 from runner.outcome import INFRA, Outcome
 from runner.phase import Phase
 from runner.plan import Save
@@ -103,8 +105,7 @@ class Execution:
         self._work.mkdir(parents=True, exist_ok=True)
         try:
             self._measure()
-            if self._request.remedies:
-                self._add_remedies_of_other_formats()
+            self._complete_records()
             self._writer.update_header({"noise": self._judge.noise})
         finally:
             shutil.rmtree(self._work, ignore_errors=True)
@@ -374,28 +375,52 @@ class Execution:
         promised = self._judge.promised(load.cell, load.saved)
         failing.tries.append(attempt(remedy.name, verdict.status, verdict.checks, promised, error))
 
-    def _add_remedies_of_other_formats(self) -> None:
-        """Another format that the writer could have saved in instead is a cell of its own: no need to try it."""
-        groups: dict[tuple[str, str, str], list[CellRecord]] = defaultdict(list)
+    # What only the whole run tells
+
+    def _complete_records(self) -> None:
+        """Adds to the records what needs the others: promises of the version policy, other formats as remedies."""
+        siblings: dict[tuple[str, str, str], list[CellRecord]] = defaultdict(list)
         for record in self._records.values():
-            groups[record.scenario, record.writer, record.reader].append(record)
-        for group in groups.values():
-            for record in group:
-                if not record.status.is_incompatibility:
-                    continue
-                tries = list(self._tries.get(record.id, ()))
-                own_saver = self._plan.savers[record.format]
-                promised = [name for name, check in record.checks.items() if check["status"] != "not-applicable"]
-                for other in group:
-                    if self._plan.savers[other.format] == own_saver or other.status not in (Status.PASS, Status.DRIFT):
-                        continue
-                    found = attempt(SAVE_AS + other.format, other.status, other.checks, promised or other.checks, "")
-                    if found.brings_back_the_model:
-                        tries.append(found)
-                if tries:
-                    chosen = best(tries, record.failed_checks, record.status)
-                    entries = tuple(each.to_json() for each in tries)
-                    self._writer.add(replace(record, remedies=entries, remedy=chosen))
+            siblings[record.scenario, record.writer, record.reader].append(record)
+        for cell, record in list(self._records.items()):
+            completed = replace(record, promised=self._is_promised(cell))
+            if self._request.remedies and record.status.is_incompatibility:
+                completed = self._with_other_formats(completed, siblings[cell.scenario, cell.writer, cell.reader])
+            if completed != record:
+                self._records[cell] = completed
+                self._writer.add(completed)
+
+    def _is_promised(self, cell: CellId) -> bool:
+        if cell.writer not in self._prepared or cell.reader not in self._prepared:
+            return False
+        own = self._records.get(replace(cell, reader=cell.writer))
+        works_in_writer = own is not None and own.status is Status.PASS
+        writer, reader = (
+            Versions(tensorflow=each.tensorflow, keras=each.keras)
+            for each in (self._prepared[cell.writer], self._prepared[cell.reader])
+        )
+        return bool(promised(cell, writer, reader, works_in_writer=works_in_writer))
+
+    def _with_other_formats(self, record: CellRecord, siblings: Sequence[CellRecord]) -> CellRecord:
+        """Another format that the writer could have saved in instead is a cell of its own: no need to try it."""
+        saver = self._plan.savers[record.format]
+        names = [name for name, check in record.checks.items() if check["status"] != CheckStatus.NOT_APPLICABLE]
+        tries = list(self._tries.get(record.id, ()))
+        for other in siblings:
+            if self._plan.savers[other.format] != saver and other.status in (Status.PASS, Status.DRIFT):
+                wanted = names if record.status is Status.DRIFT else list(other.checks)
+                found = attempt(SAVE_AS + other.format, other.status, other.checks, wanted, "")
+                if found.brings_back_the_model:
+                    tries.append(found)
+        return self._with_tries(record, tries)
+
+    @staticmethod
+    def _with_tries(record: CellRecord, tries: Sequence[Try]) -> CellRecord:
+        return replace(
+            record,
+            remedies=tuple(each.to_json() for each in tries),
+            remedy=best(tries, record.failed_checks, record.status),
+        )
 
     # Results
 
@@ -449,12 +474,7 @@ class Execution:
         self, cell: CellId, saved: Outcome, loaded: Outcome | None, *, key: str = "", cached: bool = False
     ) -> None:
         record = replace(self._judge.record(cell, saved, loaded), key=key, cached=cached)
-        tries = self._tries.get(cell, [])
-        record = replace(
-            record,
-            remedies=tuple(each.to_json() for each in tries),
-            remedy=best(tries, record.failed_checks, record.status),
-        )
+        record = self._with_tries(record, self._tries.get(cell, []))
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)

@@ -38,7 +38,9 @@ Numbers = npt.NDArray[Any]
 class Array:
     """One tensor. `dtype` is TensorFlow's name for it; `stored` are the bits as they lie in the file.
 
-    Stored is what numpy has: uint16 for bfloat16, an object array of bytes for strings, else the dtype itself.
+    Stored is what numpy has: an object array of bytes for strings, unsigned integers of the same width for types that
+    numpy lacks, else the dtype itself. Of the lacking ones only bfloat16 is taken for numbers; float8 and the like are
+    compared bit for bit.
     """
 
     dtype: str
@@ -167,8 +169,9 @@ class Observation:
             stored = self._arrays[key]
         except KeyError as error:
             raise self._damaged(f"array {key!r} is missing from arrays.npz") from error
-        expected = "uint16" if dtype == "bfloat16" else dtype
-        if stored.shape != shape or stored.dtype.name != expected:
+        # What numpy does not know (bfloat16, float8) lies there as unsigned integers.
+        fits = stored.dtype.name == dtype if dtype in np.sctypeDict else stored.dtype.kind == "u"
+        if stored.shape != shape or not fits:
             raise self._damaged(f"array {key!r} is {stored.dtype.name}{list(stored.shape)}, not {dtype}{list(shape)}")
         return Array(dtype=dtype, stored=stored)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.checks.distance import Distance, distance, number, scale_of, total
 from runner.checks.observation import Array, Observation
-from runner.checks.result import Check, judged, text
+from runner.checks.result import Check, judged, not_applicable, text
 from runner.checks.tolerance import Limit, Tolerance, Units, base_units, kernel_units, working_precision
 
 References = Mapping[str, Mapping[str, Any]]
@@ -62,6 +62,8 @@ class Difference:
 
 def check_outputs(writer: Observation, reader: Observation, tolerance: Tolerance) -> Check:
     """Figures: those of `Distance`, the worst output, the tolerance, the kernels' share where it was granted."""
+    if not writer.section("outputs") and not reader.section("outputs"):
+        return not_applicable("the model has no outputs")
     difference = compare_results(writer, writer.section("outputs"), reader, reader.section("outputs"), tolerance)
     figures = difference.figures()
     floor = max(tolerance.floor.values(), default=0.0)

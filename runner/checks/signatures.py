@@ -8,13 +8,15 @@ from typing import Any
 from runner.checks.distance import Distance
 from runner.checks.observation import Observation
 from runner.checks.outputs import compare_results
-from runner.checks.result import Check, judged, text
+from runner.checks.result import Check, judged, not_applicable, text
 from runner.checks.tolerance import Tolerance
 
 
 def check_signatures(writer: Observation, reader: Observation, tolerance: Tolerance) -> Check:
     """Figures: the number of signatures, and the largest difference of their results."""
     ours, theirs = writer.section("signatures"), reader.section("signatures")
+    if not ours and not theirs:
+        return not_applicable("the artifact has no signatures")
     losses = [f"signature {name!r} is missing" for name in ours if name not in theirs]
     losses += [f"signature {name!r} is there but was not in the writer" for name in theirs if name not in ours]
     figures = Distance(elements=0)

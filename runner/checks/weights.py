@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from runner.checks.distance import Distance, distance
 from runner.checks.matching import Matching, Pair, Variable, match
 from runner.checks.observation import Array, Observation
-from runner.checks.result import Check, failed, judged, text
+from runner.checks.result import Check, judged, not_applicable, text
 
 
 @dataclass(kw_only=True)
@@ -30,8 +30,8 @@ def check_weights(writer: Observation, reader: Observation, matching: Matching |
     tf.Module) is it judged here.
     """
     matching = matching or match(writer, reader)
-    if matching.extra and not matching.pairs and not matching.missing:
-        return failed(f"the writer had no weights, the loaded model has {len(matching.extra)}", variables=0)
+    if not (matching.pairs or matching.missing or matching.extra):
+        return not_applicable("the model has no weights")
     found = _Findings()
     for pair in matching.pairs:
         _compare(pair, found)

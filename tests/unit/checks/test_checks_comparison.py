@@ -111,6 +111,12 @@ def test_signature_specs_and_results() -> None:
     assert check["detail"][0].startswith("signature 'serving_default': 1 of 3 values of 'y'")
 
 
+def test_empty_sections_are_nothing_to_compare() -> None:
+    empty = Draft(signatures={})
+    checks = compare(empty.build(), empty.build())
+    assert {check["status"] for check in checks.values()} == {"not-applicable"}
+
+
 def test_signature_that_raises() -> None:
     draft = loaded()
     draft.signatures["serving_default"] |= {"results": None, "error": {"type": "ValueError", "message": "no"}}
@@ -138,7 +144,7 @@ def test_noise_is_the_largest_difference_of_any_two_runs() -> None:
     runs[2].resume["losses"][2] = 0.3012
     runs[2].resume["weights_after"][0] = runs[2].resume["weights_after"][0] + np.float32(0.5)
     runs[1].signatures["serving_default"]["results"]["y"][0, 0] = 0.2
-    noise = measure_noise([run.build() for run in runs])
+    noise = measure_noise([runs[index].build() for index in (1, 0, 2)])
     assert noise["outputs"][""]["max_abs"] == pytest.approx(2e-3, rel=1e-3)
     assert noise["resume"]["losses"]["max_abs"] == pytest.approx(1e-4, rel=1e-2)
     assert noise["resume"]["weights_after/dense/kernel"]["max_abs"] == pytest.approx(0.5, rel=1e-3)

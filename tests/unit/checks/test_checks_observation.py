@@ -48,6 +48,15 @@ def test_bfloat16_is_recognised_in_a_file(tmp_path: Path) -> None:
     assert (array.dtype, array.constant()) == ("bfloat16", 1.0)
 
 
+def test_types_that_numpy_lacks_are_compared_bit_for_bit(tmp_path: Path) -> None:
+    draft = trained()
+    draft.weights[0].values, draft.weights[0].dtype = np.full((4, 8), 0x38, "uint8"), "float8_e4m3fn"
+    observation = Observation.read(draft.write(tmp_path))
+    array = observation.array(observation.section("weights")[0]["array"])
+    assert (array.dtype, array.is_float) == ("float8_e4m3fn", False)
+    assert array.same_bits(array)
+
+
 def test_strings_are_bytes_with_their_trailing_zeros(tmp_path: Path) -> None:
     draft = trained()
     draft.outputs = {"": np.array([[b"a\0", b"\xff"]], dtype=object)}

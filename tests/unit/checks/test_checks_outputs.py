@@ -175,6 +175,7 @@ def test_kernels_share_has_an_end() -> None:
 def test_kernels_share_is_not_granted_over_settings() -> None:
     theirs = _wide(1 + SHARE, control=1 + SHARE)
     assert _status(_wide(1.0), theirs, Tolerance(rtol=1e-6, atol=0.0)) == "fail"
+    assert _status(_wide(1.0), theirs, Tolerance(rtol=1e-6)) == "fail"
 
 
 def test_kernels_share_grows_with_the_model() -> None:

@@ -62,6 +62,24 @@ def test_going_on_is_not_taken_for_a_restart_where_rounding_differs() -> None:
     assert (check["status"], check["restarted"]) == ("pass", False)
 
 
+def test_noise_of_the_writer_is_no_restart() -> None:
+    ours, theirs = trained(), loaded()
+    ours.resume["losses"] = [0.5, 0.4, 0.3011]
+    theirs.resume["losses"] = ours.resume["fresh"]["losses"] = [0.5, 0.4, 0.3021]
+    theirs.resume["weights_after"] = ours.resume["fresh"]["weights_after"]
+    assert _check(theirs, ours)["restarted"]
+    noisy = Tolerance(floor={"losses": 0.001, "weights_after/dense/kernel": 0.01})
+    assert not _check(theirs, ours, noisy)["restarted"]
+
+
+def test_weights_that_overflow_are_no_restart() -> None:
+    ours, theirs = trained(), loaded()
+    for draft in (ours, theirs):
+        draft.resume["weights_after"][0] = np.full((4, 8), np.inf, "float32")
+    check = _check(theirs, ours)
+    assert (check["status"], check["restarted"]) == ("pass", False)
+
+
 def test_neither_goes_on_nor_restarts() -> None:
     draft = loaded()
     draft.resume["losses"] = [0.5, 0.4, 0.9]

@@ -63,8 +63,10 @@ def test_losing_all_weights_fails() -> None:
     assert _check(draft)["missing"] == 10
 
 
-def test_model_without_weights_passes() -> None:
-    assert check_weights(Draft().build(), Draft().build())["status"] == "pass"
+def test_model_without_weights_has_nothing_to_compare() -> None:
+    assert check_weights(Draft().build(), Draft().build())["status"] == "not-applicable"
+    extra = Draft(weights=[DraftWeight("dense/bias", np.ones(2))])
+    assert check_weights(Draft().build(), extra.build())["status"] == "fail"
 
 
 def test_nan_is_compared_by_its_bits() -> None:

@@ -1,0 +1,161 @@
+"""Environments of a run: their order, their versions, and sets of them written short.
+
+The order is that of the matrix, as run.json lists it: `2.16.2@today` and `nightly` have no place of their own on a
+scale of versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from runner.store.runs import Run
+
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-intel", "tensorflow-macos")
+KERAS = ("keras", "keras-nightly")
+LEGACY_KERAS = ("tf-keras", "tf-keras-nightly")
+
+MAX_GROUPS = 4
+"""Groups of pairs that are named; the rest is counted."""
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """The versions that decide what an environment saves and loads; empty where they are not known.
+
+    `keras` is the version of what `tf.keras` is there: tf-keras under TF_USE_LEGACY_KERAS.
+    """
+
+    tensorflow: str
+    keras: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environments:
+    """The environments of a run in matrix order, with what run.json says about each."""
+
+    described: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, run: Run) -> Environments:
+        """Those that run.json lists, then others that cells name, by name."""
+        listed = dict(run.header.get("environments") or {})
+        named = {name for record in run.records for name in (record.writer, record.reader)}
+        return cls(described=listed | {name: {} for name in sorted(named - set(listed))})
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The ids."""
+        return tuple(self.described)
+
+    @cached_property
+    def _position(self) -> Mapping[str, int]:
+        return {name: position for position, name in enumerate(self.order)}
+
+    def position(self, name: str) -> int:
+        """The place of an environment in the matrix."""
+        return self._position[name]
+
+    def sorted(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Names in matrix order, each once."""
+        return tuple(sorted(set(names), key=self.position))
+
+    def packages(self, name: str) -> dict[str, str]:
+        """The versions of an environment's packages by normalised name."""
+        return _packages(self.described.get(name, {}))
+
+    def versions(self, name: str) -> Versions:
+        """The versions of TensorFlow and Keras in an environment."""
+        return versions_of(self.described.get(name, {}))
+
+    @cached_property
+    def _ascends(self) -> bool:
+        """Whether no environment is older than the one before it: only then "≥" says the same as a version would."""
+        numbers = [version(self.versions(name).tensorflow or name) for name in self.order]
+        known = [number for number in numbers if number is not None]
+        return len(known) == len(numbers) and all(before <= after for before, after in pairwise(known))
+
+    def ranges(self, names: Iterable[str]) -> str:
+        """A set of environments, short: `2.12.1–2.15.1`, `≥ 2.16.2`, `any`.
+
+        A range holds every environment of the matrix between its ends. `≥` stands for all from there to the last one.
+        """
+        chosen = set(names)
+        if len(chosen) == len(self.order) > 1:
+            return "any"
+        runs: list[list[str]] = []
+        for name in self.order:
+            if name not in chosen:
+                continue
+            if runs and self.position(runs[-1][-1]) == self.position(name) - 1:
+                runs[-1].append(name)
+            else:
+                runs.append([name])
+        return ", ".join(map(self._range, runs))
+
+    def _range(self, run: Sequence[str]) -> str:
+        if len(run) == 1:
+            return run[0]
+        if run[-1] == self.order[-1] and self._ascends:
+            return f"≥ {run[0]}"
+        return f"{run[0]}–{run[-1]}"
+
+    def pairs(self, pairs: Iterable[Pair]) -> str:
+        """Pairs of writer and reader, short: `2.12.1–2.15.1 → ≥ 2.16.2`.
+
+        Writers that share their readers stand together; `any other` is every one of them but the writer itself.
+        """
+        readers: dict[str, set[str]] = {}
+        for writer, reader in pairs:
+            readers.setdefault(writer, set()).add(reader)
+        if not readers:
+            return ""
+        if len(readers) > 2 and all(found == set(readers) - {writer} for writer, found in readers.items()):
+            return f"{self.ranges(readers)} → any other of them"
+        if len(readers) > 1 and all(found == {writer} for writer, found in readers.items()):
+            return f"{self.ranges(readers)} → itself"
+        groups: dict[frozenset[str], list[str]] = {}
+        for writer in self.sorted(readers):
+            groups.setdefault(frozenset(readers[writer]), []).append(writer)
+        shown = [f"{self.ranges(writers)} → {self.ranges(found)}" for found, writers in groups.items()]
+        if len(shown) > MAX_GROUPS:
+            rest = sum(len(found) * len(writers) for found, writers in list(groups.items())[MAX_GROUPS - 1 :])
+            shown = [*shown[: MAX_GROUPS - 1], f"and {rest} more pairs"]
+        return "; ".join(shown)
+
+
+def versions_of(described: Mapping[str, Any]) -> Versions:
+    """The versions in an environment's entry of run.json: its packages, else its own `tensorflow` and `keras`."""
+    packages = {
+        str(name).lower().replace("_", "-"): str(value) for name, value in (described.get("packages") or {}).items()
+    }
+    variables = described.get("env") or described.get("variables") or {}
+    legacy = str(variables.get("TF_USE_LEGACY_KERAS", "")).strip().lower() in ("1", "true")
+    return Versions(
+        tensorflow=_first(packages, TENSORFLOW) or str(described.get("tensorflow") or ""),
+        keras=_first(packages, LEGACY_KERAS if legacy else KERAS) or str(described.get("keras") or ""),
+    )
+
+
+def _packages(described: Mapping[str, Any]) -> dict[str, str]:
+    listed = described.get("packages") or {}
+    return {str(name).lower().replace("_", "-"): str(number) for name, number in listed.items()}
+
+
+def version(text: str) -> Version | None:
+    """A version, or None where the text is none ("nightly")."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _first(packages: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((packages[name] for name in names if name in packages), "")

@@ -1,0 +1,43 @@
+"""What the analyses ask of a record: was it measured, where did it fail, what did it say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runner.models import CellRecord, Status
+
+WRITING = ("build", "train", "save")
+"""Phases that only a save has; `import`, `observe`, `resume` and `signatures` belong to saves and loads."""
+
+_UNSAID = ("INFO", "DEBUG")
+
+
+def is_measured(record: CellRecord) -> bool:
+    """Whether the cell says something about compatibility."""
+    return record.status is Status.PASS or record.status.is_incompatibility
+
+
+def failed_in_save(record: CellRecord) -> bool:
+    """Whether the failure came before there was anything to load."""
+    if record.status is Status.SAVE_ERROR:
+        return True
+    if record.status not in (Status.CRASH, Status.TIMEOUT):
+        return False
+    status = record.save.get("status")
+    return status != "ok" if status is not None else (record.error or {}).get("phase") in WRITING
+
+
+def warnings_of(record: CellRecord, side: str) -> Iterable[Mapping[str, Any]]:
+    """The warnings of `save` or `load`; log lines below the level of a warning are none."""
+    outcome = record.save if side == "save" else record.load
+    for warning in outcome.get("warnings") or ():
+        if warning.get("category") not in _UNSAID:
+            yield warning
+
+
+def in_order(names: Iterable[str], listed: Iterable[str]) -> tuple[str, ...]:
+    """Names, each once, in the order of a list; those that are not in it follow by name."""
+    found = set(names)
+    first = [name for name in dict.fromkeys(listed) if name in found]
+    return (*first, *sorted(found - set(first)))

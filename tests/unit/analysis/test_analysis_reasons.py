@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from runner.analysis.reasons import decisive, first_sentence, keras_names, neutral, reason
+
+# What TensorFlow 2.12.1, 2.15.1, 2.16.2 (Keras 3.4.1) and 2.21.0 (Keras 3.15.1) really said, configs shortened.
+DEPTHWISE = (
+    "Error when deserializing class 'DepthwiseConv2D' using config={'name': 'depthwise_conv2d', 'trainable': True, "
+    "'kernel_size': [3, 3], 'groups': 1, 'bias_initializer': {'class_name': 'Zeros', 'config': {}}}.\n\n"
+    "Exception encountered: Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 1}"
+)
+NESTED = (
+    "<class 'keras.src.models.functional.Functional'> could not be deserialized properly. Please ensure that components "
+    "that are Python object instances (layers, models, etc.) returned by `get_config()` are explicitly deserialized in "
+    "the model's `from_config()` method.\n\nconfig={'module': 'keras.src.models.functional', 'class_name': "
+    "'Functional', 'config': {}, 'registered_name': 'Functional', 'build_config': {'input_shape': None}}.\n\n"
+    "Exception encountered: <class 'keras.src.layers.core.dense.Dense'> could not be deserialized properly. Please "
+    "ensure that components that are Python object instances (layers, models, etc.) returned by `get_config()` are "
+    "explicitly deserialized in the model's `from_config()` method.\n\nconfig={'module': 'keras.layers', 'class_name': "
+    "'Dense', 'config': {'name': 'dense', 'activation': {'module': 'builtins', 'config': 'my_act'}}}.\n\n"
+    "Exception encountered: Could not locate function 'my_act'. Make sure custom classes and functions are decorated "
+    "with `@keras.saving.register_keras_serializable()`. Full object config: {'module': 'builtins', 'class_name': "
+    "'function', 'config': 'my_act', 'registered_name': 'function'}"
+)
+VARIABLES = (
+    "A total of 1 objects could not be loaded. Example error message for object <Dense name=dense_1, built=True>:\n\n"
+    "Layer 'dense_1' expected 2 variables, but received 0 variables during loading. Expected: ['kernel', 'bias']\n\n"
+    "List of objects that could not be loaded:\n[<Dense name=dense_1, built=True>]"
+)
+OWN_VARIABLES = VARIABLES.replace("Dense", "MyCustomLayer").replace("dense_1", "my_custom_layer").replace(
+    "expected 2 variables, but received 0", "expected 0 variables, but received 1"
+)  # fmt: skip
+FORMAT = (
+    "File format not supported: filepath=/tmp/x/dense/savedmodel/m. Keras 3 only supports V3 `.keras` files, legacy H5 "
+    "format files (`.h5` extension). Note that the legacy SavedModel format is not supported by `load_model()` in "
+    "Keras 3. In order to reload a TensorFlow SavedModel as an inference-only layer in Keras 3, use "
+    "`keras.layers.TFSMLayer(/tmp/x/dense/savedmodel/m, call_endpoint='serving_default')`."
+)
+UNKNOWN = (
+    "Unknown layer: '{}'. Please ensure you are using a `keras.utils.custom_object_scope` and that this object is "
+    "included in the scope. See https://www.tensorflow.org/guide/keras/save_and_serialize for details."
+)
+REVIVE = (
+    "<class 'models.Sub'> could not be deserialized properly.\n\nconfig={'module': 'models'}.\n\nException encountered: "
+    "Unable to revive model from config. When overriding the `get_config()` method, make sure that the returned config "
+    "contains all items used as arguments in the  constructor to <class 'models.Sub'>, which is the default behavior."
+    "\n\nReceived config={'trainable': True}\n\nError encountered during deserialization: Sub.__init__() got an "
+    "unexpected keyword argument 'trainable'"
+)
+
+TITLES = [
+    (DEPTHWISE, "`DepthwiseConv2D` got an unknown argument `groups`"),
+    ("Unrecognized keyword arguments passed to LSTM: {'time_major': False}", "`LSTM` got an unknown argument `time_major`"),
+    (
+        "Unrecognized keyword arguments passed to MultiHeadAttention: {'query_shape': [None, 5, 4], 'key_shape': [None, 5]}",
+        "`MultiHeadAttention` got unknown arguments `key_shape`, `query_shape`",
+    ),
+    (
+        "Unrecognized keyword arguments passed to MyConv: {'kernel': {'class_name': 'Zeros', 'config': {}}}",
+        "a class of the scenario got an unknown argument `kernel`",
+    ),
+    ("__init__() got an unexpected keyword argument 'reduction'", "a layer got an unknown argument `reduction`"),
+    (REVIVE, "a class of the scenario got an unknown argument `trainable`"),
+    (NESTED, "the loader does not know the scenario's own function"),
+    (UNKNOWN.format("MyCustomLayer"), "the loader does not know the scenario's own layer"),
+    (UNKNOWN.format("my_package>MyLayer"), "the loader does not know the scenario's own layer"),
+    (UNKNOWN.format("TFOpLambda"), "the loader does not know the layer `TFOpLambda`"),
+    (
+        "Could not locate class 'Sub'. Make sure custom classes and functions are decorated with "
+        "`@keras.saving.register_keras_serializable()`. Full object config: {'module': 'models', 'class_name': 'Sub'}",
+        "the loader does not know the scenario's own class",
+    ),
+    (
+        "Could not locate class 'GRU'. Make sure custom classes and functions are decorated. Full object config: {}",
+        "the loader does not know the class `GRU`",
+    ),
+    ("Could not locate function 'mse'. Make sure custom classes", "the loader does not know the function `mse`"),
+    (
+        "Could not interpret activation function identifier: my_act",
+        "the loader does not know the scenario's own activation function",
+    ),
+    (
+        "Could not interpret activation function identifier: {'module': 'builtins', 'class_name': 'function', 'config': "
+        "'my_act', 'registered_name': 'function'}",
+        "the loader does not know the scenario's own activation function",
+    ),
+    (
+        "Could not deserialize 'keras.metrics.mse' because it is not a KerasSaveable subclass",
+        "`keras.metrics.mse` is refused, because it is no KerasSaveable class",
+    ),
+    (
+        "Could not deserialize class 'Functional' because its parent module keras.src.engine.functional cannot be "
+        "imported. Full object config: {'module': 'keras.src.engine.functional'}",
+        "the module `keras.src.engine.functional` does not exist in this version",
+    ),
+    (FORMAT, "`load_model` of Keras 3 does not read SavedModels"),
+    (
+        "File format not supported: filepath=/tmp/x/ck/w. Keras 3 only supports V3 `.keras` files, `.weights.h5` files, "
+        "legacy H5 format files (`.h5` extension), or Orbax checkpoints.",
+        "`load_weights` of Keras 3 does not read TensorFlow checkpoints",
+    ),
+    (
+        "File not found: filepath=/tmp/x/m.keras. Please ensure the file is an accessible `.keras` zip file.",
+        "the `.keras` file is not the zip archive that the loader expects",
+    ),
+    (VARIABLES, "the file holds no variables for `Dense`"),
+    (OWN_VARIABLES, "the file holds variables for a custom layer, which has none when it is loaded"),
+    (
+        "Requested the deserialization of a `Lambda` layer whose `function` is a Python lambda. This carries a potential "
+        "risk of arbitrary code execution and thus it is disallowed by default.",
+        "a Python lambda in a `Lambda` layer is refused by `safe_mode`",
+    ),
+    (
+        "The `{arg_name}` of this `Lambda` layer is a Python lambda. Deserializing it is unsafe.",
+        "a Python lambda in a `Lambda` layer is refused by `safe_mode`",
+    ),
+    (
+        "Argument `name` must be a string and cannot contain character `/`. Received: name=a/b (of type <class 'str'>)",
+        "a name with `/` in it is refused",
+    ),
+    (
+        "Invalid Functional model configuration. The graph of the Functional model either has loops or disconnected "
+        "nodes. The following nodes failed to be resolved: {<Add name=add, built=False>: [[['sequential', 1, 0, {}]]]}",
+        "the graph of a Functional model cannot be rebuilt: some of its nodes are never resolved",
+    ),
+    (
+        "Layer count mismatch when loading weights from file. Model expected 1 layers, found 2 saved layers.",
+        "the file holds weights for another number of layers",
+    ),
+    (
+        "The filename must end in `.weights.h5`. Received: filepath=/tmp/x/wl.h5",
+        "`save_weights` of Keras 3 only takes names that end in `.weights.h5`",
+    ),
+    (
+        "Invalid filepath extension for saving. Please add either a `.keras` extension for the native Keras format "
+        "(recommended) or a `.h5` extension. Use `model.export(filepath)` if you want to export a SavedModel.",
+        "`model.save` of Keras 3 does not write SavedModels",
+    ),
+    (
+        "Saving the model to HDF5 format requires the model to be a Functional model or a Sequential model. It does not "
+        "work for subclassed models.",
+        "a subclassed model cannot be saved to HDF5",
+    ),
+    (
+        "Tried to export a function which references an 'untracked' resource. TensorFlow objects (e.g. tf.Variable) "
+        "captured by functions must be 'tracked'.",
+        "a function of the model uses a resource that is not tracked, and cannot be exported",
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "title"), TITLES)
+def test_real_messages_get_a_sentence(message: str, title: str) -> None:
+    found = reason({"type": "ValueError", "message": message, "traceback": ""})
+    assert found.title == title
+    assert found.in_words
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (UNKNOWN.format("MyLayer"), UNKNOWN.format("Attention2")),
+        (DEPTHWISE, DEPTHWISE.replace("[3, 3]", "[5, 5]").replace("'depthwise_conv2d'", "'first_conv'")),
+        (NESTED, NESTED.replace("my_act", "swish_of_mine").replace("'dense'", "'head'")),
+        (FORMAT, FORMAT.replace("/tmp/x/dense", "/work/lstm")),
+        (VARIABLES, VARIABLES.replace("dense_1", "head").replace("1 objects", "3 objects")),
+        (
+            "Graph execution error:\n\nDetected at node 'a/b' defined at (most recent call last):\n  File 'x'\nNode: 'a/b'\n"
+            "Incompatible shapes: [8,1] vs. [8,2]\n\t [[{{node a/b}}]] [Op:__inference_train_function_123]",
+            "Graph execution error:\n\nDetected at node 'c' defined at (most recent call last):\nNode: 'c'\n"
+            "Incompatible shapes: [4,3] vs. [4,9]\n\t [[{{node c}}]] [Op:__inference_train_function_9]",
+        ),
+        ("Layer 'my_layer' has 3 weights of shape (4, 2)", "Layer 'encoder' has 12 weights of shape (None, 8, 1)"),
+        (
+            "Unknown variable: <Variable path=dense/kernel, shape=(4, 10), value=[[0.1]]>. Rebuild the optimizer.",
+            "Unknown variable: <Variable path=lstm/w, shape=(3,), value=[2]>. Rebuild the optimizer.",
+        ),
+    ],
+)
+def test_one_cause_in_two_scenarios_is_one_cause(one: str, other: str) -> None:
+    assert one != other
+    first, second = (reason({"type": "ValueError", "message": text}) for text in (one, other))
+    assert first.title == second.title
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (DEPTHWISE, DEPTHWISE.replace("{'groups': 1}", "{'alpha': 1}")),
+        (DEPTHWISE, DEPTHWISE.replace("passed to DepthwiseConv2D", "passed to Conv2DTranspose")),
+        (UNKNOWN.format("MyLayer"), UNKNOWN.format("TFOpLambda")),
+        (UNKNOWN.format("TFOpLambda"), UNKNOWN.format("LocallyConnected1D")),
+        (VARIABLES, VARIABLES.replace("Dense", "LSTMCell")),
+        ("'str' object has no attribute 'lower'", "'str' object has no attribute 'quantization_mode'"),
+        ("'str' object has no attribute 'lower'", "'NoneType' object has no attribute 'lower'"),
+        ("name 'tf' is not defined", "list index out of range"),
+    ],
+)
+def test_different_causes_stay_apart(one: str, other: str) -> None:
+    first, second = (reason({"type": "ValueError", "message": text}) for text in (one, other))
+    assert first.title != second.title
+
+
+def test_the_type_tells_unknown_messages_apart() -> None:
+    first, second = (reason({"type": kind, "message": "list index out of range"}) for kind in ("IndexError", "KeyError"))
+    assert first.title == "`IndexError`: list index out of range"
+    assert first.title != second.title
+    assert not first.in_words
+
+
+def test_a_message_that_the_worker_cut_is_decided_by_the_end_of_the_traceback() -> None:
+    cut = DEPTHWISE[:100] + "… [700 more characters]"
+    traceback = f"Traceback (most recent call last):\n  File 'a.py', line 1\nTypeError: {DEPTHWISE}\n"
+    found = reason({"type": "TypeError", "message": cut, "traceback": traceback})
+    assert found.title == "`DepthwiseConv2D` got an unknown argument `groups`"
+
+
+@pytest.mark.parametrize("error", [{}, {"type": None, "message": None}, {"type": "E", "message": "\x1b[31m\n"}])
+def test_nothing_said_is_said(error: dict[str, object]) -> None:
+    assert re.fullmatch(r"`(an exception|E)` without a message", reason(error).title)
+
+
+def test_a_message_of_a_megabyte_is_one_short_line() -> None:
+    found = reason({"type": "`" * 500, "message": "x\n{'" * 2**18})
+    assert len(found.title) <= 160
+    assert found.title.isprintable()
+    assert found.text.isprintable()
+
+
+def test_the_decisive_part_of_an_exception_in_a_call() -> None:
+    message = (
+        "Exception encountered when calling Lambda.call().\n\n\x1b[1mname 'tf' is not defined\x1b[0m\n\n"
+        "Arguments received by Lambda.call():\n  • inputs=tf.Tensor(shape=(8, 4), dtype=float32)"
+    )
+    assert decisive(message) == "name 'tf' is not defined"
+
+
+def test_the_first_sentence_is_not_cut_at_a_path_or_an_abbreviation() -> None:
+    assert first_sentence("Use e.g. `x`. Then go.") == "Use e.g. `x`. Then go."
+    assert first_sentence("The file /tmp/a.b/c.h5 is no model. It was cut.") == "The file /tmp/a.b/c.h5 is no model."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Keras 3 only supports V3", "Keras 3 only supports V3"),
+        ("v2.11+ optimizers, Python 3.12", "v2.11+ optimizers, Python 3.12"),
+        ("expected 3 inputs (1) of shape [None, 4]", "expected <n> inputs (<n>) of shape <shape>"),
+        ("layer 'dense_1' and layer 'mine'", "layer 'dense' and layer '<name>'"),
+        ("function 'keras.losses.mse'", "function 'keras.losses.mse'"),
+        ("<tf.Variable 'a:0' shape=(4, 10)>", "<Variable>"),
+        ("object <MyLayer name=x>", "object <custom class>"),
+        ("untraced functions such as _a, b_c while saving (showing 5 of 7)", "untraced functions such as … while saving "),
+        ("for optimizer 'adam', because", "for optimizer '<name>', because"),
+    ],
+)
+def test_what_is_neutral(text: str, expected: str) -> None:
+    assert neutral(text).startswith(expected)
+
+
+def test_the_names_of_keras_are_known() -> None:
+    assert {"Dense", "DepthwiseConv2D", "Functional", "TFOpLambda", "mse", "relu", "DTypePolicy"} <= keras_names()
+    assert not {"MyCustomLayer", "get", "self"} & keras_names()

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_analysis_reasons import TITLES
+
+from runner.analysis.reasons import reason
+from runner.analysis.upstream import find_upstream, read_upstream
+from runner.models import Status
+
+
+def test_every_row_is_a_link_to_where_the_projects_talk() -> None:
+    for entry in read_upstream():
+        assert entry.link.url.startswith(
+            ("https://github.com/keras-team/", "https://github.com/tensorflow/", "https://keras.io/", "https://www.tensorflow.org/")
+        )
+        assert entry.link.about
+
+
+def test_the_patterns_fit_real_messages() -> None:
+    """A row that fits nothing the tests know is a row that nobody has tried."""
+    fitting = {
+        link.url
+        for message, title in TITLES
+        for fmt in ("h5", "keras", "savedmodel")
+        for link in find_upstream(
+            title=title, text=reason({"message": message}).text, status=Status.LOAD_ERROR, formats=[fmt]
+        )
+    }
+    others = {
+        "https://github.com/tensorflow/tensorflow/issues/64685": "`InputLayer` got an unknown argument `batch_shape`",
+        "https://github.com/keras-team/keras/issues/19326": "loading raises `IndexError`: list index out of range",
+        "https://keras.io/guides/migrating_to_keras_3/#removed-features": "the loader does not know the layer `LocallyConnected1D`",
+    }
+    for url, title in others.items():
+        assert url in {
+            link.url for link in find_upstream(title=title, text="", status=Status.LOAD_ERROR, formats=["h5"])
+        }
+    drifts = {
+        "https://github.com/tensorflow/tensorflow/issues/44670": ("the optimizer is lost", Status.DRIFT, "savedmodel"),
+        "https://github.com/keras-team/keras/pull/19669": ("loading does not return, h5", Status.TIMEOUT, "h5"),
+    }
+    for url, (title, status, fmt) in drifts.items():
+        assert url in {link.url for link in find_upstream(title=title, text="", status=status, formats=[fmt])}
+    assert {entry.link.url for entry in read_upstream()} == fitting | set(others) | set(drifts)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ('pattern = "("\nurl = "https://x"\nabout = "a"', "https://x"),
+        ('pattern = "a"\nurl = "https://x"\nabout = "a"\nfromat = ["h5"]', "unknown key fromat"),
+        ('pattern = "a"\nurl = "https://x"', "about"),
+        ('pattern = "a"\nurl = "https://x"\nabout = "a"\nstatus = ["broken"]', "broken"),
+    ],
+)
+def test_a_mistake_in_the_table_names_its_row(tmp_path: Path, row: str, why: str) -> None:
+    path = tmp_path / "upstream.toml"
+    path.write_text(f"[[link]]\n{row}\n")
+    with pytest.raises(ValueError, match=why):
+        read_upstream(path)
