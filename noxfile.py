@@ -131,3 +131,9 @@ def typecheck(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Compare with the naive design: a fresh container per save and per load."""
     session.run(sys.executable, "benchmarks/against_naive.py", *session.posargs, external=True, stderr=None)
+
+
+@nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Write docs/claims.md from the newest run."""
+    session.run(sys.executable, "docs/generate.py", *session.posargs, external=True, stderr=None)

@@ -1,6 +1,7 @@
 """Model compiled with objects: a loss with an argument, two metrics, SGD with momentum.
 
-Loading must bring back what compile was given, with its arguments.
+Loading must bring back what compile was given, with its arguments. Upstream: the argument of `Huber` got lost in
+Keras 3, https://github.com/keras-team/keras/pull/23286.
 """
 
 import tensorflow as tf

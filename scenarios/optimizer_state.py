@@ -4,7 +4,7 @@ Claim, from an article on warnings when saving TensorFlow 2 Keras models: `Dense
 then `model.save`d: *the optimizer's state is silently lost and training restarts from scratch.*
 
 The checks `optimizer` (iterations and moments) and `resume` (the next training steps, against the writer going on
-and against a fresh optimizer) measure it.
+and against a fresh optimizer) measure it. Upstream: https://github.com/tensorflow/tensorflow/issues/44670.
 """
 
 import tensorflow as tf

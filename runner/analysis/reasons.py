@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,6 @@ def first_sentence(text: str) -> str:
     return said
 
 
-@lru_cache(maxsize=4096)
 def neutral(text: str) -> str:
     """A text without what belongs to one scenario: its names, shapes, counts and values, paths and addresses."""
     text = normalise(text[:_MAX_TEXT])

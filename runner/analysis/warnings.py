@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, assert_never
 
 from runner.analysis.environments import Environments, version
@@ -183,6 +184,7 @@ def catalogue(run: Run) -> Catalogue:
     failing = [record for record in measured if record.status.is_incompatibility]
     said_at_save = {record.cell for record in measured if _said_in(record, "save")}
     said_at_load = {record.cell for record in measured if _said_in(record, "load")}
+    said_anywhere = said_at_save | said_at_load
     return Catalogue(
         run=run.id,
         entries=tuple(
@@ -197,7 +199,7 @@ def catalogue(run: Run) -> Catalogue:
         unwarned=_predict(record for record in measured if record.cell not in said_at_save),
         silent_at_save=sum(record.cell not in said_at_save for record in failing),
         silent_at_load=sum(record.cell not in said_at_load for record in failing),
-        silent=sum(record.cell not in said_at_save | said_at_load for record in failing),
+        silent=sum(record.cell not in said_anywhere for record in failing),
     )
 
 
@@ -221,31 +223,36 @@ def _issue(record: CellRecord, side: str) -> object:
 
 
 def _collect(record: CellRecord, side: str, found: dict[_Key, _Found], warned: set[object]) -> None:
+    """Adds what one side of a cell said to the entries, and its save (load) to those that warned."""
+    issue = _issue(record, side)
     here: dict[_Key, int] = {}
     for warning in warnings_of(record, side):
         message = str(warning.get("message") or "")
-        text = one_line(neutral(message), _TEXT_LIMIT)
-        category, channel = str(warning.get("category") or ""), str(warning.get("channel") or "")
-        key: _Key = (side, channel, category, text)
-        item = found.setdefault(
-            key,
-            _Found(
-                category=one_line(category, 60),
-                channel=one_line(channel, 30),
+        key = (side, str(warning.get("channel") or ""), str(warning.get("category") or ""), _text(message))
+        item = found.get(key)
+        if item is None:
+            item = found[key] = _Found(
                 side=side,
-                text=text,
+                channel=one_line(key[1], 30),
+                category=one_line(key[2], 60),
+                text=key[3],
                 example=one_line(message, _TEXT_LIMIT),
-            ),
-        )
+            )
         item.phases.add(one_line(warning.get("phase") or side, 30))
         if warning.get("fingerprint"):
             item.fingerprints.add(str(warning["fingerprint"]))
         here[key] = here.get(key, 0) + _count(warning)
     for key, times in here.items():
-        found[key].counts[_issue(record, side)] = times
+        found[key].counts[issue] = times
         found[key].records.append(record)
     if _said_in(record, side):
-        warned.add(_issue(record, side))
+        warned.add(issue)
+
+
+@lru_cache(maxsize=4096)
+def _text(message: str) -> str:
+    """What a message says in every scenario, on one line."""
+    return one_line(neutral(message), _TEXT_LIMIT)
 
 
 def _count(warning: Mapping[str, Any]) -> int:

@@ -1,0 +1,1 @@
+"""Environments: locks, interpreters, and the folders in which packages are installed."""

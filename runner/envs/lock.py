@@ -6,6 +6,7 @@ The table KNOWN_OBSTACLES holds what TensorFlow's own metadata fails to say abou
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -24,7 +25,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from runner.envs.interpreters import look_for_interpreter
-from runner.envs.uvtool import Uv, UvResult, make_folder
+from runner.envs.uvtool import Uv, UvResult
 from runner.errors import ConfigError, InfrastructureError
 from runner.models import Environment
 
@@ -442,10 +443,11 @@ class _Resolver:
         with tempfile.TemporaryDirectory(prefix="tfmatrix-lock-") as folder:
             wanted, limits = Path(folder, "requirements.in"), Path(folder, "constraints.txt")
             wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
-            limits.write_text("\n".join(constraints or ()) + "\n", encoding="utf-8")
-            fixed = ["--no-header", "--no-python-downloads", "--python-version", self.environment.python]
-            files = ["--constraints", str(limits), str(wanted)]
-            return self.uv.run(["pip", "compile", *fixed, *python, *options, *files])
+            fixed = ["--quiet", "--no-header", "--no-python-downloads", "--python-version", self.environment.python]
+            if constraints:
+                limits.write_text("\n".join(constraints) + "\n", encoding="utf-8")
+                fixed += ["--constraints", str(limits)]
+            return self.uv.run(["pip", "compile", *fixed, *python, *options, str(wanted)])
 
     def _unsolvable(self, what: str, result: UvResult) -> ConfigError:
         return ConfigError(
@@ -486,13 +488,14 @@ def _file_text(environment_id: str, header: Mapping[str, str], pins: list[_Pin])
 
 
 def _write(path: Path, text: str) -> None:
-    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8", newline="\n")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise InfrastructureError(
             f"{path} cannot be written: {error.strerror}",
             expected="a locks folder that may be written",

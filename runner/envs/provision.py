@@ -30,7 +30,7 @@ import platformdirs
 from runner.envs.interpreters import Interpreter
 from runner.envs.lock import Lock, host_platform
 from runner.envs.uvtool import Uv, disk_full, make_folder
-from runner.errors import ConfigError
+from runner.errors import ConfigError, InfrastructureError
 
 RECIPE = 1
 """Part of every key. Raised when environments are built in another way, so that old ones are not taken for new ones."""
@@ -55,8 +55,9 @@ class Provisioned:
 class CachedEnvironment:
     """An environment in the cache. `bytes` is its size on disk, shared files included.
 
-    `environment_id` is the one it was first built for: environments with the same lock share it; `lock` is the lock's
-    digest. These and `python` are empty where the marker is unreadable: then the environment is not whole, and is built again when it is needed.
+    `environment_id` is the one it was first built for: environments with the same lock share it. `lock` is the lock's
+    digest. These and `python` are empty where the marker cannot be read: without one the environment is not whole, and
+    is built again when it is needed.
     """
 
     key: str
@@ -96,8 +97,17 @@ def install_commands(*, lock: Path, target: Path, python: Path | str, uv: Path, 
     The same on the host and in a container, where the paths are the container's; the variables are `Uv.variables()`.
     Relocatable, because it is built under another name. Compiled, because nobody can write .pyc files later.
     """
-    create = ["venv", "--relocatable", "--no-project", "--no-python-downloads", "--python", str(python), str(target)]
-    install = ["pip", "sync", "--require-hashes", "--link-mode", "hardlink", "--compile-bytecode"]
+    create = [
+        "venv",
+        "--quiet",
+        "--relocatable",
+        "--no-project",
+        "--no-python-downloads",
+        "--python",
+        str(python),
+        str(target),
+    ]
+    install = ["pip", "sync", "--quiet", "--require-hashes", "--link-mode", "hardlink", "--compile-bytecode"]
     install += ["--python", str(target), str(lock)]
     return [[str(uv), "--cache-dir", str(cache), *command] for command in (create, install)]
 
@@ -184,7 +194,7 @@ class EnvironmentCache:
         """
         final = self.folder(key)
         with self._reserved(key, progress):
-            if (final / MARKER).exists():
+            if _read_marker(final):
                 os.utime(final / MARKER)
                 return final
             self._remove_leftovers(key)
@@ -197,8 +207,8 @@ class EnvironmentCache:
                 temporary.rename(final)
             except BaseException as error:
                 shutil.rmtree(temporary, ignore_errors=True)
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise disk_full(self.root, f"An environment could not be written: {error.strerror}") from error
+                if isinstance(error, OSError):
+                    raise self._write_error(final, error) from error
                 raise
             return final
 
@@ -216,7 +226,11 @@ class EnvironmentCache:
         for folder in self._folders():
             if folder.name in keep_keys:
                 continue
-            with contextlib.suppress(filelock.Timeout), self._lock(folder.name).acquire(timeout=0):
+            # Passed over where somebody builds it, or has just removed it.
+            with (
+                contextlib.suppress(filelock.Timeout, FileNotFoundError),
+                self._lock(folder.name).acquire(timeout=0),
+            ):
                 if _age(folder) >= older_than:
                     # Renamed first: half an environment never stands under its name. Removed below.
                     folder.rename(self._environments / f"{folder.name}.{secrets.token_hex(4)}.tmp")
@@ -251,8 +265,9 @@ class EnvironmentCache:
         return sorted(path for path in self._environments.iterdir() if _KEY.fullmatch(path.name))
 
     def _lock(self, key: str) -> filelock.FileLock:
-        make_folder(self._environments)
-        return filelock.FileLock(make_folder(self.root / "locks") / f"{key}.lock")
+        for folder in (self.root, self._environments, self.root / "locks"):
+            make_folder(folder)
+        return filelock.FileLock(self.root / "locks" / f"{key}.lock")
 
     @contextlib.contextmanager
     def _reserved(self, key: str, progress: Callable[[str], None] | None) -> Iterator[None]:
@@ -268,6 +283,12 @@ class EnvironmentCache:
             yield
         finally:
             lock.release()
+
+    def _write_error(self, folder: Path, error: OSError) -> InfrastructureError:
+        what = f"The environment {folder} could not be written: {error}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return disk_full(self.root, what)
+        return InfrastructureError(what, fix=f"mend what it names, or remove {folder} and run again")
 
     def _remove_leftovers(self, key: str) -> None:
         """Removes what dead builders of that key left, for whoever builds holds its lock."""
@@ -309,10 +330,7 @@ def _read_environment(folder: Path) -> CachedEnvironment | None:
         last_used = _last_used(folder)
     except FileNotFoundError:
         return None
-    try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        marker = {}
+    marker = _read_marker(folder)
     return CachedEnvironment(
         key=folder.name,
         folder=folder,
@@ -322,6 +340,15 @@ def _read_environment(folder: Path) -> CachedEnvironment | None:
         last_used=last_used,
         bytes=disk_usage([folder]),
     )
+
+
+def _read_marker(folder: Path) -> dict[str, Any]:
+    """What the marker says of a whole environment; nothing of one that is not."""
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
 
 
 def _last_used(folder: Path) -> datetime.datetime:

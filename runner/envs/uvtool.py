@@ -165,14 +165,14 @@ def disk_full(folder: Path, what: str) -> InfrastructureError:
 
 
 def make_folder(folder: Path) -> Path:
-    """Makes a folder of the cache that every user may read, with its parents; returns it."""
+    """Makes a folder of the cache, readable by all whatever the umask (which its parents follow); returns it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if os.name == "posix" and folder.stat().st_mode & 0o055 != 0o055:
             folder.chmod(0o755)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(folder, f"{folder} cannot be made: {error.strerror}") from error
+            raise disk_full(folder.parent, f"{folder} cannot be made: {error.strerror}") from error
         raise InfrastructureError(
             f"{folder} cannot be made: {error.strerror}",
             expected="a cache folder that may be written",

@@ -1,6 +1,6 @@
 """The fork server: imports TensorFlow once, then runs each request's jobs in a fresh child.
 
-Started as `python -I server.py --work DIR`. Messages (see protocol.py) come on stdin and leave on the original stdout;
+Started as `python -s server.py --work DIR`. Messages (see protocol.py) come on stdin and leave on the original stdout;
 everything that libraries print goes to stderr. Requests:
 
 - `hello`: answers with versions, packages and the start method that is used;
@@ -23,6 +23,7 @@ import json
 import os
 import platform
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -201,7 +202,7 @@ class Child(object):
             path = os.path.join(server.work, "request-%d.json" % request["id"])
             with open(path, "w") as stream:
                 json.dump(request, stream)
-            command = [sys.executable, "-I", os.path.join(HERE, "server.py"), "--work", server.work]
+            command = [sys.executable, "-s", os.path.join(HERE, "server.py"), "--work", server.work]
             command += ["--threads", str(server.threads), "--child", path, "--report", str(write)]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=(write,), start_new_session=True
@@ -481,6 +482,8 @@ def main() -> None:
     parser.add_argument("--report", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.umask(0o022)
+    # A crash is a result here, and its core dump would be as large as TensorFlow.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if options.child:
         with open(options.child) as stream:
             request = json.load(stream)

@@ -519,16 +519,17 @@ class TestConfinement:
 PYTHON_IMAGE = "tfmatrix-test/python:{python}-slim"
 
 
+@pytest.fixture(scope="module")
+def image(engine: Engine) -> Iterator[str]:
+    reference = PYTHON_IMAGE.format(python=PYTHON)
+    make_python_image(engine.client, reference, INTERPRETER)
+    yield reference
+    engine.client.remove_image(reference, force=True)
+
+
 @pytest.mark.docker
 class TestImages:
     """Environments in images: one built in a container of a Python image, one that is an image itself."""
-
-    @pytest.fixture
-    def image(self, engine: Engine) -> str:
-        reference = PYTHON_IMAGE.format(python=PYTHON)
-        if not engine.client.images(reference):
-            make_python_image(engine.client, reference, INTERPRETER)
-        return reference
 
     @pytest.fixture
     def harness(self, engine: Engine, tmp_path: Path, image: str) -> Iterator[Harness]:

@@ -101,7 +101,7 @@ class Peer:
         text = (code / "server.py").read_text()
         (code / "server.py").write_text(text.replace("import protocol\n", f"{site}\nimport protocol\n", 1))
         self.process = subprocess.Popen(
-            [python, "-I", str(code / "server.py"), "--work", str(work), "--start-method", start_method],
+            [python, "-s", str(code / "server.py"), "--work", str(work), "--start-method", start_method],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

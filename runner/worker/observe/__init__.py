@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from . import calls, config, layers, optimizer, training
 from .arrays import ARRAYS_NAME, JSON_NAME, Arrays, Reference
@@ -210,7 +210,7 @@ def observe_control(
     """The scenario's code in this environment with the writer's weights, on the same inputs.
 
     Where its outputs differ from the writer's, the code computes differently here; where the loaded model's differ
-    from these, loading lost something. Weights are set in order, by shape; names that differ are listed.
+    from these, loading lost something. Weights are set by path, or in order where paths differ, which are then listed.
     `control` is {"outputs": {path: REF} | null, "renamed": [[writer's path, path here], …], "error": … | null}.
     """
 
@@ -222,19 +222,11 @@ def observe_control(
         there = writer.json["weights"]
         if not isinstance(there, list):
             raise ValueError("the writer's weights were not observed")
-        shapes = [list(weight.variable.shape) for weight in here]
-        if shapes != [entry["array"]["shape"] for entry in there]:
-            raise ValueError(
-                "rebuilt, the model has other weights: %s, and the writer's has %s"
-                % (
-                    ["%s %s" % (weight.path, shape) for weight, shape in zip(here, shapes)],
-                    ["%s %s" % (entry["path"], entry["array"]["shape"]) for entry in there],
-                )
-            )
-        for weight, entry in zip(here, there):
+        pairs = _paired(here, there)
+        for weight, entry in pairs:
             weight.variable.assign(writer.array(entry["array"]))
         outputs = calls.call(model, inputs, kind_of(model, "keras"), writer.json)
-        renamed = [[entry["path"], weight.path] for weight, entry in zip(here, there) if weight.path != entry["path"]]
+        renamed = [[entry["path"], weight.path] for weight, entry in pairs if weight.path != entry["path"]]
         return {
             "outputs": {path: observation.arrays.add(value) for path, value in outputs},
             "renamed": renamed,
@@ -245,6 +237,23 @@ def observe_control(
         observation.set("control", control())
     except Exception as problem:
         observation.set("control", {"outputs": None, "renamed": [], "error": error(problem)})
+
+
+def _paired(here: List[layers.Weight], there: List[Dict[str, Any]]) -> List[Tuple[layers.Weight, Dict[str, Any]]]:
+    """The writer's weights beside those here: by path where the paths are the same set, else in order.
+
+    Keras 3 lists variables that it does not track after the others, Keras 2 tracks them. Raises ValueError where
+    shapes or their number differ.
+    """
+    entries = {entry["path"]: entry for entry in there}
+    if set(entries) == {weight.path for weight in here}:
+        there = [entries[weight.path] for weight in here]
+    shapes = [list(weight.variable.shape) for weight in here]
+    if shapes != [entry["array"]["shape"] for entry in there]:
+        mine = ["%s %s" % (weight.path, shape) for weight, shape in zip(here, shapes)]
+        writers = ["%s %s" % (entry["path"], entry["array"]["shape"]) for entry in there]
+        raise ValueError("rebuilt, the model has other weights: %s, and the writer's has %s" % (mine, writers))
+    return list(zip(here, there))
 
 
 def has_outputs_of(observation: Observation, reference: str) -> bool:

@@ -53,9 +53,7 @@ def test_ids_do_not_depend_on_the_rest_of_the_run() -> None:
 
 def test_phase_and_status_tell_causes_apart() -> None:
     message = "list index out of range"
-    causes = find_causes(
-        run_of([load_error("a/h5/2.12.1/2.16.2", message), save_error("b/h5/2.12.1/2.16.2", message)])
-    )
+    causes = find_causes(run_of([load_error("a/h5/2.12.1/2.16.2", message), save_error("b/h5/2.12.1/2.16.2", message)]))
     assert {cause.title for cause in causes} == {
         "loading raises `ValueError`: list index out of range",
         "saving raises `ValueError`: list index out of range",
@@ -129,7 +127,12 @@ def test_news_before_known_then_by_size() -> None:
     many = [load_error(f"m{number}/h5/2.12.1/2.16.2", "other", "KeyError") for number in range(2)]
     header = {
         "known_failures": [
-            {"cells": ["k*/h5/**"], "status": ["load-error"], "reason": "custom layers", "link": "https://example.org/1"},
+            {
+                "cells": ["k*/h5/**"],
+                "status": ["load-error"],
+                "reason": "custom layers",
+                "link": "https://example.org/1",
+            },
             {"cells": ["k1/h5/**"], "status": ["load-error"], "reason": "another", "link": None},
             {"cells": ["k*/h5/**"], "status": ["drift"], "reason": "of another status", "link": None},
             {"cells": ["other/**"], "status": ["load-error"], "reason": "elsewhere", "link": None},
@@ -145,7 +148,10 @@ def test_news_before_known_then_by_size() -> None:
 
 
 def test_a_cause_that_is_partly_known_is_news() -> None:
-    cells = [load_error("a/h5/2.12.1/2.16.2", UNKNOWN.format("A"), known=True), load_error("b/h5/2.12.1/2.16.2", UNKNOWN.format("B"))]
+    cells = [
+        load_error("a/h5/2.12.1/2.16.2", UNKNOWN.format("A"), known=True),
+        load_error("b/h5/2.12.1/2.16.2", UNKNOWN.format("B")),
+    ]
     cause = only(find_causes(run_of(cells)))
     assert (cause.known, cause.is_known) == (1, False)
     assert cause.example == "b/h5/2.12.1/2.16.2", "the one to look at is the one nobody has listed"

@@ -90,7 +90,9 @@ def test_what_raises_is_never_explained_away() -> None:
             "optimizer": RESET,
             "resume": {
                 "status": "error",
-                "detail": ["step 1 of the training after loading raises ValueError: Unknown variable: <Variable path=d/k>"],
+                "detail": [
+                    "step 1 of the training after loading raises ValueError: Unknown variable: <Variable path=d/k>"
+                ],
             },
         },
     )

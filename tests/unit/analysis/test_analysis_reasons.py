@@ -53,7 +53,10 @@ REVIVE = (
 
 TITLES = [
     (DEPTHWISE, "`DepthwiseConv2D` got an unknown argument `groups`"),
-    ("Unrecognized keyword arguments passed to LSTM: {'time_major': False}", "`LSTM` got an unknown argument `time_major`"),
+    (
+        "Unrecognized keyword arguments passed to LSTM: {'time_major': False}",
+        "`LSTM` got an unknown argument `time_major`",
+    ),
     (
         "Unrecognized keyword arguments passed to MultiHeadAttention: {'query_shape': [None, 5, 4], 'key_shape': [None, 5]}",
         "`MultiHeadAttention` got unknown arguments `key_shape`, `query_shape`",
@@ -205,7 +208,9 @@ def test_different_causes_stay_apart(one: str, other: str) -> None:
 
 
 def test_the_type_tells_unknown_messages_apart() -> None:
-    first, second = (reason({"type": kind, "message": "list index out of range"}) for kind in ("IndexError", "KeyError"))
+    first, second = (
+        reason({"type": kind, "message": "list index out of range"}) for kind in ("IndexError", "KeyError")
+    )
     assert first.title == "`IndexError`: list index out of range"
     assert first.title != second.title
     assert not first.in_words
@@ -253,7 +258,10 @@ def test_the_first_sentence_is_not_cut_at_a_path_or_an_abbreviation() -> None:
         ("function 'keras.losses.mse'", "function 'keras.losses.mse'"),
         ("<tf.Variable 'a:0' shape=(4, 10)>", "<Variable>"),
         ("object <MyLayer name=x>", "object <custom class>"),
-        ("untraced functions such as _a, b_c while saving (showing 5 of 7)", "untraced functions such as … while saving "),
+        (
+            "untraced functions such as _a, b_c while saving (showing 5 of 7)",
+            "untraced functions such as … while saving ",
+        ),
         ("for optimizer 'adam', because", "for optimizer '<name>', because"),
     ],
 )

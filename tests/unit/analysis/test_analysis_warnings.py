@@ -8,7 +8,16 @@ import pytest
 from analysis_runs import HOSTILE, load_error, record, run_of, save_error, warning
 from markdown_it import MarkdownIt
 
-from runner.analysis.warnings import Catalogue, CatalogueFormat, Prediction, WarningEntry, answer, catalogue, percent, render
+from runner.analysis.warnings import (
+    Catalogue,
+    CatalogueFormat,
+    Prediction,
+    WarningEntry,
+    answer,
+    catalogue,
+    percent,
+    render,
+)
 from runner.models import CellRecord
 from runner.store.runs import Run
 
@@ -165,7 +174,9 @@ def test_a_share_is_never_all_or_nothing_by_rounding(part: int, whole: int, expe
 
 def hostile() -> Run:
     said = warning(HOSTILE, HOSTILE, HOSTILE, channel=HOSTILE, count="many")
-    return run_of([record("s/h5/2.12.1/2.15.1", save_warnings=[said, warning("=1+1", category="-x")], load_warnings=[said])])
+    return run_of(
+        [record("s/h5/2.12.1/2.15.1", save_warnings=[said, warning("=1+1", category="-x")], load_warnings=[said])]
+    )
 
 
 def test_csv_has_a_line_for_each_warning_and_no_formula() -> None:

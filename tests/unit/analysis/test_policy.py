@@ -169,5 +169,3 @@ def test_a_mistake_in_the_file_names_its_entry(tmp_path: Path, change: tuple[str
 def test_conditions_need_known_versions() -> None:
     assert not Condition().holds(versions("x"), versions("2.12.1"))
     assert Condition().holds(versions("2.12.1"), versions("2.12.1"))
-
-

@@ -13,7 +13,12 @@ from runner.models import Status
 def test_every_row_is_a_link_to_where_the_projects_talk() -> None:
     for entry in read_upstream():
         assert entry.link.url.startswith(
-            ("https://github.com/keras-team/", "https://github.com/tensorflow/", "https://keras.io/", "https://www.tensorflow.org/")
+            (
+                "https://github.com/keras-team/",
+                "https://github.com/tensorflow/",
+                "https://keras.io/",
+                "https://www.tensorflow.org/",
+            )
         )
         assert entry.link.about
 

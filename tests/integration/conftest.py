@@ -1,0 +1,29 @@
+"""Fixtures of tests that run real TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from real_project import RealProject
+
+
+@pytest.fixture
+def real_project(tmp_path: Path) -> Callable[..., RealProject]:
+    """Makes projects: `real_project(["2.15.1"], ["dense"])`."""
+
+    def make(environments: Iterable[str], scenarios: Iterable[str] = (), settings: str = "") -> RealProject:
+        return RealProject(tmp_path / "project", environments, scenarios, settings)
+
+    return make
+
+
+@pytest.fixture
+def engine() -> None:
+    """A Docker engine, or a skip that says why there is none."""
+    docker = pytest.importorskip("docker")
+    try:
+        docker.from_env(timeout=10).ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker engine answers: {error}")
