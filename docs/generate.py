@@ -1,20 +1,26 @@
-"""Writes docs/claims.md from a run: what was measured about the claims that started the project.
+"""Writes docs/claims.md (what was measured about the claims that started the project) and docs/overview.svg from a run.
 
 python docs/generate.py [RUN]        # default: latest; `nox -s docs` does the same
 """
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from rich.console import Console
+from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from runner.models import CellRecord, Status  # noqa: E402  (the checkout must be on the path first)
 from runner.report.claims import evidence, short_error  # noqa: E402
+from runner.report.render import render  # noqa: E402
 from runner.report.text import one_line, to_markdown  # noqa: E402
 from runner.store.content import write_atomically  # noqa: E402
 from runner.store.runs import Run, read_run  # noqa: E402
@@ -22,10 +28,12 @@ from runner.store.runs import Run, read_run  # noqa: E402
 HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning", "INFO")
 """Categories that Python or TensorFlow do not show a user by default."""
 
+PICTURE_COLUMNS = 110
+
 FORMATS = ("h5", "keras", "savedmodel", "tf-savedmodel")
 
 
-Claim = tuple[str, str, Callable[[CellRecord], bool]]
+Claim = tuple[str, str, Callable[[CellRecord], bool | None]]
 
 
 def loses_the_weight(record: CellRecord) -> bool:
@@ -33,14 +41,15 @@ def loses_the_weight(record: CellRecord) -> bool:
     return record.status is Status.LOAD_ERROR or "weights" in record.failed_checks
 
 
-def loses_the_optimizer(record: CellRecord) -> bool:
-    """Whether it loaded, and the optimizer's state did not come back."""
-    return record.status is Status.DRIFT and "optimizer" in record.failed_checks
+def loses_the_optimizer(record: CellRecord) -> bool | None:
+    """Whether the optimizer's state did not come back; None where the model does not load."""
+    return "optimizer" in record.failed_checks if record.status in (Status.PASS, Status.DRIFT) else None
 
 
-def loses_it_silently(record: CellRecord) -> bool:
+def loses_it_silently(record: CellRecord) -> bool | None:
     """Whether that happened without a warning on loading."""
-    return loses_the_optimizer(record) and not visible(record.load, "load")
+    lost = loses_the_optimizer(record)
+    return lost and not visible(record.load, "load")
 
 
 CLAIMS: Mapping[str, Sequence[Claim]] = {
@@ -72,10 +81,10 @@ def answers(scenario: str, own: Sequence[CellRecord]) -> str:
     rows = []
     for part, format_id, holds in CLAIMS.get(scenario, ()):
         asked = [record for record in own if record.format == format_id and record.status is not Status.UNSUPPORTED]
-        right = [record.writer for record in asked if holds(record)]
-        wrong = [record.writer for record in asked if record.writer not in right]
-        rows.append([part, ", ".join(right) or "none", ", ".join(wrong) or "none"])
-    return table(["claim", "holds in", "does not hold in"], rows)
+        found = {record.writer: holds(record) for record in asked}
+        columns = [[name for name, held in found.items() if held is wanted] for wanted in (True, False, None)]
+        rows.append([part, *(", ".join(names) or "–" for names in columns)])
+    return table(["claim", "holds in", "does not hold in", "does not load in"], rows)
 
 
 def main() -> int:
@@ -86,7 +95,22 @@ def main() -> int:
         print("this run has no scenario with the tag `article`", file=sys.stderr)
         return 1
     write_atomically(ROOT / "docs" / "claims.md", "\n\n".join([introduction(run), *sections]) + "\n")
+    write_atomically(ROOT / "docs" / "overview.svg", picture(run))
     return 0
+
+
+def picture(run: Run) -> str:
+    """The overview as a terminal shows it, as an SVG without fonts or anything else from elsewhere."""
+    lines = render(run, detail=False, width=PICTURE_COLUMNS, colour=True).splitlines()
+    plain = [Text.from_ansi(line) for line in lines]
+    start = next(number for number, line in enumerate(plain) if line.plain == "Overview")
+    end = next(number for number, line in enumerate(plain) if line.plain == "Environments")
+    console = Console(record=True, width=PICTURE_COLUMNS, file=io.StringIO(), force_terminal=True)
+    console.print(Text("$ python -m nox", style="bold"))
+    for line in plain[start + 2 : end]:
+        console.print(line)
+    svg = console.export_svg(title=f"tfmatrix: {len(run.records)} cells", unique_id="overview")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 def is_article(run: Run, name: str) -> bool:

@@ -11,19 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import typer
 
 from runner import __version__
 from runner.analysis.explain import ExplainFormat
 from runner.analysis.warnings import CatalogueFormat
-from runner.errors import ExitCode, TfmatrixError
+from runner.errors import ExitCode, TfmatrixError, UsageError
 from runner.phase import Phase
 from runner.report.render import ReportFormat
 
 if TYPE_CHECKING:
     from runner.project import Project
     from runner.select import Selector
+
+_COMMAND_LINE_ERROR: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+"""What typer raises for a wrong command line; which package it is in depends on typer's version."""
 
 app = typer.Typer(
     name="tfmatrix",
@@ -64,14 +68,20 @@ OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no package i
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings and the result.")]
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"tfmatrix {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    pass
 
 
 def main() -> NoReturn:
@@ -85,25 +95,21 @@ def main() -> NoReturn:
 
 def run_command(arguments: Sequence[str], *, debug: bool = False) -> int:
     """Runs one command line; returns its exit code. Errors go to stderr, with a traceback only for `debug`."""
+    code = _run(arguments, debug)
+    if code == ExitCode.INTERRUPTED:
+        print("interrupted: what was finished is kept; the same command goes on from there", file=sys.stderr)
+    return code
+
+
+def _run(arguments: Sequence[str], debug: bool) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(args=list(arguments), prog_name="tfmatrix", standalone_mode=False)
         sys.stdout.flush()
         return int(code or ExitCode.OK)
-    except TfmatrixError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        return int(error.exit_code)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
-        return int(ExitCode.USAGE)
-    except (KeyboardInterrupt, click.Abort):
-        if debug:
-            traceback.print_exc()
-        print("interrupted: what was finished is kept; the same command goes on from there", file=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort):
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has gone (`tfmatrix report | head`): nothing is wrong.
@@ -112,15 +118,26 @@ def run_command(arguments: Sequence[str], *, debug: bool = False) -> int:
     except Exception as error:  # noqa: BLE001  (nobody is left to raise it to)
         if debug:
             traceback.print_exc()
-        else:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            print(
-                f"error: tfmatrix itself failed: {type(error).__name__}: {error} "
-                f"({Path(place.filename).name}:{place.lineno})\n"
-                "  to fix:   run it again with --debug and report the traceback",
-                file=sys.stderr,
-            )
-        return int(ExitCode.INFRASTRUCTURE)
+        return _tell(error, debug)
+
+
+def _tell(error: Exception, debug: bool) -> int:
+    """Prints an error as the user should see it; returns its exit code."""
+    if isinstance(error, TfmatrixError):
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    if isinstance(error, _COMMAND_LINE_ERROR):
+        error.show(file=sys.stderr)  # type: ignore[attr-defined]
+        return int(ExitCode.USAGE)
+    if not debug:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        print(
+            f"error: tfmatrix itself failed: {type(error).__name__}: {error} "
+            f"({Path(place.filename).name}:{place.lineno})\n"
+            "  to fix:   run it again with --debug and report the traceback",
+            file=sys.stderr,
+        )
+    return int(ExitCode.INFRASTRUCTURE)
 
 
 # What the commands share
@@ -315,6 +332,41 @@ def warnings(
     from runner.store.runs import read_run
 
     typer.echo(render(catalogue(read_run(_project(project).results, reference)), catalogue_format), nl=False)
+
+
+@app.command()
+def reproduce(
+    cell: Annotated[str, typer.Argument(help="A cell id: scenario/format/writer/reader.")],
+    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    project: ProjectOption = Path(),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder to write.", show_default="reproduce/CELL")
+    ] = None,
+) -> None:
+    """Write a bug report for upstream: two plain scripts, both sides' pinned requirements, and the commands.
+
+    Example: `tfmatrix reproduce lstm/h5/2.15.1/2.21.0 -o report`
+    """
+    from runner.models import CellId
+    from runner.reproduce import reproduce as write_report
+    from runner.store.runs import read_run
+
+    opened = _project(project)
+    try:
+        wanted = CellId.parse(cell)
+    except ValueError as error:
+        raise UsageError(
+            str(error), expected="scenario/format/writer/reader", fix="see `tfmatrix plan --cells`"
+        ) from error
+    folder = write_report(
+        read_run(opened.results, reference),
+        wanted,
+        scenarios=opened.scenario_folder,
+        locks=opened.locks,
+        output=output or Path("reproduce", *cell.split("/")),
+        environments=opened.config.environments,
+    )
+    typer.echo(str(folder))
 
 
 @app.command()

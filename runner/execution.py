@@ -23,7 +23,7 @@ from runner.judgement import Judge, Judgement
 from runner.models import CellId, CellRecord, CheckStatus, Environment, Status
 from runner.outcome import INFRA, Outcome
 from runner.phase import Phase
-from runner.plan import Save
+from runner.plan import Save, writer_versions
 from runner.remedies import SAVE_AS, Remedy, Try, attempt, best, candidates
 from runner.request import RunRequest
 from runner.scheduler import Scheduler, Task, TaskOutcome
@@ -100,7 +100,7 @@ class Execution:
             run=self._writer.id,
             defaults=self._request.defaults,
             known_failures=self._request.known_failures,
-            keras={name: prepared.keras for name, prepared in self._prepared.items()},
+            keras={name: self._versions(name).keras for name in self._prepared},
         )
         self._work.mkdir(parents=True, exist_ok=True)
         try:
@@ -157,6 +157,14 @@ class Execution:
             for _ in pool.map(prepare, environments):
                 pass  # a ConfigError is raised here
         self._writer.update_header({"environments": {each.id: self._describe(each) for each in environments}})
+
+    def _versions(self, environment_id: str) -> Versions:
+        """TensorFlow, and the Keras that `tf.keras` is there: tf-keras where it is switched on."""
+        prepared = self._prepared[environment_id]
+        found = writer_versions(prepared.environment, prepared.packages)
+        return Versions(
+            tensorflow=found.get("tensorflow", prepared.tensorflow), keras=found.get("keras", prepared.keras)
+        )
 
     def _describe(self, environment: Environment) -> dict[str, Any]:
         prepared = self._prepared.get(environment.id)
@@ -325,9 +333,10 @@ class Execution:
                 format_id=load.cell.format,
                 status=verdict.status,
                 failed_checks=verdict.failed_checks,
-                keras=self._prepared[load.cell.reader].keras,
+                keras=self._versions(load.cell.reader).keras,
                 artifact_kind=load.saved.artifact["kind"],
                 has_definitions=self._scenarios[load.cell.scenario].has_definitions,
+                error=str(verdict.error["message"]) if verdict.error else "",
                 legacy_reader=self._legacy_reader(load.cell.reader),
             )
         )
@@ -395,10 +404,7 @@ class Execution:
             return False
         own = self._records.get(replace(cell, reader=cell.writer))
         works_in_writer = own is not None and own.status is Status.PASS
-        writer, reader = (
-            Versions(tensorflow=each.tensorflow, keras=each.keras)
-            for each in (self._prepared[cell.writer], self._prepared[cell.reader])
-        )
+        writer, reader = self._versions(cell.writer), self._versions(cell.reader)
         return bool(promised(cell, writer, reader, works_in_writer=works_in_writer))
 
     def _with_other_formats(self, record: CellRecord, siblings: Sequence[CellRecord]) -> CellRecord:

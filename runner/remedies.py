@@ -6,7 +6,7 @@ Others are read off the run: another format of the same writer, or the same read
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,9 @@ _LOAD_MODEL = ("h5", "keras", "savedmodel", "tf-savedmodel")
 """Formats whose loader is `keras.models.load_model`."""
 
 _SAVED_MODELS = ("savedmodel", "tf-savedmodel")
+
+_REFUSED_FORMAT = "File format not supported"
+"""What Keras 3 says of a SavedModel: the format itself is refused, whatever is in it."""
 
 SAVE_AS = "save as "
 """How the remedy "another format" begins; the format's id follows."""
@@ -47,13 +50,15 @@ def candidates(
     keras: str,
     artifact_kind: str,
     has_definitions: bool,
+    error: str,
     legacy_reader: str | None,
 ) -> tuple[Remedy, ...]:
     """The workarounds worth a try for a failing cell, those first that bring back the most.
 
-    `keras` is the reader's version; `artifact_kind` what the artifact really is (hdf5, zip, directory);
-    `has_definitions` says whether the scenario's file defines classes or functions of its own; `legacy_reader` is the
-    environment with the reader's TensorFlow and tf-keras, where the matrix has one.
+    `keras` is the version of the reader's `tf.keras`; `artifact_kind` what the artifact really is (hdf5, zip,
+    directory); `error` what the loader said, where it raised. `has_definitions`: the scenario's file defines classes or
+    functions of its own. `legacy_reader` is the environment with the reader's TensorFlow and tf-keras, where the matrix
+    has one.
     """
     if format_id not in _LOAD_MODEL or not status.is_incompatibility or status is Status.SAVE_ERROR:
         return ()
@@ -65,11 +70,15 @@ def candidates(
         found.append(Remedy(name=name, loader=loader, workaround=workaround, environment=environment))
 
     major = _version(keras)
+    if legacy_reader is not None:
+        add(LEGACY_KERAS, environment=legacy_reader)
+    if _REFUSED_FORMAT in error:
+        # No argument makes a loader read what it has no code for.
+        _add_other_loaders(add, format_id, major)
+        return tuple(found)
     has_safe_mode = major >= Version("2.13") and artifact_kind in ("zip", "hdf5")
     if has_definitions:
         add("custom_objects", custom_objects=True)
-    if legacy_reader is not None:
-        add(LEGACY_KERAS, environment=legacy_reader)
     if predicts:
         return tuple(found)
     if has_safe_mode:
@@ -83,11 +92,16 @@ def candidates(
     if has_safe_mode:
         add("compile=False + safe_mode=False", arguments={"compile": False, "safe_mode": False})
     add("rebuild from code + load_weights", rebuild=True)
+    _add_other_loaders(add, format_id, major)
+    return tuple(found)
+
+
+def _add_other_loaders(add: Callable[..., None], format_id: str, keras: Version) -> None:
+    """The loaders that read a SavedModel without making a Keras model of it."""
     if format_id in _SAVED_MODELS:
-        if major >= Version("3"):
+        if keras >= Version("3"):
             add("keras.layers.TFSMLayer", loader="savedmodel-tfsm")
         add("tf.saved_model.load", loader=f"{format_id}-raw")
-    return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 What groups is, for an exception, where it was raised and why (`reasons`); for a drift what was lost (`losses`); for a
 process that died or never returned the signal and the format, because there is nothing else to tell them apart by.
-Cells that were not measured (infra-error) have no cause: they say nothing.
+A cell that drifts counts for everything it lost, so it may belong to several causes. Cells that were not measured
+(infra-error) have none: they say nothing.
 """
 
 from __future__ import annotations
@@ -126,8 +127,8 @@ def find_causes(run: Run) -> tuple[Cause, ...]:
     groups: dict[str, list[tuple[_Key, CellRecord]]] = {}
     for record in run.records:
         if record.status.is_incompatibility:
-            key = _key(record)
-            groups.setdefault(key.identity, []).append((key, record))
+            for key in _keys(record):
+                groups.setdefault(key.identity, []).append((key, record))
     ids = _ids(groups)
     causes = [_cause(run, environments, ids[identity], group) for identity, group in groups.items()]
     return tuple(sorted(causes, key=_rank))
@@ -137,12 +138,13 @@ def _rank(cause: Cause) -> tuple[object, ...]:
     return cause.is_known, -len(cause.cells), WORST_FIRST.index(cause.status), cause.title, cause.phase
 
 
-def cause_of(causes: Iterable[Cause], cell: str) -> Cause | None:
-    """The cause that a cell belongs to; None for a cell that did not fail."""
-    return next((cause for cause in causes if cell in cause.cells), None)
+def causes_of(causes: Iterable[Cause], cell: str) -> tuple[Cause, ...]:
+    """The causes that a cell belongs to, in their order; none for a cell that did not fail."""
+    return tuple(cause for cause in causes if cell in cause.cells)
 
 
-def _key(record: CellRecord) -> _Key:
+def _keys(record: CellRecord) -> list[_Key]:
+    """What a failing cell belongs to: several things where it drifts, else one."""
     error = record.error or {}
     in_save = failed_in_save(record)
     phase = str(error.get("phase") or ("save" if in_save else "load"))
@@ -150,10 +152,11 @@ def _key(record: CellRecord) -> _Key:
         case Status.DRIFT:
             said = [sentence for name in record.failed_checks for sentence in _detail(record, name)]
             text = reason(error).text if error else one_line(" · ".join(said[:3]), 600)
-            return _Key(status=record.status, phase="observe", title="; ".join(losses(record)), text=text)
+            return [_Key(status=record.status, phase="observe", title=loss, text=text) for loss in losses(record)]
         case Status.CRASH | Status.TIMEOUT:
             title = f"{_death(record)}, {record.format}"
-            return _Key(status=record.status, phase=phase, title=title, text=one_line(error.get("message") or "", 600))
+            text = one_line(error.get("message") or "", 600)
+            return [_Key(status=record.status, phase=phase, title=title, text=text)]
         case _:
             found = reason(error)
             doing = DOING.get(phase, one_line(phase, 30))
@@ -162,7 +165,7 @@ def _key(record: CellRecord) -> _Key:
             else:
                 title = f"{doing} raises {found.title}"
             side = f"{phase} (save)" if in_save else phase
-            return _Key(status=record.status, phase=side, title=title, text=found.text)
+            return [_Key(status=record.status, phase=side, title=title, text=found.text)]
 
 
 def _death(record: CellRecord) -> str:
@@ -212,7 +215,7 @@ def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[
     writers = environments.sorted(record.writer for record in records)
     readers = environments.sorted(record.reader for record in records)
     formats = in_order((record.format for record in records), run.header.get("formats") or ())
-    reasons, links = _listed(run, records)
+    reasons, links = known_failures(run, records)
     links += tuple(
         link
         for link in find_upstream(title=key.title, text=key.text, status=key.status, formats=formats)
@@ -247,8 +250,8 @@ def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[
     )
 
 
-def _listed(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
-    """What known_failures.yaml says about the known ones among the cells: reasons and links."""
+def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
+    """What known_failures.yaml, as the run has it, says about the known ones among cells: reasons and links."""
     known = [record for record in records if record.known]
     reasons: dict[str, None] = {}
     links: dict[str, Upstream] = {}

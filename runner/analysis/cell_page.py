@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.analysis.causes import Cause
+from runner.analysis.causes import Cause, known_failures
 from runner.analysis.environments import Environments
 from runner.analysis.pages import Block, Commands, Heading, Items, Paragraph, Table, Verbatim
 from runner.analysis.policy import Rule, broken, not_promised, promised
 from runner.analysis.reasons import DOING, reason
 from runner.analysis.records import failed_in_save, warnings_of
 from runner.analysis.text import one_line
-from runner.models import CellRecord, Status
+from runner.models import CellRecord, CheckStatus, Status
 from runner.store.runs import Run
 
 _TRACEBACK_LINES = 8
@@ -21,7 +21,7 @@ _MESSAGE_LINES = 12
 _LINE = 300
 _DESCRIPTION_LINES = 30
 _MAX_WARNINGS = 20
-_MAX_PACKAGES = 30
+_MAX_PACKAGES = 15
 
 _MAIN_PACKAGES = (
     "tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "keras", "keras-nightly", "tf-keras", "numpy",
@@ -44,10 +44,10 @@ _MEANING: Mapping[Status, str] = {
 class CellPage:
     """The page about one cell."""
 
-    def __init__(self, run: Run, record: CellRecord, cause: Cause | None, *, whole_traceback: bool) -> None:
+    def __init__(self, run: Run, record: CellRecord, causes: Sequence[Cause], *, whole_traceback: bool) -> None:
         self._run = run
         self._record = record
-        self._cause = cause
+        self._causes = causes
         self._whole = whole_traceback
         self._environments = Environments.of(run)
         self._rules = self._promised()
@@ -73,11 +73,10 @@ class CellPage:
             "kind": "cell",
             "record": record.to_json(),
             "scenario": dict((self._run.header.get("scenarios") or {}).get(record.scenario) or {}),
-            "cause": self._cause
-            and {"id": self._cause.id, "title": self._cause.title, "cells": len(self._cause.cells)},
+            "causes": [{"id": cause.id, "title": cause.title, "cells": len(cause.cells)} for cause in self._causes],
             "promised": [rule.name for rule in self._rules],
             "broken_promises": [rule.name for rule in broken(self._rules, record)],
-            "environments": {name: dict(environments.described[name]) for name in {record.writer, record.reader}},
+            "environments": {name: dict(environments.described[name]) for name in (record.writer, record.reader)},
             "different_packages": [package for package, before, after in self._versions() if before != after],
             "commands": [command for command, _ in self._next()],
         }
@@ -112,14 +111,14 @@ class CellPage:
             Heading(level=1, text=record.cell),
             Paragraph(text=said + (f" ({', '.join(marks)})" if marks else "") + "."),
         ]
-        if self._cause:
-            cause = self._cause
+        for cause in self._causes:
             others = len(cause.cells) - 1
             shared = f"with {others} more {cells_word(others)}" if others else "this cell alone"
             blocks.append(Paragraph(text=f"Cause {cause.id}: {cause.title} ({shared}, {cause.where})."))
-            if record.known and cause.reasons:
-                blocks.append(Paragraph(text=f"Known: {'; '.join(cause.reasons)}"))
             blocks += links(cause)
+        reasons, _ = known_failures(self._run, [record])
+        if reasons:
+            blocks.append(Paragraph(text=f"Known: {'; '.join(reasons)}"))
         return blocks
 
     def _claim(self) -> list[Block]:
@@ -260,8 +259,11 @@ class CellPage:
             (f"tfmatrix reproduce {cell}", "plain scripts that show the same"),
             (f"tfmatrix run --only {cell}", "this cell again"),
         ]
-        if self._cause and len(self._cause.cells) > 1:
-            steps.append((f"tfmatrix explain {self._cause.id}", "every cell of this cause"))
+        steps += [
+            (f"tfmatrix explain {cause.id}", "every cell of this cause")
+            for cause in self._causes
+            if len(cause.cells) > 1
+        ]
         if self._record.error and not self._whole:
             steps.append((f"tfmatrix explain {cell} --traceback", "the whole traceback"))
         return steps
@@ -289,10 +291,14 @@ def _rank(package: str) -> int:
 
 
 def _figures(check: Mapping[str, Any]) -> str:
-    """The figures of a check in a line: single values, and short lists of them (losses)."""
+    """The figures of a check in a line: single values, and short lists of them (losses).
+
+    Of a check that held those that are 0 say nothing.
+    """
+    held = check.get("status") == CheckStatus.PASS
     parts = []
     for name, value in check.items():
-        if name in ("status", "detail") or value is None or value == "":
+        if name in ("status", "detail") or value is None or value == "" or (held and value in (0, False)):
             continue
         if isinstance(value, str | int | float):
             parts.append(f"{one_line(name, 40)} {_number(value)}")

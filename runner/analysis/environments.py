@@ -14,6 +14,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from runner.analysis.records import in_order
 from runner.store.runs import Run
 
 TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-intel", "tensorflow-macos")
@@ -45,10 +46,14 @@ class Environments:
 
     @classmethod
     def of(cls, run: Run) -> Environments:
-        """Those that run.json lists, then others that cells name, by name."""
-        listed = dict(run.header.get("environments") or {})
+        """Those that cells name: in the order in which run.json lists them, then the others by name.
+
+        An environment without cells (one that only remedies use) would be a hole in every range. Of a run without any
+        cell they are those of run.json.
+        """
+        listed = run.header.get("environments") or {}
         named = {name for record in run.records for name in (record.writer, record.reader)}
-        return cls(described=listed | {name: {} for name in sorted(named - set(listed))})
+        return cls(described={name: listed.get(name) or {} for name in in_order(named or listed, listed)})
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -132,16 +137,18 @@ class Environments:
 
 
 def versions_of(described: Mapping[str, Any]) -> Versions:
-    """The versions in an environment's entry of run.json: its packages, else its own `tensorflow` and `keras`."""
-    packages = {
-        str(name).lower().replace("_", "-"): str(value) for name, value in (described.get("packages") or {}).items()
-    }
-    variables = described.get("env") or described.get("variables") or {}
-    legacy = str(variables.get("TF_USE_LEGACY_KERAS", "")).strip().lower() in ("1", "true")
-    return Versions(
-        tensorflow=_first(packages, TENSORFLOW) or str(described.get("tensorflow") or ""),
-        keras=_first(packages, LEGACY_KERAS if legacy else KERAS) or str(described.get("keras") or ""),
-    )
+    """The versions in an environment's entry of run.json: its packages, else its own `tensorflow` and `keras`.
+
+    With both Keras installed the environment's variables (`env`) decide; where they are not recorded, neither is known.
+    """
+    packages = _packages(described)
+    keras = _first(packages, KERAS) or str(described.get("keras") or "")
+    legacy = _first(packages, LEGACY_KERAS)
+    if legacy:
+        variables = described.get("env")
+        is_used = str((variables or {}).get("TF_USE_LEGACY_KERAS", "")).strip().lower() in ("1", "true")
+        keras = "" if variables is None else legacy if is_used else keras
+    return Versions(tensorflow=_first(packages, TENSORFLOW) or str(described.get("tensorflow") or ""), keras=keras)
 
 
 def _packages(described: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar, assert_never
 
-from runner.analysis.causes import Cause, cause_of, find_causes
+from runner.analysis.causes import Cause, causes_of, find_causes
 from runner.analysis.cell_page import CellPage, cells_word, links
 from runner.analysis.pages import Block, Commands, Heading, Items, Paragraph, Verbatim, to_page, to_text
 from runner.analysis.text import one_line
@@ -50,7 +50,7 @@ def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.T
         return _written(fmt, _warning_blocks(entry), lambda: {"kind": "warning", "warning": entry.to_json()})
     records = _selected(run, target)
     if len(records) == 1:
-        page = CellPage(run, records[0], cause_of(causes, records[0].cell), whole_traceback=traceback)
+        page = CellPage(run, records[0], causes_of(causes, records[0].cell), whole_traceback=traceback)
         return _written(fmt, page.blocks(), page.to_json)
     chosen = {record.cell for record in records}
     concerned = [cause for cause in causes if chosen & set(cause.cells)]

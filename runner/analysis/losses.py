@@ -1,6 +1,7 @@
 """From the failed checks of a drifting cell to what was lost, in words that are the same in every scenario.
 
-What a model computes follows from what it is: outputs differ because weights do, training goes elsewhere because the
+A cell may have lost several things: each is named on its own, so that cells are grouped by what they share. What a
+model computes follows from what it is: outputs differ because weights do, training goes elsewhere because the
 optimizer's state is gone. So a check on what is computed names a loss only where nothing that is stored explains it;
 which checks failed beside it is kept with the cell.
 """
@@ -25,6 +26,9 @@ _EXPLAINED_BY: Mapping[str, frozenset[str]] = {
 _MAX_SENTENCE = 2_000
 """Characters of a sentence that are looked at."""
 
+_NO_KERAS_MODEL = ": not a Keras model"
+"""How the note ends that the observer leaves for each part which only a Keras model has."""
+
 _MOST = 4
 """Keys of a config that are named; the rest is counted."""
 
@@ -37,6 +41,8 @@ def losses(record: CellRecord) -> tuple[str, ...]:
         check = record.checks.get(name) or {}
         if check.get("status") == CheckStatus.ERROR:
             found.append(_raised(name, record, check))
+        elif any(sentence.endswith(_NO_KERAS_MODEL) for sentence in _detail(check)):
+            found.append("what was loaded is no Keras model")
         elif not _EXPLAINED_BY.get(name, frozenset()) & failed:
             words = _WORDS.get(name)
             found += (words(record, check) if words else []) or [_in_general(name, check)]
@@ -137,14 +143,16 @@ def _optimizer(_record: CellRecord, check: Mapping[str, Any]) -> list[str]:
     before, after = check.get("iterations_before"), check.get("iterations_after")
     if after is None and before is not None:
         return ["the optimizer is lost"]
+    if after == 0 and before and not _count(check, "identical") and not _count(check, "changed"):
+        return ["the optimizer's state is reset"]
     if any(re.match(r"the optimizer is \w+, was ", sentence) for sentence in details):
         found.append("another optimizer")
     if before != after:
         found.append("the optimizer's iterations are reset" if after == 0 else "the optimizer's iterations differ")
-    words = {"lost": "lost", "reset": "reset", "changed": "other values"}
+    words = {"lost": "lost", "reset": "reset", "changed": "changed"}
     said = [word for name, word in words.items() if _count(check, name)]
     if said:
-        found.append(f"the optimizer's slots: {' and '.join(said)}")
+        found.append(f"the optimizer's slots are {' and '.join(said)}")
     if not found and details:
         found.append("the optimizer's state beside the slots differs")
     return found

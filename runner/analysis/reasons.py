@@ -66,7 +66,7 @@ def reason(error: Mapping[str, Any]) -> Reason:
         if match is not None:
             return Reason(title=_shortened(words(match, whole)), text=one_line(text, 600), in_words=True)
     kind = one_line(str(error.get("type") or "an exception"), 60).replace("`", "'")
-    said = neutral(first_sentence(text))
+    said = neutral(first_sentence(text)).rstrip(".")
     title = f"`{kind}`: {said}" if said else f"`{kind}` without a message"
     return Reason(title=_shortened(title), text=one_line(text, 600), in_words=False)
 
@@ -143,9 +143,9 @@ def _is_own(name: str) -> bool:
 
 
 @cache
-def _automatic_names() -> frozenset[str]:
-    """The names that Keras gives to its own layers: `Dense` becomes `dense`, `Conv2DTranspose` `conv2d_transpose`."""
-    return frozenset(_snake(name) for name in keras_names() if name[:1].isupper())
+def _automatic_names() -> Mapping[str, str]:
+    """The names that Keras gives to its own layers, and their class: `conv2d_transpose` is a `Conv2DTranspose`."""
+    return {_snake(name): name for name in sorted(keras_names(), reverse=True) if name[:1].isupper()}
 
 
 def _snake(name: str) -> str:
@@ -225,11 +225,12 @@ def _unknown_thing(match: re.Match[str], _whole: str) -> str:
 
 
 def _lost_variables(match: re.Match[str], whole: str) -> str:
-    around = re.findall(r"Example error message for object <(\w+) ", whole)
-    named = around[-1] if around else ""
-    layer = f"`{named}`" if named and _is_own(named) else "a custom layer" if named else "a layer"
     if match["found"] == "0":
-        return f"the file holds no variables for {layer}"
+        # Which layer comes first says nothing: the whole file is laid out in another way.
+        return "the file holds no variables where the loader looks for those of a layer"
+    example = re.findall(r"Example error message for object <(\w+) ", whole)
+    named = example[-1] if example else _automatic_names().get(re.sub(r"_\d+$", "", match["layer"]), "")
+    layer = f"`{named}`" if named and _is_own(named) else "a custom layer"
     if match["expected"] == "0":
         return f"the file holds variables for {layer}, which has none when it is loaded"
     return f"the file holds another number of variables for {layer}"
@@ -273,7 +274,7 @@ _RULES: tuple[tuple[re.Pattern[str], _Title], ...] = tuple(
             _always("the `.keras` file is not the zip archive that the loader expects"),
         ),
         (
-            r"expected (?P<expected>\d+) variables, but received (?P<found>\d+) variables during loading",
+            r"Layer '(?P<layer>[^']*)' expected (?P<expected>\d+) variables, but received (?P<found>\d+) variables",
             _lost_variables,
         ),
         (

@@ -34,13 +34,13 @@ class _Entry:
 
 
 def find_upstream(*, title: str, text: str, status: Status, formats: Collection[str]) -> tuple[Upstream, ...]:
-    """What is known upstream about a cause. A row counts where it fits every format of the cause."""
+    """What is known upstream about a cause. A row counts where it fits one of the cause's formats."""
     return tuple(
         entry.link
         for entry in read_upstream()
         if (entry.pattern.search(text) or entry.pattern.search(title))
         and (not entry.status or status in entry.status)
-        and all(any(fnmatchcase(name, glob) for glob in entry.formats) for name in formats)
+        and any(fnmatchcase(name, glob) for glob in entry.formats for name in formats)
     )
 
 

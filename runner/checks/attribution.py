@@ -17,7 +17,7 @@ from typing import Any
 
 from runner.checks.observation import Observation
 from runner.checks.outputs import Difference, compare_results
-from runner.checks.result import text
+from runner.checks.result import raised, text
 from runner.checks.tolerance import Tolerance
 
 STATE_CHECKS = ("weights", "config", "compile", "optimizer", "signatures")
@@ -79,8 +79,7 @@ def _why_not(writer: Observation, reader: Observation) -> str:
     if control is None:
         return reader.note("control") or "the model was not rebuilt in the reader"
     if control.get("error"):
-        error = control["error"]
-        return f"rebuilding the model in the reader raised {error.get('type')}: {error.get('message')}"
+        return f"rebuilding the model in the reader raised {raised(control['error'])}"
     if not control.get("outputs"):
         return "the rebuilt model gave no outputs"
     for name, observation in (("writer", writer), ("loaded model", reader)):

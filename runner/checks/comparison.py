@@ -19,7 +19,7 @@ from runner.checks.matching import Matching, match
 from runner.checks.observation import SECTIONS, Observation
 from runner.checks.optimizer import check_optimizer
 from runner.checks.outputs import check_outputs
-from runner.checks.result import Check, errored, failed, not_applicable
+from runner.checks.result import Check, errored, failed, not_applicable, raised
 from runner.checks.resume import check_resume
 from runner.checks.signatures import check_signatures
 from runner.checks.tolerance import Tolerance
@@ -80,13 +80,16 @@ class _Comparison:
     def check(self, name: str) -> Check:
         """One check that the format promises."""
         writer, reader = self._writer, self._reader
-        if writer.error(name) is not None:
-            return not_applicable(f"observing it raised in the writer already: {_said(writer, name)}")
+        if (error := writer.error(name)) is not None:
+            return not_applicable(f"observing it raised in the writer already: {raised(error)}")
         if writer.section(name) is None:
             note = writer.note(name) or reader.note(name)
             return not_applicable(f"the writer has none{': ' + note if note else ''}")
-        if reader.error(name) is not None:
-            return errored(f"the loaded model raises {_said(reader, name)}")
+        if (error := reader.error(name)) is not None:
+            return errored(f"the loaded model raises {raised(error)}")
+        if name == "signatures" and reader.kind == "keras" and reader.section(name) is None:
+            # What a scenario's own loader makes of a SavedModel may be a model again.
+            return not_applicable(f"not looked at in a Keras model: {reader.note(name)}")
         if reader.section(name) is None and name not in _SAYS_ITSELF:
             return failed(f"the loaded model has none: {reader.note(name) or 'no reason was recorded'}")
         return self._run(name)
@@ -110,9 +113,3 @@ class _Comparison:
                 return check_signatures(writer, reader, self._tolerance_for(name))
             case _:
                 raise ValueError(f"no check on observations is called {name!r}")
-
-
-def _said(observation: Observation, name: str) -> str:
-    error = observation.error(name) or {}
-    first = next(iter(str(error.get("message") or "").strip().splitlines()), "")
-    return f"{error.get('type')}: {first}"

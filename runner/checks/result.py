@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runner.models import CheckStatus
@@ -11,6 +12,9 @@ MAX_SENTENCES = 20
 """Sentences kept of one check; a model with a thousand lost weights must not fill the records."""
 
 Check = dict[str, Any]
+
+_FRAME = re.compile(r'(?m)^ +File "[^"\n]*", line \d+, in .*\n(?: {8,}.*\n)*')
+"""A frame of the traceback that AutoGraph puts into the message of an exception, and the source line below it."""
 
 
 def passed(*detail: str, **figures: Any) -> Check:
@@ -53,6 +57,13 @@ def shortened(sentences: Sequence[str], limit: int = MAX_SENTENCES) -> list[str]
 def holds(check: Check) -> bool:
     """Whether a check passed or had nothing to look at."""
     return check["status"] in (CheckStatus.PASS, CheckStatus.NOT_APPLICABLE)
+
+
+def raised(error: Mapping[str, Any]) -> str:
+    """An exception in one line: its type and the first line of its message; of AutoGraph's, what was raised in it."""
+    kind, message = str(error.get("type")), str(error.get("message") or "")
+    first = next((line.strip() for line in _FRAME.split(message)[-1].splitlines() if line.strip()), "")
+    return f"{kind}: {first}" if first and not first.startswith(f"{kind}: ") else first or kind
 
 
 def text(value: float) -> str:

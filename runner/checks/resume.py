@@ -6,7 +6,7 @@ writer's weights going on with a fresh optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from runner.checks.distance import Distance, distance, number, scale_of
 from runner.checks.matching import Matching, Pair, match
 from runner.checks.observation import Array, Numbers, Observation
-from runner.checks.result import Check, errored, failed, judged, not_applicable, text
+from runner.checks.result import Check, errored, failed, judged, not_applicable, raised, text
 from runner.checks.tolerance import EPSILON, Tolerance, kernel_units, resume_units, working_precision
 
 MOST = 0.5
@@ -60,7 +60,7 @@ def check_resume(
     """Figures: losses of the loaded model, the writer and a fresh optimizer; the largest differences; `restarted`."""
     ours, theirs = writer.section("resume"), reader.section("resume")
     if ours.get("error"):
-        return not_applicable(f"the writer itself cannot train on: {_said(ours['error'])}")
+        return not_applicable(f"the writer itself cannot train on: {raised(ours['error'])}")
     if theirs is None:
         note = reader.note("resume")
         return failed(f"the loaded model cannot be trained on{': ' + note if note else ''}")
@@ -74,7 +74,7 @@ def check_resume(
     }
     if theirs.get("error"):
         step = len(found) + 1
-        return errored(f"step {step} of the training after loading raises {_said(theirs['error'])}", **figures)
+        return errored(f"step {step} of the training after loading raises {raised(theirs['error'])}", **figures)
     if len(expected) != len(found):
         return failed(f"{len(found)} steps were made, the writer made {len(expected)}", **figures)
     precision = working_precision(writer, "float32")
@@ -201,8 +201,3 @@ def _numbers(losses: Sequence[float | str]) -> list[float]:
 
 def _as_array(losses: Sequence[float]) -> Array:
     return Array(dtype="float32", stored=np.array(losses, dtype=np.float32))
-
-
-def _said(error: Mapping[str, Any]) -> str:
-    first = next(iter(str(error.get("message") or "").strip().splitlines()), "")
-    return f"{error.get('type')}: {first}" if first else str(error.get("type"))

@@ -8,7 +8,7 @@ from typing import Any
 from runner.checks.distance import Distance
 from runner.checks.observation import Observation
 from runner.checks.outputs import compare_results
-from runner.checks.result import Check, judged, not_applicable, text
+from runner.checks.result import Check, judged, not_applicable, raised, text
 from runner.checks.tolerance import Tolerance
 
 
@@ -27,7 +27,7 @@ def check_signatures(writer: Observation, reader: Observation, tolerance: Tolera
         for side in ("inputs", "outputs"):
             losses += _compare_specs(f"{name}.{side}", expected[side], found[side])
         if found.get("error") and not expected.get("error"):
-            losses.append(f"signature {name!r} raises {found['error'].get('type')}: {found['error'].get('message')}")
+            losses.append(f"signature {name!r} raises {raised(found['error'])}")
         if expected.get("results") is None or found.get("results") is None:
             continue
         difference = compare_results(

@@ -107,7 +107,7 @@ class DockerExecutor:
                 python=provided.python_version,
                 variables=environment.env,
             ),
-            describe=describe(base.describe(), lock, provided.python_version),
+            describe=describe(environment, base.describe(), lock, provided.python_version),
             python=str(provided.python),
             python_version=provided.python_version,
             packages=lock.packages,
@@ -212,6 +212,7 @@ class DockerExecutor:
                 "tensorflow": hello["tensorflow"],
                 "keras": hello["keras"],
                 "packages": dict(hello["packages"]),
+                "env": dict(environment.env),
                 "lock": None,
             },
         )

@@ -134,7 +134,7 @@ class EnvironmentSupply:
         return Provided(folder=folder, python=environment_python(folder), python_version=_python_version(folder))
 
 
-def describe(base: Mapping[str, str], lock: Lock, python_version: str) -> dict[str, Any]:
+def describe(environment: Environment, base: Mapping[str, str], lock: Lock, python_version: str) -> dict[str, Any]:
     """A locked environment for run.json."""
     return {
         "base": dict(base),
@@ -142,6 +142,7 @@ def describe(base: Mapping[str, str], lock: Lock, python_version: str) -> dict[s
         "tensorflow": lock.tensorflow,
         "keras": lock.keras,
         "packages": dict(lock.packages),
+        "env": dict(environment.env),
         "lock": lock.digest,
     }
 

@@ -217,7 +217,7 @@ class VenvExecutor:
                 python=provided.python_version,
                 variables=environment.env,
             ),
-            describe=describe({**base, "digest": ""}, lock, provided.python_version),
+            describe=describe(environment, {**base, "digest": ""}, lock, provided.python_version),
             python=str(provided.python),
             python_version=provided.python_version,
             packages=lock.packages,

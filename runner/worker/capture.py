@@ -29,10 +29,10 @@ _LOGGERS = (None, "tensorflow", "absl")
 
 
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
-    """The text, cut after `limit` characters with a note of how many were left out."""
+    """The text, with its middle left out where it has more than `limit` characters: Keras says what matters last."""
     if len(text) <= limit:
         return text
-    return "%s… [%d more characters]" % (text[:limit], len(text) - limit)
+    return "%s\n[… %d characters …]\n%s" % (text[: limit // 2], len(text) - limit, text[-limit // 2 :])
 
 
 class _Handler(logging.Handler):

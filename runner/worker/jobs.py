@@ -48,7 +48,8 @@ def run(job: Mapping[str, Any], output: str) -> dict[str, Any]:
     recorder = Recorder(output)
     os.makedirs(job["folder"], exist_ok=True)
     os.chdir(job["folder"])
-    result: dict[str, Any] = {"status": "ok", "phase": None, "reason": None, "error": None, "artifact": None, "observation": None}
+    result: dict[str, Any] = dict.fromkeys(("phase", "reason", "error", "artifact", "observation"))
+    result["status"] = "ok"
     steps = {"save": _save, "load": _load}[job["kind"]]
     try:
         result.update(steps(job, recorder))
@@ -62,18 +63,17 @@ def run(job: Mapping[str, Any], output: str) -> dict[str, Any]:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """An exception as data: type, message, traceback (shortened in the middle, never at its end)."""
+    """An exception as data: type, message, traceback (each shortened in the middle)."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    if len(text) > MAX_TRACEBACK:
-        text = text[: MAX_TRACEBACK // 2] + "\n[…]\n" + text[-MAX_TRACEBACK // 2 :]
-    return {"type": type(error).__name__, "message": shorten(str(error)), "traceback": text}
+    return {"type": type(error).__name__, "message": shorten(str(error)), "traceback": shorten(text, MAX_TRACEBACK)}
 
 
 def import_scenario(path: str) -> ModuleType:
     """The scenario file as a module, under its own name (which saved models record)."""
     name = os.path.splitext(os.path.basename(path))[0]
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None, "a .py file has a loader"
+    assert spec is not None, "a .py file has a loader"
+    assert spec.loader is not None, "a .py file has a loader"
     module = importlib.util.module_from_spec(spec)
     # Pickled and marshalled code looks its module up by name.
     sys.modules[name] = module

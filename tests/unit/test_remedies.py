@@ -18,6 +18,7 @@ def names(**changes: object) -> list[str]:
         "keras": "3.4.1",
         "artifact_kind": "zip",
         "has_definitions": True,
+        "error": "",
         "legacy_reader": None,
         **changes,
     }
@@ -26,8 +27,8 @@ def names(**changes: object) -> list[str]:
 
 def test_a_load_error_of_a_keras_file_tries_everything_documented() -> None:
     assert names(legacy_reader="2.16.2+tf-keras") == [
-        "custom_objects",
         "TF_USE_LEGACY_KERAS=1",
+        "custom_objects",
         "safe_mode=False",
         "enable_unsafe_deserialization()",
         "custom_objects + safe_mode=False",
@@ -52,6 +53,14 @@ def test_only_what_the_case_allows(changes: dict, there: str, not_there: str) ->
     found = names(**changes)
     assert there in found
     assert not_there not in found
+
+
+def test_a_refused_format_needs_another_loader() -> None:
+    refused = "File format not supported: filepath=m. Keras 3 only supports V3 `.keras` files and legacy H5 format"
+    assert names(format_id="savedmodel", artifact_kind="directory", error=refused) == [
+        "keras.layers.TFSMLayer",
+        "tf.saved_model.load",
+    ]
 
 
 def test_a_lost_optimizer_is_not_brought_back_by_loading_less() -> None:

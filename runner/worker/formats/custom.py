@@ -1,4 +1,4 @@
-"""The scenario's own `save_model` and `load_model`."""
+"""The scenario's own `save_model` and `load_model`: whatever they write and return."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAVER = "custom"
 ARTIFACT = "m"
 MODELS = "any"
 LOADS = "keras"
-CHECKS = contract.WHOLE_MODEL_CHECKS
+CHECKS = (*contract.WHOLE_MODEL_CHECKS, "signatures")
 
 
 def unsupported(env: Mapping[str, str]) -> str | None:

@@ -156,6 +156,12 @@ def observe_state(observation: Observation, model: Any, inputs: Any, reference: 
 
 def observe_signatures(observation: Observation, loaded: Any, inputs: Any, reference: Optional[str] = None) -> None:
     """Names, specs and results of the signatures of an object from tf.saved_model.load."""
+    if not hasattr(loaded, "signatures"):
+        observation.absent("signatures", "not an object from tf.saved_model.load")
+        return
+    if not hasattr(loaded, "signatures"):
+        observation.absent("signatures", "a %s has no signatures" % type(loaded).__name__)
+        return
     writer = Reference(reference).json if reference is not None else None
 
     def one(function: Any) -> Dict[str, Any]:
@@ -222,7 +228,7 @@ def observe_control(
         there = writer.json["weights"]
         if not isinstance(there, list):
             raise ValueError("the writer's weights were not observed")
-        pairs = _paired(here, there)
+        pairs = paired(here, there)
         for weight, entry in pairs:
             weight.variable.assign(writer.array(entry["array"]))
         outputs = calls.call(model, inputs, kind_of(model, "keras"), writer.json)
@@ -239,7 +245,7 @@ def observe_control(
         observation.set("control", {"outputs": None, "renamed": [], "error": error(problem)})
 
 
-def _paired(here: List[layers.Weight], there: List[Dict[str, Any]]) -> List[Tuple[layers.Weight, Dict[str, Any]]]:
+def paired(here: List[layers.Weight], there: List[Dict[str, Any]]) -> List[Tuple[layers.Weight, Dict[str, Any]]]:
     """The writer's weights beside those here: by path where the paths are the same set, else in order.
 
     Keras 3 lists variables that it does not track after the others, Keras 2 tracks them. Raises ValueError where

@@ -65,8 +65,9 @@ def _layers(model: Any, path: str) -> List[Tuple[str, Any]]:
     found = []
     layers = getattr(model, "layers", None) or children(model)
     for layer in layers:
-        # Whether a Sequential lists its input differs between versions.
-        if isinstance(layer, tf.keras.layers.InputLayer):
+        # Whether a Sequential lists its input differs between versions. By name: a SavedModel revives it as a class
+        # of its own in TensorFlow 2.0.
+        if type(layer).__name__ == "InputLayer":
             continue
         own = "%s/%s" % (path, layer.name) if path else layer.name
         found.append((own, layer))

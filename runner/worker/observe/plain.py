@@ -13,6 +13,7 @@ import numpy as np
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _MAX_ITEMS = 64
 _MAX_DEPTH = 40
+_MAX_MESSAGE = 4000
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -70,5 +71,9 @@ def _array(value: Any, depth: int) -> Any:
 
 
 def error(exception: BaseException) -> Dict[str, str]:
-    """An exception as a finding: its type and its message."""
-    return {"type": type(exception).__name__, "message": str(exception)[:4000]}
+    """An exception as a finding: its type and its message, without the middle of a long one."""
+    message = str(exception)
+    if len(message) > _MAX_MESSAGE:
+        # AutoGraph puts a traceback first: what was raised stands last.
+        message = "%s\n[…]\n%s" % (message[: _MAX_MESSAGE // 2], message[-_MAX_MESSAGE // 2 :])
+    return {"type": type(exception).__name__, "message": message}

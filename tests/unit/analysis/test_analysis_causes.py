@@ -9,7 +9,7 @@ from analysis_runs import HOSTILE, drift, load_error, record, run_of, save_error
 from test_analysis_losses import RESET, SCRATCH
 from test_analysis_reasons import DEPTHWISE, FORMAT, UNKNOWN
 
-from runner.analysis.causes import Cause, cause_of, find_causes
+from runner.analysis.causes import Cause, causes_of, find_causes
 from runner.models import Status
 
 
@@ -39,8 +39,8 @@ def test_one_cause_over_scenarios_and_pairs() -> None:
     assert cause.text == "Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 1}"
     assert [link.url for link in cause.links] == ["https://github.com/keras-team/keras/issues/19441"]
     assert not cause.is_known
-    assert cause_of((cause,), "mobile/h5/2.12.1/2.16.2") is cause
-    assert cause_of((cause,), "depthwise/h5/2.12.1/2.12.1") is None
+    assert causes_of((cause,), "mobile/h5/2.12.1/2.16.2") == (cause,)
+    assert causes_of((cause,), "depthwise/h5/2.12.1/2.12.1") == ()
 
 
 def test_ids_do_not_depend_on_the_rest_of_the_run() -> None:
@@ -58,6 +58,13 @@ def test_phase_and_status_tell_causes_apart() -> None:
         "loading raises `ValueError`: list index out of range",
         "saving raises `ValueError`: list index out of range",
     }
+
+
+def test_one_sentence_about_saving_and_loading_is_two_causes() -> None:
+    refused = "Argument `name` must be a string and cannot contain character `/`."
+    causes = find_causes(run_of([load_error("a/h5/2.12.1/2.16.2", refused), save_error("b/h5/2.16.2/2.16.2", refused)]))
+    assert [cause.title for cause in causes] == ["a name with `/` in it is refused"] * 2
+    assert causes[0].id != causes[1].id
 
 
 def test_a_failing_save_is_about_its_writers() -> None:
@@ -78,9 +85,22 @@ def test_a_drift_is_grouped_by_what_was_lost_whatever_failed_beside() -> None:
     with_training = drift("a/h5/2.12.1/2.16.2", {"optimizer": RESET, "resume": SCRATCH})
     without = drift("b/h5/2.15.1/2.16.2", {"optimizer": RESET | {"slots": 2, "reset": 2}})
     cause = only(find_causes(run_of([with_training, without])))
-    assert cause.title == "the optimizer's iterations are reset; the optimizer's slots: reset"
+    assert cause.title == "the optimizer's state is reset"
     assert cause.also_failed == {"resume": 1}
     assert cause.status is Status.DRIFT
+
+
+def test_a_cell_that_lost_two_things_has_two_causes() -> None:
+    loss = {"differences": ["loss"]}
+    both = drift("a/h5/2.12.1/2.16.2", {"compile": loss, "optimizer": RESET})
+    one = drift("b/h5/2.12.1/2.16.2", {"compile": loss})
+    causes = find_causes(run_of([both, one]))
+    assert [(cause.title, len(cause.cells)) for cause in causes] == [
+        ("compile differs: `loss`", 2),
+        ("the optimizer's state is reset", 1),
+    ]
+    assert causes_of(causes, both.cell) == causes
+    assert causes_of(causes, one.cell) == causes[:1]
 
 
 def test_processes_that_end_are_told_apart_by_signal_side_and_format() -> None:
@@ -177,10 +197,11 @@ def test_the_remedy_that_helps_most_cells() -> None:
     assert only(find_causes(run_of(cells[3:]))).remedy is None
 
 
-def test_a_link_counts_only_where_every_format_fits() -> None:
+def test_a_link_counts_only_where_a_format_fits() -> None:
     lost = [drift(f"a/{fmt}/2.12.1/2.15.1", {"optimizer": RESET}) for fmt in ("savedmodel", "h5")]
-    assert only(find_causes(run_of(lost[:1]))).links[0].url == "https://github.com/tensorflow/tensorflow/issues/44670"
-    assert only(find_causes(run_of(lost))).links == ()
+    for cells in (lost, lost[:1]):
+        assert only(find_causes(run_of(cells))).links[0].url == "https://github.com/tensorflow/tensorflow/issues/44670"
+    assert only(find_causes(run_of(lost[1:]))).links == ()
 
 
 def test_hostile_text_stays_in_its_line() -> None:

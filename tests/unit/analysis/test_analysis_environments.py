@@ -67,9 +67,10 @@ def test_many_different_pairs_are_counted() -> None:
     assert text.endswith("more pairs")
 
 
-def test_environments_that_only_cells_name_come_last() -> None:
-    run = run_of([record("s/h5/nightly/2.12.1"), record("s/h5/2.15.1/elsewhere")])
-    assert Environments.of(run).order == (*ENVIRONMENTS, "elsewhere", "nightly")
+def test_the_environments_are_those_of_cells_in_the_order_of_the_matrix() -> None:
+    run = run_of([record("s/h5/nightly/2.21.0"), record("s/h5/2.15.1/elsewhere")])
+    assert Environments.of(run).order == ("2.15.1", "2.21.0", "elsewhere", "nightly")
+    assert Environments.of(run_of([])).order == ENVIRONMENTS
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,14 @@ def test_environments_that_only_cells_name_come_last() -> None:
                 "env": {"TF_USE_LEGACY_KERAS": "1"},
             },
             Versions(tensorflow="2.16.2", keras="2.16.0"),
+        ),
+        (
+            {"packages": {"tensorflow-cpu": "2.16.2", "keras": "3.4.1", "tf_keras": "2.16.0"}, "env": {}},
+            Versions(tensorflow="2.16.2", keras="3.4.1"),
+        ),
+        (
+            {"packages": {"tensorflow-cpu": "2.16.2", "keras": "3.4.1", "tf_keras": "2.16.0"}, "keras": "3.4.1"},
+            Versions(tensorflow="2.16.2", keras=""),
         ),
         ({"tensorflow": "2.5.3", "keras": None}, Versions(tensorflow="2.5.3", keras="")),
         ({}, Versions(tensorflow="", keras="")),

@@ -13,8 +13,9 @@ DEPTHWISE = (
     "Exception encountered: Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 1}"
 )
 NESTED = (
-    "<class 'keras.src.models.functional.Functional'> could not be deserialized properly. Please ensure that components "
-    "that are Python object instances (layers, models, etc.) returned by `get_config()` are explicitly deserialized in "
+    "<class 'keras.src.models.functional.Functional'> could not be deserialized properly. Please ensure that "
+    "components that are Python object instances (layers, models, etc.) returned by `get_config()` are explicitly "
+    "deserialized in "
     "the model's `from_config()` method.\n\nconfig={'module': 'keras.src.models.functional', 'class_name': "
     "'Functional', 'config': {}, 'registered_name': 'Functional', 'build_config': {'input_shape': None}}.\n\n"
     "Exception encountered: <class 'keras.src.layers.core.dense.Dense'> could not be deserialized properly. Please "
@@ -44,8 +45,9 @@ UNKNOWN = (
     "included in the scope. See https://www.tensorflow.org/guide/keras/save_and_serialize for details."
 )
 REVIVE = (
-    "<class 'models.Sub'> could not be deserialized properly.\n\nconfig={'module': 'models'}.\n\nException encountered: "
-    "Unable to revive model from config. When overriding the `get_config()` method, make sure that the returned config "
+    "<class 'models.Sub'> could not be deserialized properly.\n\nconfig={'module': 'models'}.\n\n"
+    "Exception encountered: Unable to revive model from config. When overriding the `get_config()` method, make "
+    "sure that the returned config "
     "contains all items used as arguments in the  constructor to <class 'models.Sub'>, which is the default behavior."
     "\n\nReceived config={'trainable': True}\n\nError encountered during deserialization: Sub.__init__() got an "
     "unexpected keyword argument 'trainable'"
@@ -58,7 +60,7 @@ TITLES = [
         "`LSTM` got an unknown argument `time_major`",
     ),
     (
-        "Unrecognized keyword arguments passed to MultiHeadAttention: {'query_shape': [None, 5, 4], 'key_shape': [None, 5]}",
+        "Unrecognized keyword arguments passed to MultiHeadAttention: {'query_shape': [None, 4], 'key_shape': [None]}",
         "`MultiHeadAttention` got unknown arguments `key_shape`, `query_shape`",
     ),
     (
@@ -86,8 +88,8 @@ TITLES = [
         "the loader does not know the scenario's own activation function",
     ),
     (
-        "Could not interpret activation function identifier: {'module': 'builtins', 'class_name': 'function', 'config': "
-        "'my_act', 'registered_name': 'function'}",
+        "Could not interpret activation function identifier: {'module': 'builtins', 'class_name': 'function', "
+        "'config': 'my_act', 'registered_name': 'function'}",
         "the loader does not know the scenario's own activation function",
     ),
     (
@@ -101,19 +103,36 @@ TITLES = [
     ),
     (FORMAT, "`load_model` of Keras 3 does not read SavedModels"),
     (
-        "File format not supported: filepath=/tmp/x/ck/w. Keras 3 only supports V3 `.keras` files, `.weights.h5` files, "
-        "legacy H5 format files (`.h5` extension), or Orbax checkpoints.",
+        "File format not supported: filepath=/tmp/x/ck/w. Keras 3 only supports V3 `.keras` files, `.weights.h5` "
+        "files, legacy H5 format files (`.h5` extension), or Orbax checkpoints.",
         "`load_weights` of Keras 3 does not read TensorFlow checkpoints",
     ),
     (
         "File not found: filepath=/tmp/x/m.keras. Please ensure the file is an accessible `.keras` zip file.",
         "the `.keras` file is not the zip archive that the loader expects",
     ),
-    (VARIABLES, "the file holds no variables for `Dense`"),
+    (VARIABLES, "the file holds no variables where the loader looks for those of a layer"),
+    (
+        "Layer 'lstm_cell_3' expected 3 variables, but received 0 variables during loading. Expected: ['kernel:0']",
+        "the file holds no variables where the loader looks for those of a layer",
+    ),
+    (
+        "Layer 'lstm_cell_3' expected 3 variables, but received 2 variables during loading. Expected: ['kernel:0']",
+        "the file holds another number of variables for `LSTMCell`",
+    ),
+    (
+        "Layer 'my_custom_layer' expected 1 variables, but received 0 variables during loading. Expected: ['V:0']",
+        "the file holds no variables where the loader looks for those of a layer",
+    ),
+    (
+        "Error when deserializing class 'InputLayer' using config={'batch_shape': [8, 4], 'optional': False}.\n\n"
+        "Exception encountered: Unrecognized keyword arguments: ['batch_shape', 'optional']",
+        "`InputLayer` got unknown arguments `batch_shape`, `optional`",
+    ),
     (OWN_VARIABLES, "the file holds variables for a custom layer, which has none when it is loaded"),
     (
-        "Requested the deserialization of a `Lambda` layer whose `function` is a Python lambda. This carries a potential "
-        "risk of arbitrary code execution and thus it is disallowed by default.",
+        "Requested the deserialization of a `Lambda` layer whose `function` is a Python lambda. This carries a "
+        "potential risk of arbitrary code execution and thus it is disallowed by default.",
         "a Python lambda in a `Lambda` layer is refused by `safe_mode`",
     ),
     (
@@ -143,8 +162,8 @@ TITLES = [
         "`model.save` of Keras 3 does not write SavedModels",
     ),
     (
-        "Saving the model to HDF5 format requires the model to be a Functional model or a Sequential model. It does not "
-        "work for subclassed models.",
+        "Saving the model to HDF5 format requires the model to be a Functional model or a Sequential model. It does "
+        "not work for subclassed models.",
         "a subclassed model cannot be saved to HDF5",
     ),
     (
@@ -169,9 +188,13 @@ def test_real_messages_get_a_sentence(message: str, title: str) -> None:
         (DEPTHWISE, DEPTHWISE.replace("[3, 3]", "[5, 5]").replace("'depthwise_conv2d'", "'first_conv'")),
         (NESTED, NESTED.replace("my_act", "swish_of_mine").replace("'dense'", "'head'")),
         (FORMAT, FORMAT.replace("/tmp/x/dense", "/work/lstm")),
-        (VARIABLES, VARIABLES.replace("dense_1", "head").replace("1 objects", "3 objects")),
         (
-            "Graph execution error:\n\nDetected at node 'a/b' defined at (most recent call last):\n  File 'x'\nNode: 'a/b'\n"
+            VARIABLES,
+            VARIABLES.replace("Dense", "LSTMCell").replace("dense_1", "head").replace("1 objects", "3 objects"),
+        ),
+        (OWN_VARIABLES, OWN_VARIABLES.replace("MyCustomLayer", "Other").replace("my_custom_layer", "other")),
+        (
+            "Graph execution error:\n\nDetected at node 'a/b' defined at (most recent call last):\nNode: 'a/b'\n"
             "Incompatible shapes: [8,1] vs. [8,2]\n\t [[{{node a/b}}]] [Op:__inference_train_function_123]",
             "Graph execution error:\n\nDetected at node 'c' defined at (most recent call last):\nNode: 'c'\n"
             "Incompatible shapes: [4,3] vs. [4,9]\n\t [[{{node c}}]] [Op:__inference_train_function_9]",
@@ -196,7 +219,7 @@ def test_one_cause_in_two_scenarios_is_one_cause(one: str, other: str) -> None:
         (DEPTHWISE, DEPTHWISE.replace("passed to DepthwiseConv2D", "passed to Conv2DTranspose")),
         (UNKNOWN.format("MyLayer"), UNKNOWN.format("TFOpLambda")),
         (UNKNOWN.format("TFOpLambda"), UNKNOWN.format("LocallyConnected1D")),
-        (VARIABLES, VARIABLES.replace("Dense", "LSTMCell")),
+        (OWN_VARIABLES, OWN_VARIABLES.replace("MyCustomLayer", "LSTMCell")),
         ("'str' object has no attribute 'lower'", "'str' object has no attribute 'quantization_mode'"),
         ("'str' object has no attribute 'lower'", "'NoneType' object has no attribute 'lower'"),
         ("name 'tf' is not defined", "list index out of range"),

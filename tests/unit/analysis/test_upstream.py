@@ -34,9 +34,10 @@ def test_the_patterns_fit_real_messages() -> None:
         )
     }
     others = {
-        "https://github.com/tensorflow/tensorflow/issues/64685": "`InputLayer` got an unknown argument `batch_shape`",
         "https://github.com/keras-team/keras/issues/19326": "loading raises `IndexError`: list index out of range",
-        "https://keras.io/guides/migrating_to_keras_3/#removed-features": "the loader does not know the layer `LocallyConnected1D`",
+        "https://keras.io/guides/migrating_to_keras_3/#removed-features": (
+            "the loader does not know the layer `LocallyConnected1D`"
+        ),
     }
     for url, title in others.items():
         assert url in {

@@ -8,7 +8,7 @@ from observation_builder import Draft, DraftWeight, loaded, trained
 
 from runner.checks.calibration import measure_noise, with_noise
 from runner.checks.comparison import compare
-from runner.checks.result import holds
+from runner.checks.result import holds, raised
 from runner.checks.signatures import check_signatures
 from runner.checks.tolerance import Tolerance
 
@@ -16,6 +16,7 @@ from runner.checks.tolerance import Tolerance
 @pytest.mark.parametrize("section", ["outputs", "weights", "config", "compile", "optimizer", "resume", "signatures"])
 def test_what_only_the_writer_had_is_lost(section: str) -> None:
     draft = loaded()
+    draft.kind = "module" if section == "signatures" else "keras"
     setattr(draft, section, None)
     draft.notes[section] = "the loader gave none"
     check = compare(trained().build(), draft.build())[section]
@@ -33,6 +34,15 @@ def test_what_the_writer_lacks_does_not_apply(section: str) -> None:
         "not-applicable",
         ["the writer has none: the scenario has none"],
     )
+
+
+def test_a_saved_model_that_became_a_keras_model_has_no_signatures_to_compare() -> None:
+    draft = loaded()
+    draft.signatures = None
+    draft.notes["signatures"] = "a Sequential has no signatures"
+    check = compare(trained().build(), draft.build())["signatures"]
+    assert check["status"] == "not-applicable"
+    assert check["detail"] == ["not looked at in a Keras model: a Sequential has no signatures"]
 
 
 def test_what_the_format_does_not_promise_does_not_apply() -> None:
@@ -56,6 +66,34 @@ def test_exception_while_observing_the_loaded_model_is_an_error(section: str) ->
     check = compare(trained().build(), draft.build())[section]
     assert check["status"] == "error"
     assert check["detail"] == ["the loaded model raises ValueError: Layer has no weights"]
+
+
+AUTOGRAPH = """in user code:
+
+    File "/site-packages/keras/src/engine/training.py", line 1152, in train_step
+        self._validate_target_and_loss(y, loss)
+    File "/site-packages/keras/src/engine/training.py", line 1116, in _validate_target_and_loss
+        raise ValueError(
+
+    ValueError: No loss found. You may have forgotten to provide a `loss` argument in the `compile()` method.
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("no\nat all", "ValueError: no"),
+        ("", "ValueError"),
+        (
+            AUTOGRAPH,
+            "ValueError: No loss found. You may have forgotten to provide a `loss` argument in the `compile()` method.",
+        ),
+        (AUTOGRAPH.replace("    ValueError:", "    OpError:"), "ValueError: OpError: No loss found."),
+    ],
+)
+def test_an_exception_is_said_in_one_line(message: str, said: str) -> None:
+    assert raised({"type": "ValueError", "message": message}).startswith(said)
+    assert "\n" not in raised({"type": "ValueError", "message": message})
 
 
 def test_exception_in_the_writer_already_does_not_apply() -> None:

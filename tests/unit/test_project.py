@@ -1,0 +1,61 @@
+"""The project's own files agree with one another."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from runner.envs.lock import read_lock
+from runner.errors import ExitCode
+from runner.models import Status
+from runner.project import Project
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_nox_installs_what_the_package_depends_on():
+    script = re.search(r"^# /// script\n(.*?)^# ///$", (ROOT / "noxfile.py").read_text(), re.DOTALL | re.MULTILINE)
+    assert script is not None
+    block = tomllib.loads("\n".join(line.removeprefix("#").removeprefix(" ") for line in script[1].splitlines()))
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [each for each in block["dependencies"] if not each.startswith("nox")]
+    assert wanted == package["dependencies"]
+    assert block["requires-python"] == package["requires-python"]
+
+
+def test_every_environment_of_the_matrix_is_locked():
+    project = Project(root=ROOT)
+    locks = {each.id: read_lock(project.locks, each) for each in project.config.environments}
+    assert None not in locks.values()
+    assert {path.stem for path in project.locks.glob("*.txt")} == set(locks)
+
+
+def test_the_readme_names_every_status_and_exit_code():
+    text = (ROOT / "README.md").read_text()
+    assert [status for status in Status if f"`{status.value}`" not in text] == []
+    assert [code for code in ExitCode if not re.search(rf"^\| {int(code)} \|", text, re.MULTILINE)] == []
+
+
+def test_links_in_the_documents_lead_somewhere():
+    broken = []
+    for page in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("scenarios/*.md")]:
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text()):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert broken == []
+
+
+def test_the_worker_compiles_on_the_oldest_python_it_is_written_for():
+    """Syntax of 3.7: checked by the tests of the worker on every Python that is here, and by this one everywhere."""
+    import ast
+
+    for path in (ROOT / "runner" / "worker").rglob("*.py"):
+        ast.parse(path.read_text(), feature_version=(3, 7))
+
+
+def test_importing_the_command_line_is_cheap():
+    code = "import sys, runner.cli; sys.exit('pandas' in sys.modules or 'docker' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
