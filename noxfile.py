@@ -9,6 +9,7 @@
 #     "packaging>=24.0",
 #     "pandas>=2.2",
 #     "platformdirs>=4.2",
+#     "pygal>=3.0",
 #     "pydantic>=2.8",
 #     "rich>=13.7",
 #     "ruamel.yaml>=0.18.6",
@@ -107,7 +108,7 @@ def nightly(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments after -- go to pytest."""
-    install(session, "test")
+    install(session, "test", "web")
     session.run("pytest", *session.posargs)
 
 
@@ -125,6 +126,12 @@ def typecheck(session: nox.Session) -> None:
     """Check types, strictly."""
     install(session, "typecheck", "test")
     session.run("mypy")
+
+
+@nox.session(python=False)
+def publish(session: nox.Session) -> None:
+    """Build the site of the newest run, ready for a static host, under results/site."""
+    tfmatrix(session, "publish", "-o", "results/site")
 
 
 @nox.session(python=False)

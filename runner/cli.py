@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -43,6 +44,16 @@ app = typer.Typer(
 )
 env_app = typer.Typer(no_args_is_help=True, help="Provided environments: list, build, prune.")
 app.add_typer(env_app, name="env")
+
+
+class OutputFormat(StrEnum):
+    """What `report --format` takes: the texts of ReportFormat, and the site, which is a folder."""
+
+    TABLE = "table"
+    MD = "md"
+    CSV = "csv"
+    JSON = "json"
+    SITE = "site"
 
 
 ProjectOption = Annotated[
@@ -280,23 +291,49 @@ def report(
     reference: Annotated[
         str, typer.Argument(metavar="RUN", help="A run's id, latest, previous, or a folder.")
     ] = "latest",
-    report_format: Annotated[ReportFormat, typer.Option("--format", help="How.")] = ReportFormat.TABLE,
+    report_format: Annotated[OutputFormat, typer.Option("--format", help="How.")] = OutputFormat.TABLE,
     project: ProjectOption = Path(),
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write; a folder for site.", show_default="stdout")
+    ] = None,
 ) -> None:
-    """Print a run as a table, Markdown, CSV or JSON.
+    """Print a run as a table, Markdown, CSV or JSON, or write it as a static site to browse.
 
-    Examples: `tfmatrix report` · `tfmatrix report previous --format md -o table.md`
+    Examples: `tfmatrix report` · `tfmatrix report previous --format md -o table.md` ·
+    `tfmatrix report --format site -o site`
     """
     from runner.report.render import render, write
     from runner.store.content import write_atomically
     from runner.store.runs import read_run
 
-    found = read_run(_project(project).results, reference)
+    results = _project(project).results
+    found = read_run(results, reference)
+    if report_format is OutputFormat.SITE:
+        from runner.site import build_run
+
+        if output is None:
+            raise UsageError("a site is a folder", expected="-o DIR", fix="tfmatrix report --format site -o site")
+        typer.echo(str(build_run(results, found, output).folder / "index.html"))
+        return
     if output is not None:
-        write_atomically(output, render(found, report_format))
+        write_atomically(output, render(found, report_format.value))
     else:
-        write(found, report_format, sys.stdout)
+        write(found, report_format.value, sys.stdout)
+
+
+@app.command()
+def publish(
+    project: ProjectOption = Path(),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the site.")] = Path("results/site"),
+) -> None:
+    """Build the site of the newest run with the runs before it as its history, ready for a static host.
+
+    What is missing (a shard, an environment, a column) is shown as what it is, and the exit code is 4.
+    Example: `tfmatrix publish -o results/site`
+    """
+    from runner.site import publish as published
+
+    raise typer.Exit(int(published(_project(project).results, output)))
 
 
 @app.command()

@@ -83,8 +83,7 @@ def run_project(
     versions = [environment.tensorflow for environment in project.config.environments]
     ended = expired(project.known_failures, today.date(), versions)
     run_id = new_run_id(today)
-    legacy = legacy_readers(project.config.environments, plan.environments) if options.remedies else {}
-    environments = [*plan.environments, *(each for each in legacy.values() if each not in plan.environments)]
+    legacy = legacy_readers(plan.environments) if options.remedies else {}
     with make_progress(quiet=options.quiet) as progress:
         for missed in plan.unmatched:
             progress.warning(str(missed))
@@ -92,7 +91,7 @@ def run_project(
             progress.warning(
                 f"{project.root / 'known_failures.yaml'}:{entry.line}: ended with {entry.until}: {entry.reason}"
             )
-        executor, reason = _executor(project, environments, defaults, options.executor, progress, run_id)
+        executor, reason = _executor(project, plan.environments, defaults, options.executor, progress, run_id)
         request = RunRequest(
             run_id=run_id,
             plan=plan,
@@ -137,16 +136,20 @@ def stale_entries(run: Run, entries: Sequence[KnownFailure]) -> list[KnownFailur
     return stale
 
 
-def legacy_readers(all_environments: Sequence[Environment], readers: Sequence[Environment]) -> dict[str, Environment]:
-    """For each reader with Keras 3, the environment of the matrix with the same TensorFlow and tf-keras switched on."""
+def legacy_readers(environments: Sequence[Environment]) -> dict[str, Environment]:
+    """For each environment with Keras 3, the one of the same run with its TensorFlow and tf-keras switched on.
+
+    None is added for the sake of remedies: tf-keras takes ten seconds and more for the first training step of every
+    process (measured with 2.16: AutoGraph converts its code).
+    """
     legacy = {
         environment.tensorflow: environment
-        for environment in all_environments
+        for environment in environments
         if environment.env.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
     }
     return {
         reader.id: legacy[reader.tensorflow]
-        for reader in readers
+        for reader in environments
         if reader.tensorflow in legacy and "TF_USE_LEGACY_KERAS" not in reader.env
     }
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from runner.analysis.environments import Versions
 from runner.analysis.policy import promised
+from runner.checks.verdict import Verdict
 from runner.errors import InfrastructureError
 from runner.executors.base import Executor, Mounts, Prepared, WorkerProcess
 from runner.judgement import Judge, Judgement
@@ -24,7 +25,7 @@ from runner.models import CellId, CellRecord, CheckStatus, Environment, Status
 from runner.outcome import INFRA, Outcome
 from runner.phase import Phase
 from runner.plan import Save, writer_versions
-from runner.remedies import SAVE_AS, Remedy, Try, attempt, best, candidates
+from runner.remedies import SAVE_AS, Remedy, Try, attempt, best, candidates, is_sensible
 from runner.request import RunRequest
 from runner.scheduler import Scheduler, Task, TaskOutcome
 from runner.store.content import Store, size_of_tree
@@ -133,10 +134,8 @@ class Execution:
     # Environments
 
     def _prepare_environments(self) -> None:
-        """Provides every environment of the plan, and those that remedies need. One that fails costs its own cells."""
-        own = [environment.id for environment in self._plan.environments]
-        extra = [each for each in self._request.legacy_readers.values() if each.id not in own]
-        environments = [*self._plan.environments, *{each.id: each for each in extra}.values()]
+        """Provides every environment of the plan. One that fails costs its own cells."""
+        environments = self._plan.environments
         self._progress.environments(len(environments))
 
         def prepare(environment: Environment) -> None:
@@ -354,17 +353,21 @@ class Execution:
         load = failing.load
         while failing.waiting and not any(each.status is Status.PASS for each in failing.tries):
             remedy = failing.waiting.pop(0)
+            if not is_sensible(remedy, failing.tries, _said(failing.judgement.verdict)):
+                continue
             reader = remedy.environment or load.cell.reader
-            key = self._load_key(load.cell, load.saved, remedy.loader, reader, remedy.workaround)
+            # Without any, it is the plain load of another environment, which may be a cell that is there already.
+            workaround = remedy.workaround or None
+            key = self._load_key(load.cell, load.saved, remedy.loader, reader, workaround)
             stored = self._read(key)
             if stored is not None:
                 self._add_try(failing, remedy, stored)
             elif self._request.phase is not Phase.TABLE:
                 tag = _RemedyTag(failing=failing, remedy=remedy, key=key)
-                self._submit(reader, tag, self._load_job(load, remedy.loader, remedy.workaround))
+                self._submit(reader, tag, self._load_job(load, remedy.loader, workaround))
                 return
         self._tries[load.cell] = failing.tries
-        self._record(load.cell, load.saved, failing.loaded, key=load.key, cached=failing.cached)
+        self._record(load.cell, load.saved, failing.loaded, failing.judgement, key=load.key, cached=failing.cached)
 
     def _end_try(self, tag: _RemedyTag, done: TaskOutcome) -> None:
         outcome = self._outcomes_of(done)[0]
@@ -380,9 +383,8 @@ class Execution:
         verdict = self._judge.judge(
             load.cell, load.saved, outcome, loader=remedy.loader, reader=remedy.environment
         ).verdict
-        error = f"{verdict.error['type']}: {verdict.error['message']}" if verdict.error else ""
         promised = self._judge.promised(load.cell, load.saved)
-        failing.tries.append(attempt(remedy.name, verdict.status, verdict.checks, promised, error))
+        failing.tries.append(attempt(remedy.name, verdict.status, verdict.checks, promised, _said(verdict)))
 
     # What only the whole run tells
 
@@ -477,10 +479,22 @@ class Execution:
         return outcome if all(self._store.has_folder(digest) for digest in digests if digest) else None
 
     def _record(
-        self, cell: CellId, saved: Outcome, loaded: Outcome | None, *, key: str = "", cached: bool = False
+        self,
+        cell: CellId,
+        saved: Outcome,
+        loaded: Outcome | None,
+        judgement: Judgement | None = None,
+        *,
+        key: str = "",
+        cached: bool = False,
     ) -> None:
-        record = replace(self._judge.record(cell, saved, loaded), key=key, cached=cached)
+        record = replace(self._judge.record(cell, saved, loaded, judgement), key=key, cached=cached)
         record = self._with_tries(record, self._tries.get(cell, []))
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
+
+
+def _said(verdict: Verdict) -> str:
+    """The exception behind a verdict in one line; empty where there is none."""
+    return f"{verdict.error['type']}: {verdict.error['message']}" if verdict.error else ""

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import runner.checks
 from runner.checks.attribution import attribute
 from runner.checks.calibration import measure_noise, with_noise
 from runner.checks.comparison import compare
 from runner.checks.fingerprint import with_fingerprints
 from runner.checks.observation import Observation
+from runner.checks.result import holds
 from runner.checks.verdict import Verdict, judge
 from runner.config import Defaults, KnownFailure
 from runner.models import CellId, CellRecord, Status
 from runner.outcome import Outcome
 from runner.store.content import Store
+from runner.store.keys import digest_of, digest_of_tree
 from runner.worker.formats import FORMATS
 
 Noise = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+@cache
+def checks_code_digest() -> str:
+    """Hash of the checks' code: a better check judges anew, without a new measurement."""
+    return digest_of_tree(Path(runner.checks.__path__[0]), "*.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,25 +90,43 @@ class Judge:
         """
         if loaded is None or loaded.observation is None or saved.observation is None:
             return Judgement(verdict=judge(saved, loaded, None), attribution=None)
-        writer = Observation.read(self._store.folder(saved.observation))
-        read = Observation.read(self._store.folder(loaded.observation))
+        question = {
+            "checks": checks_code_digest(),
+            "writer": saved.observation,
+            "reader": loaded.observation,
+            "applicable": FORMATS[loader or cell.format].CHECKS,
+            "given": {check: self._given(cell, check) for check in ("outputs", "resume", "signatures")},
+            "noise": self._noise.get((cell.scenario, cell.writer), {}),
+            "same_keras": self._keras.get(cell.writer) == self._keras.get(reader or cell.reader),
+        }
+        key = digest_of(["comparison", question])
+        # The same comparison comes again with every run over the same store.
+        compared = self._store.read_outcome(key)
+        if compared is None:
+            compared = self._compare(cell, question)
+            self._store.write_outcome(key, compared)
+        verdict = judge(saved, loaded, compared["checks"])
+        drifted = verdict.status is Status.DRIFT
+        return Judgement(verdict=verdict, attribution=compared["attribution"] if drifted else None)
 
-        def given(check: str) -> tuple[float | None, float | None]:
-            return self._defaults.tolerance_for(cell.scenario, cell.format, check)
+    def _given(self, cell: CellId, check: str) -> tuple[float | None, float | None]:
+        return self._defaults.tolerance_for(cell.scenario, cell.format, check)
 
-        tolerance_for = with_noise(self._noise.get((cell.scenario, cell.writer), {}), given)
+    def _compare(self, cell: CellId, question: Mapping[str, Any]) -> dict[str, Any]:
+        """The checks on two observations, and where a difference comes from; all that `question` asks."""
+        writer = Observation.read(self._store.folder(question["writer"]))
+        reader = Observation.read(self._store.folder(question["reader"]))
+        tolerance_for = with_noise(question["noise"], lambda check: self._given(cell, check))
         checks = compare(
             writer,
-            read,
-            applicable=FORMATS[loader or cell.format].CHECKS,
+            reader,
+            applicable=question["applicable"],
             tolerance_for=tolerance_for,
-            same_keras=self._keras.get(cell.writer) == self._keras.get(reader or cell.reader),
+            same_keras=question["same_keras"],
         )
-        verdict = judge(saved, loaded, checks)
-        attribution = None
-        if verdict.status is Status.DRIFT:
-            attribution = attribute(writer, read, tolerance_for("outputs"), verdict.failed_checks)
-        return Judgement(verdict=verdict, attribution=attribution)
+        failed = [name for name, check in checks.items() if not holds(check)]
+        attribution = attribute(writer, reader, tolerance_for("outputs"), failed) if failed else None
+        return {"checks": checks, "attribution": attribution}
 
     def promised(self, cell: CellId, saved: Outcome) -> tuple[str, ...]:
         """The checks that a load of the cell would have to hold: the format's, where the writer has something there."""
@@ -106,9 +135,14 @@ class Judge:
         writer = Observation.read(self._store.folder(saved.observation))
         return tuple(name for name in FORMATS[cell.format].CHECKS if writer.section(name) is not None)
 
-    def record(self, cell: CellId, saved: Outcome, loaded: Outcome | None) -> CellRecord:
-        """The record of a cell, with its marks; keys, remedies and cached are the caller's."""
-        judgement = self.judge(cell, saved, loaded)
+    def record(
+        self, cell: CellId, saved: Outcome, loaded: Outcome | None, judgement: Judgement | None = None
+    ) -> CellRecord:
+        """The record of a cell, with its marks; keys, remedies and cached are the caller's.
+
+        `judgement` is what `judge` returned, where the caller has it already.
+        """
+        judgement = judgement or self.judge(cell, saved, loaded)
         verdict = judgement.verdict
         known = any(entry.matches(cell, verdict.status) for entry in self._known_failures)
         covered = any(entry.covers(cell) for entry in self._known_failures)

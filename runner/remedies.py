@@ -12,6 +12,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from runner.checks.fingerprint import normalise
 from runner.models import Status
 
 _LOAD_MODEL = ("h5", "keras", "savedmodel", "tf-savedmodel")
@@ -21,6 +22,9 @@ _SAVED_MODELS = ("savedmodel", "tf-savedmodel")
 
 _REFUSED_FORMAT = "File format not supported"
 """What Keras 3 says of a SavedModel: the format itself is refused, whatever is in it."""
+
+_AND = " + "
+"""Joins the names of remedies that are combined."""
 
 SAVE_AS = "save as "
 """How the remedy "another format" begins; the format's id follows."""
@@ -33,13 +37,15 @@ class Remedy:
     """A workaround that a reader can try.
 
     `name` is what reports show. `workaround` goes to the worker (see runner/worker/workarounds.py); `loader` is the id
-    of the format whose loader takes the artifact. `environment` is the reader, where it is not the cell's own.
+    of the format whose loader takes the artifact. `environment` is the reader, where it is not the cell's own. `parts`
+    are the remedies that it combines.
     """
 
     name: str
     loader: str
     workaround: Mapping[str, Any] = field(default_factory=dict)
     environment: str | None = None
+    parts: tuple[str, ...] = ()
 
 
 def candidates(
@@ -67,7 +73,8 @@ def candidates(
     found: list[Remedy] = []
 
     def add(name: str, loader: str = format_id, environment: str | None = None, **workaround: Any) -> None:
-        found.append(Remedy(name=name, loader=loader, workaround=workaround, environment=environment))
+        parts = tuple(name.split(_AND)) if _AND in name and not workaround.get("rebuild") else ()
+        found.append(Remedy(name=name, loader=loader, workaround=workaround, environment=environment, parts=parts))
 
     major = _version(keras)
     if legacy_reader is not None:
@@ -84,9 +91,9 @@ def candidates(
     if has_safe_mode:
         add("safe_mode=False", arguments={"safe_mode": False})
         add("enable_unsafe_deserialization()", unsafe=True)
-        if has_definitions:
-            add("custom_objects + safe_mode=False", custom_objects=True, arguments={"safe_mode": False})
     add("compile=False", arguments={"compile": False})
+    if has_definitions and has_safe_mode:
+        add("custom_objects + safe_mode=False", custom_objects=True, arguments={"safe_mode": False})
     if has_definitions:
         add("custom_objects + compile=False", custom_objects=True, arguments={"compile": False})
     if has_safe_mode:
@@ -144,6 +151,15 @@ def attempt(
     if loaded:
         status = Status.DRIFT if missing else Status.PASS
     return Try(name=name, status=status, held=held, missing=missing, error=error)
+
+
+def is_sensible(remedy: Remedy, tries: Sequence[Try], error: str) -> bool:
+    """Whether a combination is worth a try: one of its parts changed something, or was not tried.
+
+    `error` is what the cell's own load said. Parts that all end in the very same exception end there together, too.
+    """
+    outcomes = {each.name: normalise(each.error) for each in tries}
+    return not remedy.parts or any(outcomes.get(part) != normalise(error) for part in remedy.parts)
 
 
 def best(tries: Sequence[Try], failed_checks: Collection[str], status: Status) -> str | None:

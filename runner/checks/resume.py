@@ -173,25 +173,27 @@ def _square(a: Numbers, b: Numbers) -> float:
 def _final_weights(
     writer: Observation, reader: Observation, pairs: Sequence[Pair], tolerance: Tolerance
 ) -> tuple[int, Distance]:
-    """How many elements the writer's training moved, and how far from them the reader's ended."""
+    """How many elements training moved, in the writer or in the reader, and how far from each other they ended."""
     ours, theirs = writer.section("resume").get("weights_after"), reader.section("resume").get("weights_after")
     moved, figures = 0, Distance(elements=0)
     if not ours or not theirs:
         return moved, figures
     for pair in pairs:
-        before, a, b = (
-            pair.writer.array(),
-            writer.array(ours[pair.writer.index]),
-            reader.array(theirs[pair.reader.index]),
-        )
-        if not a.is_float or len({(item.dtype, item.shape) for item in (before, a, b)}) > 1:
+        a, b = writer.array(ours[pair.writer.index]), reader.array(theirs[pair.reader.index])
+        starts = pair.writer.array(), pair.reader.array()
+        if not a.is_float or len({(item.dtype, item.shape) for item in (a, b, *starts)}) > 1:
             continue
-        moved += int(np.count_nonzero(before.stored != a.stored))
+        mask = (starts[0].stored != a.stored) | (starts[1].stored != b.stored)
+        moved += int(np.count_nonzero(mask))
         precision = working_precision(writer, a.dtype)
         name = f"weights_after/{pair.writer.entry['path']}"
         limit = tolerance.limit(name, precision=precision, scale=scale_of(a), units=resume_units)
-        figures += distance(a, b, limit)
+        figures += distance(_at(a, mask), _at(b, mask), limit)
     return moved, figures
+
+
+def _at(array: Array, mask: Numbers) -> Array:
+    return Array(dtype=array.dtype, stored=array.stored[mask])
 
 
 def _numbers(losses: Sequence[float | str]) -> list[float]:

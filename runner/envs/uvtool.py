@@ -134,7 +134,9 @@ class Uv:
 
     def failure(self, what: str, result: UvResult) -> InfrastructureError:
         """The error for a run of uv that failed through no fault of the pins: which kind of failure, and what helps."""
-        said = f"{what}\n{result.explanation}" if result.explanation else f"{what} (exit code {result.exit_code})"
+        # Killed from outside, uv says nothing: subprocess gives the signal's number below zero.
+        end = f"signal {-result.exit_code}" if result.exit_code < 0 else f"exit code {result.exit_code}"
+        said = f"{what}\n{result.explanation or f'    uv ended without a word, by {end}'}"
         if _FULL_DISK.search(result.stderr):
             return disk_full(self.cache.parent, said)
         if "Hash mismatch" in result.stderr:

@@ -21,6 +21,9 @@ MAX_TRACEBACK = 20000
 TRAIN_STEPS = 3
 """Training steps before the model is saved, so that the optimizer has a state to lose."""
 
+READER_SEED = 0x5EED
+"""Bits that tell the seed of whatever a reader draws itself from the writer's."""
+
 OBSERVATION = "observation"
 ARTIFACT = "artifact"
 """Folders that a job leaves in its own."""
@@ -90,11 +93,14 @@ def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     observe.fresh_start(job["seed"])
     scenario = _step(recorder, "import", import_scenario, job["scenario"])
     inputs = _step(recorder, "build", scenario.inputs, _rng(job))
-    model = _step(recorder, "build", observe.built, scenario.build_model, inputs)
     data = _step(recorder, "build", _training_data, scenario, job)
-    observation = observe.Observation(observe.kind_of(model, "keras"))
-    if data is not None:
+    if data is None:
+        model = _step(recorder, "build", observe.built, scenario.build_model, inputs)
+    else:
+        # As a user does: fit() is the first to call the model, and decides what shapes it is built for.
+        model = _step(recorder, "build", scenario.build_model)
         _step(recorder, "train", observe.train, model, data[0], data[1], TRAIN_STEPS)
+    observation = observe.Observation(observe.kind_of(model, "keras"))
     with recorder.phase("observe"):
         observe.observe_state(observation, model, inputs)
     os.makedirs(ARTIFACT, exist_ok=True)
@@ -114,7 +120,8 @@ def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
 def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     """Load, observe, train on, and run the control. Returns what the result holds beside."""
     loader = formats.FORMATS[job["format"]]
-    observe.fresh_start(job["seed"])
+    # Never the writer's seed: what the artifact lacks would come back by itself, from the same initializers.
+    observe.fresh_start(job["seed"] ^ READER_SEED)
     scenario = _step(recorder, "import", import_scenario, job["scenario"])
     inputs = _step(recorder, "import", scenario.inputs, _rng(job))
     data = _step(recorder, "import", _training_data, scenario, job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.models import Status
-from runner.remedies import Try, attempt, best, candidates
+from runner.remedies import Remedy, Try, attempt, best, candidates, is_sensible
 
 PROMISED = ("load", "outputs", "weights", "compile", "optimizer", "resume", "warnings")
 
@@ -31,8 +31,8 @@ def test_a_load_error_of_a_keras_file_tries_everything_documented() -> None:
         "custom_objects",
         "safe_mode=False",
         "enable_unsafe_deserialization()",
-        "custom_objects + safe_mode=False",
         "compile=False",
+        "custom_objects + safe_mode=False",
         "custom_objects + compile=False",
         "compile=False + safe_mode=False",
         "rebuild from code + load_weights",
@@ -53,6 +53,16 @@ def test_only_what_the_case_allows(changes: dict, there: str, not_there: str) ->
     found = names(**changes)
     assert there in found
     assert not_there not in found
+
+
+def test_a_combination_is_tried_where_one_of_its_parts_changed_something() -> None:
+    both = Remedy(name="a + b", loader="keras", parts=("a", "b"))
+    same = [Try(name=name, status=Status.LOAD_ERROR, error="TypeError: at 0x7f00aa") for name in ("a", "b")]
+    other = Try(name="b", status=Status.LOAD_ERROR, error="ValueError: further on")
+    assert not is_sensible(both, same, "TypeError: at 0x7f11bb")
+    assert is_sensible(both, [same[0], other], "TypeError: at 0x7f11bb")
+    assert is_sensible(both, same[:1], "TypeError: at 0x7f11bb")
+    assert is_sensible(Remedy(name="a", loader="keras"), same, "TypeError: at 0x7f11bb")
 
 
 def test_a_refused_format_needs_another_loader() -> None:

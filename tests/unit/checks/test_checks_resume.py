@@ -176,3 +176,17 @@ def test_measured_noise_widens() -> None:
     draft = loaded()
     draft.resume["losses"][2] += 0.01
     assert _check(draft, tolerance=Tolerance(floor={"losses": 0.01}))["status"] == "pass"
+
+
+def test_a_weight_that_no_training_moves_says_nothing_of_the_training() -> None:
+    ours, theirs = trained(), loaded()
+    frozen = ours.weight("dense_1/kernel")
+    position = ours.weights.index(frozen)
+    ours.resume["weights_after"][position] = frozen.values
+    other = frozen.values + np.float32(1)
+    theirs.weights[position].values = theirs.resume["weights_after"][position] = other
+    check = _check(theirs, ours)
+    assert (check["status"], check["weights_beyond"]) == ("pass", 0)
+    # Moved here and not there, it does.
+    theirs.weights[position].values = frozen.values
+    assert _check(theirs, ours)["weights_beyond"] == frozen.values.size

@@ -102,6 +102,13 @@ def test_offline_is_named_as_the_reason(tmp_path, fake_uv):
     assert "network allowed" in fake_uv.uv(tmp_path, Network(offline=True)).failure("x", result).fix
 
 
+@pytest.mark.parametrize(("exit_code", "end"), [(-9, "by signal 9"), (1, "by exit code 1")])
+def test_an_end_without_a_word_is_told_by_its_number(tmp_path, fake_uv, exit_code, end):
+    result = UvResult(exit_code=exit_code, stdout="", stderr="")
+
+    assert end in str(fake_uv.uv(tmp_path).failure("x:", result))
+
+
 def test_only_the_last_lines_are_shown():
     result = failed("\n".join(f"line {number}" for number in range(100)))
 

@@ -1,0 +1,236 @@
+// The filters of the overview: they change the map, the list of cells, and the address, which can be linked.
+(() => {
+  "use strict";
+  const { STATUSES, SIGNS, WORST_FIRST, FAILING, make, sign, withCode } = tfmatrix;
+  const FIRST = 25;
+  const PAGE = 200;
+  const form = document.getElementById("filters");
+  const list = document.querySelector("#list tbody");
+  const more = document.getElementById("more");
+  const count = document.getElementById("count");
+  const fields = [...document.querySelectorAll("#map tbody td")];
+  const drawn = fields.map((field) => {
+    const link = field.querySelector("a");
+    return { tone: field.className, link, nodes: link ? [...link.childNodes] : [], words: link?.title };
+  });
+  const known = new Set(["status", "format", "scenario", "tag", "mark", "writers", "readers", "text", "cause"]);
+  let run = null;
+  let cause = "";
+  let matches = [];
+  let listed = 0;
+
+  const control = (name) => form.elements[name];
+
+  const readAddress = () => {
+    const query = new URLSearchParams(location.search);
+    const statuses = new Set((query.get("status") || "").split(","));
+    for (const box of form.querySelectorAll("[name=status]")) box.checked = statuses.has(box.value);
+    for (const name of ["format", "scenario", "tag", "mark", "text"]) control(name).value = query.get(name) || "";
+    for (const side of ["writers", "readers"]) {
+      const [from, to = from] = (query.get(side) || "").split("..");
+      control(`${side}-from`).value = from || "";
+      control(`${side}-to`).value = to || "";
+    }
+    // A value that no control offers selects nothing, and must not look like "all".
+    for (const select of form.querySelectorAll("select")) if (select.selectedIndex < 0) select.value = "";
+    cause = query.get("cause") || "";
+  };
+
+  const writeAddress = () => {
+    const query = new URLSearchParams(location.search);
+    for (const name of known) query.delete(name);
+    const statuses = [...form.querySelectorAll("[name=status]:checked")].map((box) => box.value);
+    if (statuses.length) query.set("status", statuses.join(","));
+    for (const name of ["format", "scenario", "tag", "mark"]) if (control(name).value) query.set(name, control(name).value);
+    for (const side of ["writers", "readers"]) {
+      const [from, to] = [control(`${side}-from`).value, control(`${side}-to`).value];
+      if (from || to) query.set(side, from === to ? from : `${from}..${to}`);
+    }
+    if (control("text").value.trim()) query.set("text", control("text").value.trim());
+    if (cause) query.set("cause", cause);
+    const said = query.toString();
+    history.replaceState(null, "", (said ? `?${said}` : location.pathname) + location.hash);
+  };
+
+  const isFiltered = () => [...new URLSearchParams(location.search).keys()].some((name) => known.has(name));
+
+  /** Which environments lie in a range, both ends included; turned round where it was given so. */
+  const inRange = (side) => {
+    const names = run.environments.map((each) => each.name);
+    const from = control(`${side}-from`).value;
+    const to = control(`${side}-to`).value;
+    let first = from ? names.indexOf(from) : 0;
+    let last = to ? names.indexOf(to) : names.length - 1;
+    if (first > last) [first, last] = [last, first];
+    return names.map((_, place) => place >= first && place <= last);
+  };
+
+  const MARK = {
+    news: (bits, fails) => fails && !(bits & 1),
+    known: (bits) => bits & 1,
+    fixed: (bits) => bits & 2,
+    flaky: (bits) => bits & 4,
+    promised: (bits) => bits & 8,
+    broken: (bits, fails) => fails && bits & 8,
+    remedy: (bits) => bits & 16,
+  };
+
+  const search = () => {
+    const size = run.size;
+    const statuses = new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value));
+    const allowed = {};
+    for (const [code, status] of Object.entries(STATUSES)) allowed[code] = !statuses.size || statuses.has(status);
+    const fails = {};
+    for (const [code, status] of Object.entries(STATUSES)) fails[code] = FAILING.has(status);
+    const writers = inRange("writers");
+    const readers = inRange("readers");
+    const format = control("format").value;
+    const scenario = control("scenario").value;
+    const tag = control("tag").value;
+    const mark = MARK[control("mark").value];
+    const wanted = cause ? run.causes.findIndex((each) => each.id === cause) : null;
+    const words = control("text").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const has = (text) => words.map((word) => text.toLowerCase().includes(word));
+    const environmentHas = run.environments.map((each) => has(each.name));
+    const setHas = run.cause_sets.map((places) => has(places.map((each) => `${run.causes[each].id} ${run.causes[each].title}`).join(" ")));
+    const wantedSets = run.cause_sets.map((places) => wanted === null || places.includes(wanted));
+    const found = Object.fromEntries(WORST_FIRST.map((status) => [status, []]));
+    const pairs = Array.from({ length: size * size }, () => null);
+    let total = 0;
+    for (const block of run.blocks) {
+      if ((format && block.format.name !== format) || (scenario && block.scenario.name !== scenario)) continue;
+      if (tag && !block.scenario.tags.includes(tag)) continue;
+      const blockHas = words.length ? has(`${block.scenario.name} ${block.scenario.title} ${block.format.name} ${block.scenario.tags.join(" ")}`) : [];
+      for (let place = 0; place < size * size; place += 1) {
+        const code = block.status[place];
+        if (code === "." || !allowed[code]) continue;
+        const writer = Math.floor(place / size);
+        const reader = place % size;
+        if (!writers[writer] || !readers[reader]) continue;
+        const why = block.causes[place];
+        if (!wantedSets[why]) continue;
+        const bits = parseInt(block.marks[place], 32);
+        if (mark && !mark(bits, fails[code])) continue;
+        if (words.length && !words.every((_, word) => blockHas[word] || environmentHas[writer][word] || environmentHas[reader][word] || setHas[why][word])) continue;
+        total += 1;
+        const status = STATUSES[code];
+        found[status].push([block, place]);
+        const tally = (pairs[place] ||= { counts: {}, news: 0, promised: 0 });
+        tally.counts[status] = (tally.counts[status] || 0) + 1;
+        if (fails[code] && !(bits & 1)) tally.news += 1;
+        if (bits & 8) tally.promised += 1;
+      }
+    }
+    return { pairs, total, cells: WORST_FIRST.flatMap((status) => found[status]) };
+  };
+
+  const drawMap = (pairs) => {
+    fields.forEach((field, place) => {
+      const first = drawn[place];
+      if (!first.link) return;
+      const tally = pairs && pairs[place];
+      first.link.hidden = Boolean(pairs) && !tally;
+      if (!pairs) {
+        field.className = first.tone;
+        first.link.replaceChildren(...first.nodes);
+        first.link.title = first.words;
+        first.link.setAttribute("aria-label", first.words);
+        return;
+      }
+      if (!tally) {
+        field.className = "none";
+        return;
+      }
+      const worst = WORST_FIRST.find((status) => tally.counts[status]);
+      const failing = Object.entries(tally.counts).reduce((sum, [status, number]) => sum + (FAILING.has(status) ? number : 0), 0);
+      const measured = failing + (tally.counts.pass || 0);
+      const said = WORST_FIRST.filter((status) => tally.counts[status]).map((status) => `${status} ${tally.counts[status]}`).join(", ");
+      const known = failing && !tally.news;
+      const share = failing / Math.max(1, measured);
+      field.className = [`s-${worst}`, FAILING.has(worst) && share < 0.75 && (share < 0.25 ? "low" : "middle"), tally.promised && "promised", ].filter(Boolean).join(" ");
+      first.link.replaceChildren(SIGNS[worst], make("b", {}, `${failing || tally.counts[worst]}${known ? "*" : ""}`));
+      const words = `${run.environments[Math.floor(place / run.size)].name} read by ${run.environments[place % run.size].name}: ${said}${known ? ", all known" : ""}`;
+      first.link.title = words;
+      first.link.setAttribute("aria-label", words);
+    });
+  };
+
+  const row = ([block, place]) => {
+    const cell = tfmatrix.cell(run, block, place);
+    const why = [];
+    why.push(...tfmatrix.causes(cell.causes));
+    const notes = [];
+    if (cell.difference) notes.push(`outputs differ by ${cell.difference} `);
+    if (cell.remedy) notes.push("passes with ", make("code", {}, cell.remedy), " ");
+    if (notes.length) why.push(make("span", {}, ...notes));
+    const marks = cell.marks.filter((mark) => mark !== "remedy");
+    if (marks.length) why.push(make("span", { class: "quiet" }, ` ${marks.join(", ")}`));
+    const page = (folder, name) => `${folder}/${encodeURIComponent(name)}.html`;
+    return make("tr", {},
+      make("td", {}, make("a", { class: "plain", href: tfmatrix.cellLink(cell.id), "aria-label": `${cell.status}: ${cell.id}` }, sign(cell.status, cell.marks.includes("known")))),
+      make("td", {}, make("a", { href: page("scenario", block.scenario.page) }, cell.scenario)),
+      make("td", {}, make("a", { href: page("format", block.format.page) }, cell.format)),
+      make("td", {}, make("code", {}, cell.writer)),
+      make("td", {}, make("code", {}, cell.reader)),
+      make("td", {}, ...why));
+  };
+
+  const showMore = () => {
+    const upTo = Math.min(listed + (listed ? PAGE : FIRST), matches.length);
+    list.append(...matches.slice(listed, upTo).map(row));
+    listed = upTo;
+    more.hidden = listed >= matches.length;
+    more.textContent = `Show more (${matches.length - listed} left)`;
+  };
+
+  const drawCause = () => {
+    document.getElementById("cause-filter")?.remove();
+    if (!cause) return;
+    const found = run.causes.find((each) => each.id === cause);
+    const chip = make("button", { type: "button", id: "cause-filter", class: "chip" }, "Cause: ", ...withCode(found ? found.title : `${cause} (none of this run)`), " ✕");
+    chip.setAttribute("aria-label", `Remove the filter on the cause ${cause}`);
+    chip.addEventListener("click", () => {
+      cause = "";
+      apply();
+    });
+    form.append(chip);
+  };
+
+  const draw = () => {
+    const filtered = isFiltered();
+    const found = search();
+    matches = found.cells;
+    listed = 0;
+    list.replaceChildren();
+    count.textContent = filtered ? `${found.total} match` : `${found.total}, the worst first`;
+    drawMap(filtered ? found.pairs : null);
+    drawCause();
+    showMore();
+  };
+
+  const apply = () => {
+    writeAddress();
+    draw();
+  };
+
+  tfmatrix.board(document.body.dataset.run).then((read) => {
+    run = read;
+    form.hidden = false;
+    document.getElementById("cells").hidden = false;
+    readAddress();
+    draw();
+    if (location.hash === "#cells") document.getElementById("cells").scrollIntoView();
+    form.addEventListener("input", apply);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => setTimeout(() => {
+      cause = "";
+      apply();
+    }));
+    more.addEventListener("click", showMore);
+    addEventListener("popstate", () => {
+      readAddress();
+      draw();
+    });
+    document.body.dataset.ready = "yes";
+  });
+})();

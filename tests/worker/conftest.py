@@ -1,0 +1,73 @@
+"""Real interpreters for the tests marked `real`, and what one run of `real_probe.py` in each of them found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.envs.provision import EnvironmentCache, default_cache_root
+from runner.envs.uvtool import Uv
+from runner.executors.supply import EnvironmentSupply
+from runner.project import Project
+
+REPOSITORY = Path(__file__).parents[2]
+PYTHONS_VARIABLE = "TFMATRIX_TEST_PYTHONS"
+"""Interpreters with TensorFlow to test instead of those of the locks: path1:path2."""
+
+LOCKED = ("2.15.1", "2.21.0")
+"""One environment on each side of Keras 3."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "tensorflow" in metafunc.fixturenames:
+        given = [Path(path) for path in os.environ.get(PYTHONS_VARIABLE, "").split(os.pathsep) if path]
+        named = [pytest.param(path, id=path.parent.parent.name) for path in given]
+        metafunc.parametrize("tensorflow", named or LOCKED, scope="session")
+
+
+@pytest.fixture(scope="session")
+def tensorflow_python(tensorflow: Path | str) -> Path:
+    """An interpreter with TensorFlow: the one given, or that of a lock, provided on first use."""
+    if isinstance(tensorflow, Path):
+        return tensorflow
+    environment = Project(root=REPOSITORY).config.environment(tensorflow)
+    cache = EnvironmentCache(root=default_cache_root())
+    supply = EnvironmentSupply(locks=REPOSITORY / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
+    return supply.on_host(supply.lock(environment)).python
+
+
+@pytest.fixture(scope="session")
+def probed(tensorflow: object, tensorflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The results of real_probe.py in that environment: experiment → what it found."""
+    folder = tmp_path_factory.mktemp("probe")
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    script = Path(__file__).with_name("real_probe.py")
+    done = subprocess.run(
+        [tensorflow_python, "-I", script, REPOSITORY, folder],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=550,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    results: dict[str, Any] = json.loads((folder / "results.json").read_text())
+    return results
+
+
+@pytest.fixture
+def experiment(probed: dict[str, Any]) -> Any:
+    """Looks one experiment up, and fails with its traceback where it raised."""
+
+    def lookup(name: str) -> Any:
+        found = probed[name]
+        if isinstance(found, dict) and "raised" in found:
+            pytest.fail(found["raised"], pytrace=False)
+        return found
+
+    return lookup
