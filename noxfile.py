@@ -15,7 +15,7 @@
 #     "ruamel.yaml>=0.18.6",
 #     "tabulate>=0.9",
 #     "typer>=0.15",
-#     "uv>=0.5",
+#     "uv>=0.7",
 # ]
 # ///
 """Nox sessions: `nox` alone runs the quick matrix; `nox -l` lists the rest.

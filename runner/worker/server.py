@@ -231,19 +231,30 @@ class Child(object):
         return lines
 
     def _reap(self) -> None:
-        if self._process is not None:
-            code = self._process.poll()
-            if code is not None:
-                self.ended = True
-                self.signal, self.exit_code = (-code, None) if code < 0 else (None, code)
-            return
+        """Notes the end of the process, and kills what it started."""
+        if hasattr(os, "waitid"):
+            if os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                return
+            # While it is a zombie its number is its own; once it is reaped, the number may be somebody else's group.
+            self._kill_group()
         pid, status = os.waitpid(self._pid, os.WNOHANG)
-        if pid:
-            self.ended = True
-            if os.WIFSIGNALED(status):
-                self.signal = os.WTERMSIG(status)
-            else:
-                self.exit_code = os.WEXITSTATUS(status)
+        if not pid:
+            return
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            self._kill_group()
+        self.ended = True
+        if os.WIFSIGNALED(status):
+            self.signal = os.WTERMSIG(status)
+        else:
+            self.exit_code = os.WEXITSTATUS(status)
+        if self._process is not None:
+            self._process.returncode = -self.signal if self.signal else self.exit_code
+
+    def _kill_group(self) -> None:
+        try:
+            os.killpg(self._pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # nothing of its process group is left
 
     def job_started(self) -> None:
         """Gives the next job the whole time limit for itself."""
@@ -289,11 +300,7 @@ class Child(object):
         os.kill(self._pid, signal.SIGKILL)
 
     def finish(self) -> dict[str, Any]:
-        """Cleans up after an ended child and what it started; returns the `ended` event."""
-        try:
-            os.killpg(self._pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # nothing of its process group is left
+        """Cleans up after an ended child; returns the `ended` event."""
         os.close(self._pipe)
         if self.killed_for is not None:
             reason = self.killed_for
