@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,6 +79,8 @@ def run_project(
     from runner.store.runs import new_run_id
 
     options = options or RunOptions()
+    # The table wants pandas, whose import takes as long as all else of a run that finds everything in the store.
+    threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
     plan = plan_project(project, set_name, selector or Selector())
     defaults = _defaults(project, options.offline)
     today = datetime.now(UTC)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 _ANSI = (re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]"), "")
@@ -46,6 +47,7 @@ MAX_TEXT = 2000
 """Characters of a normalised text; what comes later in a longer one does not tell causes apart."""
 
 
+@lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
     """The text without paths, addresses, times, process ids, temporary names, counters and whole configs."""
     text = _ANSI[0].sub(_ANSI[1], text)
