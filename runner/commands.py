@@ -79,8 +79,6 @@ def run_project(
     from runner.store.runs import new_run_id
 
     options = options or RunOptions()
-    # The table wants pandas, whose import takes as long as all else of a run that finds everything in the store.
-    threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
     plan = plan_project(project, set_name, selector or Selector())
     defaults = _defaults(project, options.offline)
     today = datetime.now(UTC)
@@ -112,6 +110,8 @@ def run_project(
             remedies=options.remedies,
         )
         progress.print_preamble(_preamble(project, request.slots, set_name, plan, executor, reason))
+        # The table wants pandas, whose import takes as long as all else of a run that finds everything in the store.
+        threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
         finished = execute(request, executor, progress)
         code = exit_code(finished)
         stale = [*ended, *stale_entries(finished, project.known_failures)]
