@@ -52,13 +52,17 @@ class _Load:
 
 @dataclass(kw_only=True)
 class _Failing:
-    """A cell that failed, while its remedies are tried one after the other."""
+    """A cell that failed, while its remedies are tried one after the other.
+
+    `promised` are the checks that a remedy has to hold to bring back everything.
+    """
 
     load: _Load
     loaded: Outcome
     judgement: Judgement
     cached: bool
     waiting: list[Remedy]
+    promised: tuple[str, ...] = ()
     tries: list[Try] = field(default_factory=list)
 
 
@@ -148,9 +152,7 @@ class Execution:
                 self._progress.warning(f"{environment.id} cannot be provided: {error}")
                 return
             self._prepared[environment.id] = prepared
-            self._progress.environment_ready(
-                environment.id, time.monotonic() - start, str(prepared.describe.get("how", ""))
-            )
+            self._progress.environment_ready(environment.id, time.monotonic() - start, "")
 
         with ThreadPoolExecutor(max_workers=self._request.slots) as pool:
             for _ in pool.map(prepare, environments):
@@ -339,7 +341,15 @@ class Execution:
                 legacy_reader=self._legacy_reader(load.cell.reader),
             )
         )
-        failing = _Failing(load=load, loaded=loaded, judgement=judgement, cached=cached, waiting=list(remedies))
+        failing = _Failing(
+            load=load,
+            loaded=loaded,
+            judgement=judgement,
+            cached=cached,
+            waiting=list(remedies),
+            # Read from the writer's observation: once for all tries, and not for a cell that needs none.
+            promised=self._judge.promised(load.cell, load.saved) if remedies else (),
+        )
         self._try_next(failing)
 
     def _legacy_reader(self, reader: str) -> str | None:
@@ -383,8 +393,7 @@ class Execution:
         verdict = self._judge.judge(
             load.cell, load.saved, outcome, loader=remedy.loader, reader=remedy.environment
         ).verdict
-        promised = self._judge.promised(load.cell, load.saved)
-        failing.tries.append(attempt(remedy.name, verdict.status, verdict.checks, promised, _said(verdict)))
+        failing.tries.append(attempt(remedy.name, verdict.status, verdict.checks, failing.promised, _said(verdict)))
 
     # What only the whole run tells
 
