@@ -99,6 +99,7 @@ def run_project(
             plan=plan,
             scenario_folder=project.scenario_folder,
             results=options.results or project.results,
+            store=options.results / "store" if options.results else project.store,
             defaults=defaults,
             known_failures=[entry for entry in project.known_failures if entry not in ended],
             legacy_readers=legacy,
@@ -268,7 +269,7 @@ def clean_up(project: Project, *, store: bool, force: bool) -> list[str]:
         lines += [f"removed image {name}" for name in remove_images(client)]
     except EngineUnavailableError as error:
         lines.append(f"no containers looked for: {error.what}")
-    for folder in [project.results / "store" / "work", *([project.results / "store"] if store else [])]:
+    for folder in [project.store / "work", *([project.store] if store else [])]:
         if folder.is_dir():
             shutil.rmtree(folder)
             lines.append(f"removed {folder}")

@@ -83,7 +83,7 @@ class Execution:
         self._executor = executor
         self._progress = progress
         self._writer = writer
-        self._store = Store(request.results / "store")
+        self._store = Store(request.store)
         self._work = self._store.root / "work" / writer.id
         self._folders = 0
         self._prepared: dict[str, Prepared] = {}

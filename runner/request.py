@@ -20,7 +20,7 @@ RESUME_STEPS = 3
 class RunRequest:
     """Everything a run needs to know.
 
-    `results` is the folder that holds `runs/` and `store/`. `known_failures` are those that still count.
+    `results` is the folder that holds `runs/`, `store` the one with everything measured. `known_failures` are those that still count.
     `legacy_readers` maps a reader to the environment with its TensorFlow and tf-keras, which remedies may use.
     `isolated` gives every job a fresh worker: slow, and shows that sharing one changes nothing.
     """
@@ -29,6 +29,7 @@ class RunRequest:
     plan: Plan
     scenario_folder: Path
     results: Path
+    store: Path
     defaults: Defaults
     known_failures: Sequence[KnownFailure] = ()
     legacy_readers: Mapping[str, Environment] = field(default_factory=dict)

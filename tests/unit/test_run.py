@@ -106,6 +106,7 @@ class Laboratory:
             plan=plan,
             scenario_folder=self.root / "scenarios",
             results=self.root / "results",
+            store=self.root / "results" / "store",
             defaults=Defaults(),
             known_failures=known,
             **changes,
@@ -184,6 +185,7 @@ def test_a_killed_run_goes_on_where_it_stopped(laboratory):
         plan=plan,
         scenario_folder=laboratory.root / "scenarios",
         results=laboratory.root / "results",
+        store=laboratory.root / "results" / "store",
         defaults=Defaults(),
     )
     with pytest.raises(Interrupted):

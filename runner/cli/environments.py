@@ -1,0 +1,78 @@
+"""The commands about environments: lock, and env list, build, prune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runner.cli.app import app, env_app
+from runner.cli.options import (
+    ExecutorOption,
+    JsonOption,
+    OfflineOption,
+    ProjectOption,
+    QuietOption,
+    echo_json,
+    open_project,
+)
+
+
+@app.command()
+def lock(
+    environments: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Environments.")] = None,
+    project: ProjectOption = Path(),
+    check: Annotated[bool, typer.Option("--check", help="Only say whether the locks fit matrix.yaml.")] = False,
+) -> None:
+    """Resolve and pin environments: `locks/ID.txt` with hashes. Without ids: every one that has no lock.
+
+    Examples: `tfmatrix lock` · `tfmatrix lock 2.16.2@today` · `tfmatrix lock --check`
+    """
+    from runner.commands import lock_environments
+
+    raise typer.Exit(int(lock_environments(open_project(project), environments or [], check=check)))
+
+
+@env_app.command("list")
+def env_list(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
+    """List the environments of matrix.yaml: locked, provided, how large."""
+    from runner.commands import describe_environments
+
+    rows = describe_environments(open_project(project))
+    if as_json:
+        echo_json(rows)
+        return
+    from tabulate import tabulate
+
+    typer.echo(tabulate(rows, headers="keys"))
+
+
+@env_app.command("build")
+def env_build(
+    environments: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Environments.")] = None,
+    project: ProjectOption = Path(),
+    executor: ExecutorOption = None,
+    offline: OfflineOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Provide environments ahead of a run. Without ids: all.
+
+    Example: `tfmatrix env build 2.15.1 2.16.2`
+    """
+    from runner.commands import RunOptions, build_environments
+
+    options = RunOptions(executor=executor, offline=offline, quiet=quiet)
+    raise typer.Exit(int(build_environments(open_project(project), environments or [], options)))
+
+
+@env_app.command("prune")
+def env_prune(
+    project: ProjectOption = Path(),
+    everything: Annotated[bool, typer.Option("--all", help="Also those of this project.")] = False,
+) -> None:
+    """Remove provided environments that no lock of this project asks for."""
+    from runner.commands import prune_environments
+
+    for line in prune_environments(open_project(project), everything=everything):
+        typer.echo(line)
