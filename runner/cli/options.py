@@ -37,6 +37,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, o
 
 
 def open_project(root: Path) -> Project:
+    """The project in a folder; nothing is read yet."""
     from runner.project import Project
 
     return Project(root=root.resolve())
@@ -49,6 +50,7 @@ def selector_of(
     scenario: list[str] | None,
     formats: list[str] | None,
 ) -> Selector:
+    """What the selecting options ask for together."""
     from runner.select import Selector
 
     return Selector.from_options(
@@ -57,8 +59,10 @@ def selector_of(
 
 
 def say(text: str) -> None:
+    """A line of progress: to stderr."""
     print(text, file=sys.stderr)
 
 
 def echo_json(data: Any) -> None:
+    """Data for a program: to stdout."""
     typer.echo(json.dumps(data, indent=1))

@@ -14,16 +14,18 @@ from runner.analysis.warnings import CatalogueFormat
 from runner.cli.app import app
 from runner.cli.options import ProjectOption, open_project
 from runner.errors import UsageError
+from runner.report.render import ReportFormat
 
 
 class OutputFormat(StrEnum):
-    """What `report --format` takes: the texts of ReportFormat, and the site, which is a folder."""
+    """What `report --format` takes: the texts of ReportFormat, and what is a folder."""
 
     TABLE = "table"
     MD = "md"
     CSV = "csv"
     JSON = "json"
     SITE = "site"
+    ARCHIVE = "archive"
 
 
 @app.command()
@@ -34,28 +36,37 @@ def report(
     report_format: Annotated[OutputFormat, typer.Option("--format", help="How.")] = OutputFormat.TABLE,
     project: ProjectOption = Path(),
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File to write; a folder for site.", show_default="stdout")
+        Path | None,
+        typer.Option("-o", "--output", help="File to write; a folder for site and archive.", show_default="stdout"),
     ] = None,
 ) -> None:
-    """Print a run as a table, Markdown, CSV or JSON, or write it as a static site to browse.
+    """Print a run as a table, Markdown, CSV or JSON, or write it as a static site to browse or an archive to commit.
 
+    An archive is a folder: the table as README.md, run.json, and the records compressed; RUN may be such a folder.
     Examples: `tfmatrix report` · `tfmatrix report previous --format md -o table.md` ·
-    `tfmatrix report --format site -o site`
+    `tfmatrix report --format site -o site` · `tfmatrix report --format archive -o results/published/nightly`
     """
     from runner.report.render import render, write
     from runner.store.content import write_atomically
-    from runner.store.runs import read_run
+    from runner.store.runs import archive_run, read_run
 
     results = open_project(project).results
     found = read_run(results, reference)
-    if report_format is OutputFormat.SITE:
-        from runner.site import build_run
-
+    if report_format in (OutputFormat.SITE, OutputFormat.ARCHIVE):
         if output is None:
-            raise UsageError("a site is a folder", expected="-o DIR", fix="tfmatrix report --format site -o site")
-        typer.echo(str(build_run(results, found, output).folder / "index.html"))
-        return
-    if output is not None:
+            kind = report_format.value
+            raise UsageError(
+                f"{kind} is written as a folder", expected="-o DIR", fix=f"tfmatrix report --format {kind} -o {kind}"
+            )
+        if report_format is OutputFormat.SITE:
+            from runner.site import build_run
+
+            typer.echo(str(build_run(results, found, output).folder / "index.html"))
+        else:
+            archive_run(found, output)
+            write_atomically(output / "README.md", render(found, ReportFormat.MD))
+            typer.echo(str(output / "README.md"))
+    elif output is not None:
         write_atomically(output, render(found, report_format.value))
     else:
         write(found, report_format.value, sys.stdout)

@@ -16,13 +16,13 @@ from runner.store.keys import digest_of_tree
 STORE_SCHEMA = 1
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Replaces a file at once: a reader sees the old or the new text, and a killed writer leaves the old."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content if isinstance(content, bytes) else content.encode("utf-8", "backslashreplace"))
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

@@ -2,19 +2,22 @@
 
 A run is readable at every moment: the header is written first, every record is appended as it comes, and a run
 that was killed is the same folder with `complete: false`. Both files are strict JSON: figures that are not finite
-are the strings "nan", "inf" and "-inf". `results/latest` names the complete run that ended last.
+are the strings "nan", "inf" and "-inf". `results/latest` names the complete run that ended last. An archived run is a
+folder whose records are compressed, cells.jsonl.gz.
 """
 
 from __future__ import annotations
 
 import difflib
 import gc
+import gzip
 import json
 import marshal
 import math
 import secrets
 import sys
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,7 +35,7 @@ RUN_SCHEMA = 1
 """Version of run.json."""
 
 LATEST, PREVIOUS = "latest", "previous"
-_HEADER_FILE, _CELLS_FILE = "run.json", "cells.jsonl"
+_HEADER_FILE, _CELLS_FILE, _ARCHIVED_FILE = "run.json", "cells.jsonl", "cells.jsonl.gz"
 _UPGRADE = "upgrade tfmatrix: python -m pip install --upgrade tfmatrix"
 
 
@@ -219,6 +222,13 @@ def read_run_folder(folder: Path) -> Run:
     )
 
 
+def archive_run(run: Run, folder: Path) -> None:
+    """Writes a run to `folder` as run.json and cells.jsonl.gz, which `read_run_folder` reads. Same run, same bytes."""
+    records = "".join(strict_json(record.to_json()) + "\n" for record in run.records)
+    write_atomically(folder / _ARCHIVED_FILE, gzip.compress(records.encode("ascii"), mtime=0))
+    write_atomically(folder / _HEADER_FILE, strict_json(dict(run.header), indent=1) + "\n")
+
+
 def list_runs(results: Path) -> tuple[RunSummary, ...]:
     """All runs, newest first; a folder without run.json is none. Raises StoreError on a damaged run.json."""
     folders = [path.parent for path in _runs(results).glob(f"*/{_HEADER_FILE}")]
@@ -338,11 +348,15 @@ def _without_collector() -> Iterator[None]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    try:
+    if path.exists():
         with path.open("rb") as file:
             yield from file
-    except FileNotFoundError:
-        return
+    elif (archived := path.with_name(_ARCHIVED_FILE)).exists():
+        try:
+            with gzip.open(archived) as file:
+                yield from file
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise _damaged(str(archived), str(error)) from error
 
 
 def _read_record(line: bytes, place: str, parts: _Parts) -> CellRecord:

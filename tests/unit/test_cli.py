@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -121,8 +122,9 @@ def test_infrastructure(project, capsys, monkeypatch):
     assert "check the network" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("report_format", ["table", "md", "csv", "json"])
-def test_report_of_a_stored_run(project, capsys, report_format):
+@pytest.fixture
+def stored_run(project):
+    """A project with one run of one cell."""
     record = CellRecord(
         run="one", cell="dense/h5/a/b", scenario="dense", format="h5", writer="a", reader="b", status=Status.PASS
     )
@@ -133,13 +135,31 @@ def test_report_of_a_stored_run(project, capsys, report_format):
         "formats": [],
     }
     header |= {"executor": {"name": "fake", "reason": ""}, "known_failures": [], "set": None, "tfmatrix": "0"}
-    from datetime import UTC, datetime
-
     with RunWriter(project / "results", "one", header) as writer:
         writer.add(record)
         writer.finish(datetime(2026, 1, 1, tzinfo=UTC))
-    assert run_command(["report", "--format", report_format, "-C", str(project)]) == 0
+    return project
+
+
+@pytest.mark.parametrize("report_format", ["table", "md", "csv", "json"])
+def test_report_of_a_stored_run(stored_run, capsys, report_format):
+    assert run_command(["report", "--format", report_format, "-C", str(stored_run)]) == 0
     assert "dense" in capsys.readouterr().out
+
+
+def test_an_archive_is_a_run_that_reports_read(stored_run, capsys, tmp_path):
+    archive = tmp_path / "archive"
+    assert run_command(["report", "--format", "archive", "-C", str(stored_run), "-o", str(archive)]) == 0
+    assert sorted(path.name for path in archive.iterdir()) == ["README.md", "cells.jsonl.gz", "run.json"]
+    capsys.readouterr()
+    assert run_command(["report", str(archive), "--format", "csv", "-C", str(tmp_path)]) == 0
+    assert "dense/h5/a/b" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("report_format", ["site", "archive"])
+def test_what_is_a_folder_wants_one(stored_run, capsys, report_format):
+    assert run_command(["report", "--format", report_format, "-C", str(stored_run)]) == ExitCode.USAGE
+    assert "-o DIR" in capsys.readouterr().err
 
 
 def test_schema_is_json(capsys):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.errors import StoreError, UsageError
 from runner.models import ID_PATTERN, CellRecord, Status
-from runner.store.runs import RunWriter, list_runs, new_run_id, read_run, read_run_folder
+from runner.store.runs import RunWriter, archive_run, list_runs, new_run_id, read_run, read_run_folder
 
 NOW = datetime(2025, 11, 22, 19, 4, 12, tzinfo=UTC)
 HEADER = {"started": "2025-11-22T19:04:12+00:00", "environments": {"2.15.1": {}, "2.12.1": {}}}
@@ -389,3 +389,28 @@ def test_a_damaged_header_is_named(tmp_path: Path, text: str) -> None:
     (finished(tmp_path) / "run.json").write_text(text)
     with pytest.raises(StoreError, match=r"run\.json: damaged"):
         read_run(tmp_path)
+
+
+# archives
+
+
+def test_an_archived_run_reads_back_and_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    write_run(tmp_path, "r1", record("2.15.1"), record("2.16.2", Status.DRIFT))
+    run = read_run(tmp_path, "r1")
+    for name in ("one", "two"):
+        archive_run(run, tmp_path / name)
+    archived = read_run_folder(tmp_path / "one")
+
+    assert (archived.id, archived.header, archived.records) == (run.id, run.header, run.records)
+    files = [sorted((tmp_path / name).iterdir()) for name in ("one", "two")]
+    assert [path.name for path in files[0]] == ["cells.jsonl.gz", "run.json"]
+    assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+
+
+def test_a_damaged_archive_is_an_error_that_names_it(tmp_path: Path) -> None:
+    write_run(tmp_path, "r1", record("2.15.1"))
+    archive_run(read_run(tmp_path, "r1"), tmp_path / "one")
+    path = tmp_path / "one" / "cells.jsonl.gz"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(StoreError, match=r"cells\.jsonl\.gz: damaged"):
+        read_run_folder(tmp_path / "one")
