@@ -28,34 +28,40 @@ _TELLING_FLAGS = ("avx", "fma", "sse4", "amx")
 
 def execute(request: RunRequest, executor: Executor, progress: Progress) -> Run:
     """Runs the plan and returns the finished run. Interrupted, it leaves a readable run that is marked incomplete."""
+    # A shard lists everything, in the order of matrix.yaml: what is put together again has that order too.
+    listed = request.whole or request.plan
     header: dict[str, Any] = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "tfmatrix": __version__,
         "set": request.set_name,
         "phase": request.phase.value,
         "executor": {"name": executor.name, "reason": request.executor_reason},
-        "environments": {environment.id: {} for environment in request.plan.environments},
+        "environments": {environment.id: {} for environment in listed.environments},
         "scenarios": {
             scenario.name: {
                 "title": scenario.title,
                 "description": scenario.description,
                 "tags": list(scenario.tags),
+                "digest": scenario.digest,
             }
-            for scenario in request.plan.scenarios
+            for scenario in listed.scenarios
         },
-        "formats": list(request.plan.formats),
+        "formats": list(listed.formats),
         "known_failures": [entry.to_json() for entry in request.known_failures],
         "settings": request.settings,
         "slots": request.slots,
         "host": describe_host(),
     }
+    if request.shard is not None:
+        header["shard"] = request.shard.to_json()
     with RunWriter(request.results, request.run_id, header) as writer:
         try:
             Execution(request, executor, progress, writer).run()
         finally:
             executor.sweep()
         # A shard is no run that anybody wants to see as the newest.
-        return writer.finish(datetime.now(UTC), latest=request.phase in (Phase.ALL, Phase.TABLE))
+        whole = request.shard is None and request.phase in (Phase.ALL, Phase.TABLE)
+        return writer.finish(datetime.now(UTC), latest=whole)
 
 
 def exit_code(run: Run) -> ExitCode:

@@ -68,11 +68,6 @@ def error_text(error: Mapping[str, Any]) -> str:
     return f"{error.get('type')}: {message}" if message else str(error.get("type"))
 
 
-def error_fingerprint(error: Mapping[str, Any]) -> str:
-    """A short key by which failures with one cause are grouped: the type and message, not the traceback."""
-    return hashlib.sha256(error_text(error).encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
 def with_fingerprints(warnings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A worker's warnings, each with `text` (normalised) and `fingerprint` beside its raw `message`."""
     return [

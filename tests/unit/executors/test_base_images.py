@@ -10,6 +10,7 @@ from pathlib import Path
 import docker.errors
 import pytest
 import requests
+from docker.auth import INDEX_NAME
 
 from runner.executors.engine import Engine
 from runner.executors.images import (
@@ -92,7 +93,7 @@ def images(client, *, os_type="linux", architecture=None, **settings):
     return made
 
 
-SILENT = api_error(500, "dial tcp: lookup registry-1.docker.io: no such host")
+SILENT = api_error(500, "dial tcp: lookup registry.example: no such host")
 PLAIN = Environment(id="2.15.1", tensorflow="2.15.1", python="3.11")
 OWN = Environment(id="official", image="tensorflow/tensorflow:2.15.0")
 SLIM = "python:3.11-slim"
@@ -136,7 +137,7 @@ def test_always_pulls_again():
 
 def test_always_falls_back_to_the_local_copy_and_says_so():
     base = images(Client(local=[SLIM], registry=SILENT), pull="always").for_environment(PLAIN)
-    assert base.note.startswith(f"image {SLIM}, the local copy (registry docker.io does not answer: no such host)")
+    assert base.note.startswith(f"image {SLIM}, the local copy (registry {INDEX_NAME} does not answer: no such host)")
 
 
 @pytest.mark.parametrize("settings", [{"pull": "never"}, {"offline": True}, {"offline": True, "pull": "always"}])
@@ -155,7 +156,7 @@ def test_without_a_registry_the_hosts_userland_is_taken():
     base = images(client).for_environment(PLAIN)
     assert base.kind == "host-userland"
     assert base.note.startswith(
-        f"host userland of {host_identity()['system']} (registry docker.io does not answer: no such host)"
+        f"host userland of {host_identity()['system']} (registry {INDEX_NAME} does not answer: no such host)"
     )
     assert base.describe()["digest"].startswith("sha256:")
     assert [(repository, changes) for repository, _, changes in client.imported] == [
@@ -180,7 +181,7 @@ def test_a_silent_registry_is_asked_once_per_run():
     "problem", [requests.exceptions.ReadTimeout("read timeout"), requests.exceptions.ConnectionError("refused")]
 )
 def test_a_registry_that_hangs_is_given_up(problem):
-    assert "registry docker.io does not answer: " in images(Client(registry=problem)).for_environment(PLAIN).note
+    assert f"registry {INDEX_NAME} does not answer: " in images(Client(registry=problem)).for_environment(PLAIN).note
 
 
 @linux

@@ -81,12 +81,12 @@ def test_without_an_engine_the_environments_are_local_and_one_line_says_why(monk
 
 def test_without_a_base_the_environments_are_local(monkeypatch, engine, ask):
     def nothing(self, environment, *, pinned=""):
-        raise BaseUnavailableError("registry docker.io does not answer: timed out")
+        raise BaseUnavailableError("the registry does not answer: timed out")
 
     monkeypatch.setattr(BaseImages, "for_environment", nothing)
     executor, reason = ask("auto")
     assert executor.name == "venv"
-    assert reason == "local environments: registry docker.io does not answer: timed out"
+    assert reason == "local environments: the registry does not answer: timed out"
 
 
 def test_an_engine_that_does_not_run_our_containers_is_not_taken(monkeypatch, engine, ask):

@@ -1,0 +1,96 @@
+"""Publishes runs in the repository: archives under results/published/, their index, and the table in README.md.
+
+python docs/published.py RUN NAME    # archives a run (an id, latest, or a folder) as results/published/NAME
+python docs/published.py             # writes the index and the README's table anew from what is there
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from runner.report.render import ReportFormat, render  # noqa: E402  (the checkout must be on the path first)
+from runner.store.content import write_atomically  # noqa: E402
+from runner.store.runs import Run, archive_run, read_run, read_run_folder  # noqa: E402
+
+PUBLISHED = ROOT / "results" / "published"
+BEGIN, END = "<!-- published tables: written by docs/published.py -->", "<!-- end of published tables -->"
+
+
+def archive(run: Run, name: str) -> None:
+    """The run's records and its table, under a name that stays when a newer run takes its place."""
+    folder = PUBLISHED / name
+    archive_run(run, folder)
+    write_atomically(folder / "README.md", render(run, ReportFormat.MD))
+
+
+def published() -> list[tuple[str, Run]]:
+    """What lies under results/published, by name."""
+    return [(path.parent.name, read_run_folder(path.parent)) for path in sorted(PUBLISHED.glob("*/run.json"))]
+
+
+def index(runs: Sequence[tuple[str, Run]], prefix: str) -> str:
+    """A Markdown table of published runs; links begin with `prefix`."""
+    lines = [
+        "| table | measured | environments | scenarios | cells | by status |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, run in runs:
+        environments = list(run.header["environments"])
+        versions = f"{len(environments)}: {environments[0]} … {environments[-1]}"
+        counts = ", ".join(f"{status} {count}" for status, count in run.header["counts"].items())
+        day = str(run.header["finished"])[:10]
+        lines.append(
+            f"| [{name}]({prefix}{name}/README.md) | {day} | {versions} | {len(run.header['scenarios'])} "
+            f"| {len(run.records)} | {counts} |"
+        )
+    return "\n".join(lines)
+
+
+def environments(runs: Sequence[tuple[str, Run]]) -> str:
+    """Every environment of the published runs, with what decides most in it."""
+    rows: dict[str, str] = {}
+    for _, run in runs:
+        for name, described in run.header["environments"].items():
+            packages = described.get("packages", {})
+            versions = [str(described.get(each, "")) for each in ("tensorflow", "keras", "python")]
+            versions += [packages.get(each, "") for each in ("numpy", "h5py", "protobuf")]
+            rows[name] = f"| {name} | {' | '.join(versions)} |"
+    head = ["| environment | TensorFlow | Keras | Python | numpy | h5py | protobuf |", "| --- " * 7 + "|"]
+    return "\n".join([*head, *rows.values()])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Archives what is asked for, then writes the index and the README."""
+    if len(arguments) not in (0, 2):
+        print(__doc__, file=sys.stderr)
+        return 2
+    if arguments:
+        archive(read_run(ROOT / "results", arguments[0]), arguments[1])
+    runs = published()
+    if not runs:
+        print(f"no published run in {PUBLISHED}", file=sys.stderr)
+        return 1
+    text = [
+        "# Published tables",
+        "Each folder holds the table of a run (README.md), run.json, and every record, compressed: "
+        "`tfmatrix report results/published/NAME --format csv` and `runner.load_run` read them.",
+        index(runs, ""),
+        "## Environments",
+        environments(runs),
+    ]
+    write_atomically(PUBLISHED / "README.md", "\n\n".join(text) + "\n")
+    readme = ROOT / "README.md"
+    block = f"{BEGIN}\n{index(runs, 'results/published/')}\n{END}"
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    write_atomically(readme, pattern.sub(lambda _: block, readme.read_text(encoding="utf-8")))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
