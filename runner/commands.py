@@ -7,26 +7,29 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner import __version__
-from runner.config import Defaults, KnownFailure, expired
+from runner.config import Defaults, KnownFailure, expired, read_defaults
 from runner.errors import ExitCode, InfrastructureError, UsageError
 from runner.hints import did_you_mean, one_of
 from runner.models import Environment
 from runner.phase import Phase
 from runner.project import Project
 from runner.select import Selector
+from runner.shard import Shard, group_name, parse_shard, shard_plan
 from runner.ui import Progress, make_progress
 
 if TYPE_CHECKING:
+    from runner.envs.releases import Index
     from runner.envs.uvtool import Uv
     from runner.executors.base import Executor
     from runner.plan import Plan
+    from runner.request import Adopted, RunRequest
     from runner.store.runs import Run
 
 EXECUTORS = ("auto", "docker", "venv")
@@ -49,6 +52,9 @@ class RunOptions:
     accept: bool = False
     quiet: bool = False
     results: Path | None = None
+    shard: str | None = None
+    shard_group: str | None = None
+    adopted: Mapping[str, Adopted] = field(default_factory=dict)
 
 
 def plan_project(project: Project, set_name: str | None, selector: Selector) -> Plan:
@@ -86,6 +92,9 @@ def run_project(
     ended = expired(project.known_failures, today.date(), versions)
     run_id = new_run_id(today)
     legacy = legacy_readers(plan.environments) if options.remedies else {}
+    whole, shard = plan, _shard(plan, options, today)
+    if shard is not None:
+        plan = shard_plan(whole, shard, helpers={reader: each.id for reader, each in legacy.items()})
     with make_progress(quiet=options.quiet) as progress:
         for missed in plan.unmatched:
             progress.warning(str(missed))
@@ -109,13 +118,17 @@ def run_project(
             slots=options.jobs or slots(defaults),
             isolated=options.isolated,
             remedies=options.remedies,
+            shard=shard,
+            whole=whole if shard is not None else None,
+            adopted=options.adopted,
         )
-        progress.print_preamble(_preamble(project, request.slots, set_name, plan, executor, reason))
+        progress.print_preamble(_preamble(project, request, executor, reason))
         # The table wants pandas, whose import takes as long as all else of a run that finds everything in the store.
         threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
         finished = execute(request, executor, progress)
         code = exit_code(finished)
-        stale = [*ended, *stale_entries(finished, project.known_failures)]
+        # An entry that no cell of a shard needs may be needed by another's.
+        stale = [*ended, *(stale_entries(finished, project.known_failures) if shard is None else ())]
         if options.strict and stale:
             lines = ", ".join(str(entry.line) for entry in stale)
             progress.warning(
@@ -129,6 +142,17 @@ def run_project(
             progress.message(f"{added} entries proposed in {project.root / 'known_failures.yaml'}: review them")
             code = ExitCode.OK
     return finished, code
+
+
+def _shard(plan: Plan, options: RunOptions, now: datetime) -> Shard | None:
+    """Which part of the plan this machine makes; None for all of it."""
+    if options.shard is None:
+        if options.shard_group is not None:
+            raise UsageError("--shard-group without --shard", fix="say which part: --shard 1/4")
+        return None
+    number, of = parse_shard(options.shard)
+    group = group_name(plan, of, given=options.shard_group, environ=os.environ, now=now)
+    return Shard(group=group, number=number, of=of)
 
 
 def stale_entries(run: Run, entries: Sequence[KnownFailure]) -> list[KnownFailure]:
@@ -173,24 +197,23 @@ def chosen_environments(project: Project, ids: Sequence[str]) -> list[Environmen
     return [project.config.environment(each) for each in ids] if ids else list(project.config.environments)
 
 
-def lock_environments(project: Project, ids: Sequence[str], *, check: bool, offline: bool = False) -> ExitCode:
-    """Writes locks: of the named environments anew, else those that are missing. With `check` nothing is written."""
-    from runner.envs.lock import make_lock, read_lock
+def lock_environments(
+    project: Project, ids: Sequence[str], *, check: bool = False, upgrade: bool = False, offline: bool = False
+) -> list[str]:
+    """Resolves selectors and writes locks: of the named environments anew, else those that are missing.
 
-    missing: list[str] = []
-    environments = [environment for environment in chosen_environments(project, ids) if not environment.image]
+    With `upgrade` what moves with time is renewed: selectors, and environments as of today. Returns a line for each
+    thing that is new. With `check` nothing is written: UsageError where something is stale.
+    """
+    from runner.locking import Locking, raise_stale
+
     with make_progress() as progress:
-        uv = _uv(_defaults(project, offline))
-        for environment in environments:
-            if check:
-                if read_lock(project.locks, environment) is None:
-                    missing.append(environment.id)
-            elif ids or read_lock(project.locks, environment) is None:
-                lock = make_lock(project.locks, environment, uv, progress=progress.message)
-                progress.message(f"{environment.id}: TensorFlow {lock.tensorflow}, {len(lock.packages)} packages")
-    if missing:
-        raise UsageError(f"not locked: {', '.join(missing)}", fix="run `tfmatrix lock`")
-    return ExitCode.OK
+        uv = _uv(_overridden(read_defaults(project.matrix_file), offline))
+        locking = Locking(project=project, uv=uv, ids=tuple(ids), upgrade=upgrade, say=progress.message)
+        if not check:
+            return locking.write()
+        raise_stale(locking.check(), upgrade=upgrade)
+        return ["nothing is stale"]
 
 
 def describe_environments(project: Project) -> list[dict[str, Any]]:
@@ -278,10 +301,21 @@ def clean_up(project: Project, *, store: bool, force: bool) -> list[str]:
 
 def _defaults(project: Project, offline: bool) -> Defaults:
     """The settings of matrix.yaml, as the command line changes them."""
-    defaults = project.config.defaults
+    return _overridden(project.config.defaults, offline)
+
+
+def _overridden(defaults: Defaults, offline: bool) -> Defaults:
     if not offline:
         return defaults
     return defaults.model_copy(update={"network": defaults.network.model_copy(update={"offline": True})})
+
+
+def package_index(project: Project, *, offline: bool = False) -> Index:
+    """The package index as the project is configured to ask it; matrix.yaml may be absent."""
+    from runner.envs.releases import Index
+
+    defaults = read_defaults(project.matrix_file) if project.matrix_file.exists() else Defaults()
+    return Index.of(_uv(_overridden(defaults, offline)))
 
 
 def _uv(defaults: Defaults) -> Uv:
@@ -324,20 +358,20 @@ def _executor(
     )
 
 
-def _preamble(
-    project: Project, jobs: int, set_name: str | None, plan: Plan, executor: Executor, reason: str
-) -> list[str]:
+def _preamble(project: Project, request: RunRequest, executor: Executor, reason: str) -> list[str]:
     """The resolved options and where the caches lie: the log of a nightly job explains itself."""
     from runner.envs.provision import default_cache_root
 
-    counts = plan.counts()
-    chosen = f"set {set_name}" if set_name else "everything"
+    counts = request.plan.counts()
+    chosen = f"set {request.set_name}" if request.set_name else "everything"
+    if (shard := request.shard) is not None:
+        chosen += f", shard {shard.number} of {shard.of} of {shard.group}"
     return [
         f"tfmatrix {__version__} in {project.root}",
         f"selection    {chosen}: {counts['environments']} environments, {counts['scenarios']} scenarios, "
         f"{counts['formats']} formats, {counts['saves']} saves, {counts['cells']} cells",
         f"executor     {executor.name}: {reason}",
-        f"jobs         {jobs} at once",
+        f"jobs         {request.slots} at once",
         f"cache        {default_cache_root()}",
         f"results      {project.results}",
     ]

@@ -17,6 +17,7 @@ from typing import Any
 
 from runner.analysis.environments import Versions
 from runner.analysis.policy import promised
+from runner.checks.observation import Observation
 from runner.checks.verdict import Verdict
 from runner.errors import InfrastructureError
 from runner.executors.base import Executor, Mounts, Prepared, WorkerProcess
@@ -157,7 +158,9 @@ class Execution:
         with ThreadPoolExecutor(max_workers=self._request.slots) as pool:
             for _ in pool.map(prepare, environments):
                 pass  # a ConfigError is raised here
-        self._writer.update_header({"environments": {each.id: self._describe(each) for each in environments}})
+        listed = (self._request.whole or self._plan).environments
+        described = {each.id: self._describe(each) for each in environments}
+        self._writer.update_header({"environments": {each.id: described.get(each.id, {}) for each in listed}})
 
     def _versions(self, environment_id: str) -> Versions:
         """TensorFlow, and the Keras that `tf.keras` is there: tf-keras where it is switched on."""
@@ -215,12 +218,27 @@ class Execution:
         elif self._request.phase in (Phase.LOAD, Phase.TABLE):
             self._settle_save(save, Outcome(status="skipped", reason="not in the store, and this phase does not save"))
         else:
+            self._submit(save.writer, save, self._save_job(save))
+
+    def _save_job(self, save: Save) -> dict[str, Any]:
+        adopted = self._request.adopted.get(save.scenario)
+        if adopted is None:
             path = Path(self._scenarios[save.scenario].path)
-            self._submit(save.writer, save, {"kind": "save", "scenario": path, "saver": save.saver})
+            return {"kind": "save", "scenario": path, "saver": save.saver}
+        artifact = self._store.folder(adopted.digest) / adopted.name
+        return {
+            "kind": "adopt",
+            "format": adopted.loader,
+            "artifact": artifact,
+            "inputs": adopted.inputs,
+            **adopted.code,
+        }
 
     def _end_save(self, save: Save, done: TaskOutcome) -> None:
         outcome = self._outcomes_of(done)[0]
         assert outcome is not None, "a save is alone in its child"
+        if save.scenario in self._request.adopted and outcome.status == "ok":
+            outcome = replace(outcome, artifact=self._request.adopted[save.scenario].artifact)
         if outcome.status != INFRA:
             self._store.write_outcome(self._save_key(save), outcome.to_json())
         self._settle_save(save, outcome)
@@ -228,8 +246,24 @@ class Execution:
 
     def _settle_save(self, save: Save, outcome: Outcome) -> None:
         self._saves[save] = outcome
+        if save.scenario in self._request.adopted:
+            self._tell_adopted(save.scenario, outcome)
         self._open_saves[save.scenario, save.writer].discard(save)
         self._progress.saved(str(save), ok=outcome.status in ("ok", "unsupported"), cached=save in self._cached_saves)
+
+    def _tell_adopted(self, scenario: str, outcome: Outcome) -> None:
+        """Notes in run.json what a model file was measured on: inputs and targets may have been made up."""
+        told: dict[str, Any] = dict(self._request.adopted[scenario].told)
+        if outcome.observation is not None:
+            document = Observation.read(self._store.folder(outcome.observation)).document
+            given = document.get("given") or {}
+            told["inputs"] = given.get("described") or []
+            told["network"] = given.get("network") or ""
+            told["note"] = given.get("note") or ""
+            told["absent"] = dict(document.get("notes") or {})
+        if outcome.status != "ok":
+            told["problem"] = {"phase": outcome.phase, "reason": outcome.reason, "error": outcome.error}
+        self._writer.update_header({"adopted": {scenario: told}})
 
     # Loads
 
@@ -252,7 +286,9 @@ class Execution:
                 continue
             save = self._plan.save_of(cell)
             saved = self._saves[save]
-            if saved.status != "ok":
+            if cell.scenario in self._request.adopted and saved.status not in ("ok", INFRA, "skipped"):
+                self._record_not_adopted(cell, saved)
+            elif saved.status != "ok":
                 self._record(cell, saved, None, cached=save in self._cached_saves)
             elif reader in self._unavailable:
                 self._record(cell, saved, Outcome.infra(self._unavailable[reader]))
@@ -268,6 +304,17 @@ class Execution:
                     waiting.append(load)
         self._submit_loads(waiting)
 
+    def _record_not_adopted(self, cell: CellId, saved: Outcome) -> None:
+        """Of a model file that its writer cannot load (its own cell says so), or that came with what does not fit."""
+        artifact = Outcome(status="ok", artifact=self._request.adopted[cell.scenario].artifact)
+        if cell.reader == cell.writer and saved.phase in (None, "load"):
+            self._record(cell, artifact, saved)
+            return
+        error = saved.error or {}
+        said = f"{error.get('type') or saved.status}: {error.get('message') or saved.reason}"
+        reason = f"there is nothing to compare with, because {cell.writer} cannot load the file itself: {said}"
+        self._record(cell, artifact, Outcome(status="skipped", reason=reason))
+
     def _submit_loads(self, loads: Sequence[_Load]) -> None:
         """Sends loads of one scenario, writer and reader to share a child."""
         groups = [[load] for load in loads] if self._request.isolated else [loads] if loads else []
@@ -279,9 +326,11 @@ class Execution:
         saved = load.saved
         assert saved.artifact is not None
         assert saved.observation is not None
+        adopted = self._request.adopted.get(load.cell.scenario)
+        code: dict[str, Any] = {"scenario": Path(self._scenarios[load.cell.scenario].path)}
         return {
             "kind": "load",
-            "scenario": Path(self._scenarios[load.cell.scenario].path),
+            **(code if adopted is None else {"adopted": True, **adopted.code}),
             "format": loader,
             "artifact": self._store.folder(saved.artifact["digest"]) / saved.artifact["name"],
             "reference": self._store.folder(saved.observation),
@@ -327,6 +376,8 @@ class Execution:
         judgement = self._judge.judge(load.cell, load.saved, loaded)
         verdict = judgement.verdict
         assert load.saved.artifact is not None
+        adopted = self._request.adopted.get(load.cell.scenario)
+        scenario = self._scenarios[load.cell.scenario]
         remedies = (
             ()
             if not self._request.remedies
@@ -336,9 +387,10 @@ class Execution:
                 failed_checks=verdict.failed_checks,
                 keras=self._versions(load.cell.reader).keras,
                 artifact_kind=load.saved.artifact["kind"],
-                has_definitions=self._scenarios[load.cell.scenario].has_definitions,
+                has_definitions=scenario.has_definitions if adopted is None else adopted.has_definitions,
                 error=str(verdict.error["message"]) if verdict.error else "",
                 legacy_reader=self._legacy_reader(load.cell.reader),
+                has_code=adopted is None or adopted.builder is not None,
             )
         )
         failing = _Failing(
@@ -421,11 +473,12 @@ class Execution:
     def _with_other_formats(self, record: CellRecord, siblings: Sequence[CellRecord]) -> CellRecord:
         """Another format that the writer could have saved in instead is a cell of its own: no need to try it."""
         saver = self._plan.savers[record.format]
-        names = [name for name, check in record.checks.items() if check["status"] != CheckStatus.NOT_APPLICABLE]
         tries = list(self._tries.get(record.id, ()))
         for other in siblings:
             if self._plan.savers[other.format] != saver and other.status in (Status.PASS, Status.DRIFT):
-                wanted = names if record.status is Status.DRIFT else list(other.checks)
+                # What the other format does not promise is no loss where nothing was loaded before.
+                checks = record.checks if record.status is Status.DRIFT else other.checks
+                wanted = [name for name, check in checks.items() if check["status"] != CheckStatus.NOT_APPLICABLE]
                 found = attempt(SAVE_AS + other.format, other.status, other.checks, wanted, "")
                 if found.brings_back_the_model:
                     tries.append(found)

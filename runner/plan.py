@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from runner.config import Selection
-from runner.config.values import PAIR_WORDS
+from runner.config.values import NOT, PAIR_WORDS
 from runner.errors import NothingSelectedError
 from runner.globs import NAME_SEGMENTS, PAIR_SEGMENTS, GlobSet, match_scenario
 from runner.models import CellId, Environment, Scenario
@@ -108,19 +108,9 @@ def make_plan(
     the worker. Raises NothingSelectedError where no cell is left.
     """
     selector = selector or Selector()
-    chosen = sorted(
-        (each for each in scenarios if any(match_scenario(p, each.name, each.tags) for p in selection.scenarios)),
-        key=lambda scenario: scenario.name,
-    )
-    wanted_formats = GlobSet(selection.formats, segments=NAME_SEGMENTS)
-    table = {name: info for name, info in formats.items() if wanted_formats.matches(name)}
-    pairs = _pairs(selection)
-    candidates = [
-        CellId(scenario=scenario.name, format=name, writer=writer, reader=reader)
-        for scenario in chosen
-        for name in _formats_of(scenario, table)
-        for writer, reader in pairs
-    ]
+    candidates = _candidates(selection, scenarios, formats)
+    named = {cell.scenario for cell in candidates}
+    chosen = sorted((each for each in scenarios if each.name in named), key=lambda scenario: scenario.name)
     missed = unmatched(selector, candidates, chosen)
     cells = _narrowed(candidates, chosen, selector)
     if not cells:
@@ -179,19 +169,62 @@ def writer_versions(environment: Environment, packages: Mapping[str, str] | None
     return {name: version for name, version in found.items() if _parse(version) is not None}
 
 
+def _candidates(selection: Selection, scenarios: Sequence[Scenario], formats: Mapping[str, FormatInfo]) -> list[CellId]:
+    """All cells of a selection, in the order of a plan. NothingSelectedError where a set that is included has none."""
+    if selection.parts:
+        ids = [environment.id for environment in selection.environments]
+        place = {name: index for index, name in enumerate(ids)}
+        row = {name: index for index, name in enumerate(formats)}
+        cells: dict[CellId, None] = {}
+        for part in selection.parts:
+            found = _candidates(part, scenarios, formats)
+            # Nothing for a selector that chooses nothing today is no mistake; nothing else is.
+            if not found and part.environments and part.pairs:
+                raise _nothing(part, Selector(), [], ())
+            cells |= dict.fromkeys(found)
+        return sorted(cells, key=lambda cell: (cell.scenario, row[cell.format], place[cell.writer], place[cell.reader]))
+    wanted_formats = GlobSet(selection.formats, segments=NAME_SEGMENTS)
+    table = {name: info for name, info in formats.items() if wanted_formats.matches(name)}
+    pairs = _pairs(selection)
+    return [
+        CellId(scenario=scenario.name, format=name, writer=writer, reader=reader)
+        for scenario in sorted(scenarios, key=lambda scenario: scenario.name)
+        if _takes_scenario(selection.scenarios, scenario)
+        for name in _formats_of(scenario, table)
+        for writer, reader in pairs
+    ]
+
+
+def _takes_scenario(patterns: Sequence[str], scenario: Scenario) -> bool:
+    """Whether a scenario is meant: by one of the patterns, or where none but exclusions stand, and by no exclusion."""
+    wanted = [pattern for pattern in patterns if not pattern.startswith(NOT)] or ["*"]
+    refused = [pattern.removeprefix(NOT) for pattern in patterns if pattern.startswith(NOT)]
+    return any(match_scenario(each, scenario.name, scenario.tags) for each in wanted) and not any(
+        match_scenario(each, scenario.name, scenario.tags) for each in refused
+    )
+
+
 def _pairs(selection: Selection) -> list[tuple[str, str]]:
     """The pairs of writer and reader, in the order of matrix.yaml."""
     ids = [environment.id for environment in selection.environments]
     globs = GlobSet([pair for pair in selection.pairs if pair not in PAIR_WORDS], segments=PAIR_SEGMENTS)
+    words = {pair for pair in selection.pairs if pair in PAIR_WORDS}
     return [
         (writer, reader)
         for row, writer in enumerate(ids)
         for column, reader in enumerate(ids)
-        if "all" in selection.pairs
-        or ("forward" in selection.pairs and column >= row)
-        or ("adjacent" in selection.pairs and abs(column - row) <= 1)
-        or globs.matches(f"{writer}/{reader}")
+        if words & _words_for(column - row) or globs.matches(f"{writer}/{reader}")
     ]
+
+
+def _words_for(rows_down: int) -> set[str]:
+    """The words for pairs whose reader stands so many rows below the writer; above, where the number is negative."""
+    words = {"all"}
+    if rows_down >= 0:
+        words.add("forward")
+    if abs(rows_down) <= 1:
+        words |= {"adjacent", ("same", "upgrade", "rollback")[rows_down]}
+    return words
 
 
 def _formats_of(scenario: Scenario, table: Mapping[str, FormatInfo]) -> Iterator[str]:

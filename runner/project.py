@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from runner.config import Defaults, KnownFailure, MatrixConfig, load_config, load_known_failures
+from runner.config import Defaults, KnownFailure, MatrixConfig, load_config, load_known_failures, read_defaults
 from runner.envs.lock import lock_path, read_lock
 from runner.errors import ConfigError
 from runner.models import Environment, Scenario
@@ -38,7 +38,8 @@ class Project:
         """matrix.yaml, checked."""
         if not self.environments:
             return self._written_config
-        defaults = self._written_config.defaults if self.matrix_file.exists() else Defaults()
+        # Read alone: what matrix.yaml selects need not fit another folder of scenarios.
+        defaults = read_defaults(self.matrix_file) if self.matrix_file.exists() else Defaults()
         return MatrixConfig(path=self.matrix_file, environments=self.environments, defaults=defaults)
 
     @cached_property
@@ -76,7 +77,7 @@ class Project:
         return self.root / "results" / "store"
 
     def with_environments(self, environments: Sequence[Environment], *, scenarios: Path | None = None) -> Project:
-        """This project with other environments (and perhaps another folder of scenarios), all pairs of them.
+        """The project with other environments (and perhaps another folder of scenarios), all pairs of them.
 
         A lock of the project that fits an environment is used; a missing one is made beside the runs, not committed.
         """

@@ -58,13 +58,14 @@ def candidates(
     has_definitions: bool,
     error: str,
     legacy_reader: str | None,
+    has_code: bool = True,
 ) -> tuple[Remedy, ...]:
     """The workarounds worth a try for a failing cell, those first that bring back the most.
 
     `keras` is the version of the reader's `tf.keras`; `artifact_kind` what the artifact really is (hdf5, zip,
     directory); `error` what the loader said, where it raised. `has_definitions`: the scenario's file defines classes or
     functions of its own. `legacy_reader` is the environment with the reader's TensorFlow and tf-keras, where the matrix
-    has one.
+    has one. `has_code`: the code that builds the model is there.
     """
     if format_id not in _LOAD_MODEL or not status.is_incompatibility or status is Status.SAVE_ERROR:
         return ()
@@ -86,6 +87,9 @@ def candidates(
     has_safe_mode = major >= Version("2.13") and artifact_kind in ("zip", "hdf5")
     if has_definitions:
         add("custom_objects", custom_objects=True)
+    if format_id in _SAVED_MODELS and artifact_kind == "directory" and major < Version("3") and status is Status.DRIFT:
+        # Keras 2 does not fill the optimizer when it loads a SavedModel, whose checkpoint holds it.
+        add("load_weights after load_model", weights=True)
     if predicts:
         return tuple(found)
     if has_safe_mode:
@@ -98,7 +102,8 @@ def candidates(
         add("custom_objects + compile=False", custom_objects=True, arguments={"compile": False})
     if has_safe_mode:
         add("compile=False + safe_mode=False", arguments={"compile": False, "safe_mode": False})
-    add("rebuild from code + load_weights", rebuild=True)
+    if has_code:
+        add("rebuild from code + load_weights", rebuild=True)
     _add_other_loaders(add, format_id, major)
     return tuple(found)
 

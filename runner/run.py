@@ -16,9 +16,11 @@ from runner import __version__
 from runner.errors import ExitCode
 from runner.execution import Execution
 from runner.executors.base import Executor
+from runner.judgement import checks_code_digest
 from runner.models import Status
 from runner.phase import Phase
 from runner.request import RunRequest
+from runner.store.keys import worker_code_digest
 from runner.store.runs import Run, RunWriter
 from runner.ui import Progress
 
@@ -49,6 +51,8 @@ def execute(request: RunRequest, executor: Executor, progress: Progress) -> Run:
         "formats": list(listed.formats),
         "known_failures": [entry.to_json() for entry in request.known_failures],
         "settings": request.settings,
+        # What is part of every key: `tfmatrix diff` tells by these that a verdict changed for another reason.
+        "code": {"worker": worker_code_digest(), "checks": checks_code_digest()},
         "slots": request.slots,
         "host": describe_host(),
     }

@@ -53,7 +53,10 @@ def read_scenarios(folder: Path, *, formats: Collection[str] | None = None) -> t
     """
     if not folder.is_dir():
         raise ConfigError(
-            "there is no such folder", file=folder, expected="a folder of scenarios", fix="run `tfmatrix init`"
+            "there is no such folder",
+            file=folder,
+            expected="a folder of scenarios",
+            fix="make it, then run `tfmatrix new-scenario NAME`; a project from the start: `tfmatrix init`",
         )
     paths = sorted(path for path in folder.glob("*.py") if path.is_file() and path.name[0] not in "_.")
     if not paths:
@@ -61,7 +64,7 @@ def read_scenarios(folder: Path, *, formats: Collection[str] | None = None) -> t
             "there is no scenario in this folder",
             file=folder,
             expected="one file NAME.py per scenario; names that begin with _ do not count",
-            fix="run `tfmatrix init` for an example",
+            fix="run `tfmatrix new-scenario NAME`",
         )
     seen: dict[str, Path] = {}
     for path in paths:

@@ -31,6 +31,7 @@ DOING: Mapping[str, str] = {
     "load": "loading",
     "observe": "using the loaded model",
     "resume": "training on",
+    "reading": "reading the artifact back",
     "signatures": "calling a signature",
     "control": "rebuilding the model",
 }
@@ -180,6 +181,14 @@ def _shortened(title: str) -> str:
     return one_line(title, MAX_TITLE)
 
 
+def _public(module: str) -> str:
+    """A module as users write it: `keras.layers` for `keras.api._v2.keras.layers`."""
+    parts = module.split(".")
+    if parts[0] in ("tensorflow", "tensorflow_core", "keras", "tf_keras") and "keras" in parts:
+        return ".".join(parts[len(parts) - 1 - parts[::-1].index("keras") :])
+    return module
+
+
 # Sentences for what is met often. Each is tested with the message that it was written for.
 
 _Title = Callable[[re.Match[str], str], str]
@@ -305,6 +314,14 @@ _RULES: tuple[tuple[re.Pattern[str], _Title], ...] = tuple(
         (
             r"Saving the model to HDF5 format requires the model to be a Functional model or a Sequential",
             _always("a subclassed model cannot be saved to HDF5"),
+        ),
+        (
+            r"module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'",
+            lambda match, _: f"this version has no `{_public(match['module'])}.{match['name']}`",
+        ),
+        (
+            r"'tf\.(?P<op>\w+)' op is neither a custom op nor a flex op",
+            lambda match, _: f"TFLite has no operation of its own for `tf.{match['op']}`",
         ),
         (
             r"Tried to export a function which references an '?untracked'? resource",

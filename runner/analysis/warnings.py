@@ -313,7 +313,7 @@ def _entry(run: Run, environments: Environments, entry_id: str, item: _Found, ma
     )
 
 
-_PHASES = ("import", "build", "train", "save", "load", "observe", "resume", "signatures", "control")
+_PHASES = ("import", "build", "train", "save", "load", "observe", "resume", "reading", "signatures", "control")
 
 
 def _by_version(versions: Sequence[str]) -> list[str]:

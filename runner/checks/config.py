@@ -6,7 +6,8 @@ A path is `layer.key` (`dense.activation`), a layer inside a model `model/layer`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from runner.checks.observation import Observation
@@ -15,6 +16,9 @@ from runner.checks.result import Check, judged, shortened
 
 MAX_PATHS = 100
 """Differences listed in the figures."""
+
+_INPUT = re.compile(r"input \d+")
+"""How the observation calls an input of the model."""
 
 _Layers = dict[str, Mapping[str, Any]]
 
@@ -41,6 +45,7 @@ def check_config(writer: Observation, reader: Observation, *, same_keras: bool =
         _compare_layer(path, mine[path], others[path], same_keras, changes, aside)
     changes += _compare_maps("trainable", ours.get("trainable"), theirs.get("trainable"), common)
     changes += _compare_maps("dtype", ours.get("dtype_policies"), theirs.get("dtype_policies"), common)
+    changes += _compare_wiring(ours.get("wiring"), theirs.get("wiring"), {*mine} & {*others})
     unreadable = [path for path in common if mine[path].get("config") is None]
     notes = [f"set aside: {change}" for change in aside]
     notes += [f"{path}: not compared, the writer's {_config_note(writer, path)}" for path in unreadable]
@@ -94,6 +99,29 @@ def _compare_maps(name: str, ours: Any, theirs: Any, paths: Sequence[str]) -> li
         Change(path=f"{path}.{name}" if path else name, before=before[path], after=after.get(path, ...))
         for path in ("", *paths)
         if path in before and before[path] != after.get(path, ...)
+    ]
+
+
+def _compare_wiring(ours: Any, theirs: Any, common: Collection[str]) -> list[Change]:
+    """Layers of functional models that are called on something else than before.
+
+    Only where both sides know all that is before a layer: what Keras 2 makes a layer of (an addition, a mask) is an
+    operation without a path in Keras 3.
+    """
+    before, after = ours or {}, theirs or {}
+
+    def is_known(path: str, calls: Sequence[Sequence[str]]) -> bool:
+        model = path.rpartition("/")[0]
+        names = [name for call in calls for name in call if not _INPUT.fullmatch(name)]
+        return all((f"{model}/{name}" if model else name) in common for name in names)
+
+    return [
+        Change(path=f"{path}.inputs", before=before[path], after=after[path])
+        for path in before
+        if path in after
+        and before[path] != after[path]
+        and is_known(path, before[path])
+        and is_known(path, after[path])
     ]
 
 

@@ -57,6 +57,11 @@ class Variable:
         """The last two parts of the path, a layer and a role: without the models around it, which not all name."""
         return "/".join(self.path.split("/")[-2:])
 
+    @property
+    def flat(self) -> str:
+        """The path in one part, as Keras 3 names the variables of a SavedModel that it holds: `dense_kernel`."""
+        return self.path.replace("/", "_")
+
     @cached_property
     def role(self) -> str:
         """What it is in its layer (`kernel`, `moving_mean`), without a counter. A number where it has no name."""
@@ -118,7 +123,7 @@ class Pair:
         """Whether more than presentation of the name changed; not where there is no name."""
         if self.is_anonymous:
             return False
-        return self.writer.inner_path != self.reader.inner_path and self.writer.tail != self.reader.tail
+        return all(name(self.writer) != name(self.reader) for name in _NAMES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +191,7 @@ _NAMES: tuple[Callable[[Variable], str], ...] = (
     lambda variable: variable.path,
     lambda variable: variable.inner_path,
     lambda variable: variable.tail,
+    lambda variable: variable.flat,
 )
 
 

@@ -155,6 +155,14 @@ class Observation:
         """
         return cast("Mapping[str, Any] | None", self._document.get("control"))
 
+    @property
+    def reading(self) -> Mapping[str, Any] | None:
+        """What a writer itself reads back from its artifact, where kernels other than TensorFlow's do it; else None.
+
+        `outputs` (null where that failed), `error`, and `exact`: whether they ought to be the model's, up to rounding.
+        """
+        return cast("Mapping[str, Any] | None", self._document.get("reading"))
+
     def array(self, reference: Mapping[str, Any]) -> Array:
         """The values that a reference in a section stands for. Raises StoreError where they are damaged or missing."""
         try:
@@ -222,7 +230,7 @@ def _checked(document: Any, source: str) -> Mapping[str, Any]:
         )
     if document.get("kind") not in KINDS:
         raise StoreError(f"{source}: unknown kind {document.get('kind')!r}", expected=" | ".join(KINDS), fix=_RETRY)
-    shapes = {**dict.fromkeys((*SECTIONS, "control", "notes"), dict), "weights": list}
+    shapes = {**dict.fromkeys((*SECTIONS, "control", "reading", "notes"), dict), "weights": list}
     for name, shape in shapes.items():
         section = document.get(name)
         raised = isinstance(section, dict) and section.keys() == {"error"}

@@ -10,15 +10,23 @@ figures are recorded either way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from runner.checks.distance import Distance, distance, number, scale_of, total
 from runner.checks.observation import Array, Observation
-from runner.checks.result import Check, judged, not_applicable, text
-from runner.checks.tolerance import Limit, Tolerance, Units, base_units, kernel_units, working_precision
+from runner.checks.result import Check, judged, not_applicable, raised, text
+from runner.checks.tolerance import (
+    Limit,
+    Tolerance,
+    Units,
+    base_units,
+    kernel_units,
+    working_precision,
+)
 
 References = Mapping[str, Mapping[str, Any]]
 
@@ -64,6 +72,8 @@ def check_outputs(writer: Observation, reader: Observation, tolerance: Tolerance
     """Figures: those of `Distance`, the worst output, the tolerance, the kernels' share where it was granted."""
     if not writer.section("outputs") and not reader.section("outputs"):
         return not_applicable("the model has no outputs")
+    if writer.reading is not None:
+        return _check_interpreted(writer, reader, writer.reading, tolerance)
     difference = compare_results(writer, writer.section("outputs"), reader, reader.section("outputs"), tolerance)
     figures = difference.figures()
     floor = max(tolerance.floor.values(), default=0.0)
@@ -84,6 +94,48 @@ def check_outputs(writer: Observation, reader: Observation, tolerance: Tolerance
         _sentence(name, item, difference.limits[name]) for name, item in difference.distances.items() if item.beyond
     ]
     return judged(losses, notes, **figures)
+
+
+def _check_interpreted(
+    writer: Observation, reader: Observation, reading: Mapping[str, Any], tolerance: Tolerance
+) -> Check:
+    """The outputs of an interpreter with kernels of its own: against the model's, with the share of other kernels.
+
+    A quantized model has other outputs by design: then the reference is what the writer's own interpreter gave. How far
+    that is from the model (`conversion`) is a floor: interpreters quantize activations while they run, where a rounding
+    error decides between two steps, and how large such steps are is just what the conversion shows.
+    """
+    notes: list[str] = []
+    figures: dict[str, Any] = {}
+    expected = writer.section("outputs")
+    if not reading["exact"]:
+        if reading["outputs"] is None:
+            return not_applicable(f"the writer's own interpreter raises {raised(reading['error'])}")
+        moved = _conversion(writer, reading["outputs"])
+        figures["conversion"] = number(max(moved.values(), default=0.0))
+        if any(moved.values()):
+            notes.append(f"the conversion itself moved the outputs by up to {text(max(moved.values()))}")
+        floor = {name: max(moved.get(name, 0.0), tolerance.floor.get(name, 0.0)) for name in {*moved, *tolerance.floor}}
+        expected, tolerance = reading["outputs"], replace(tolerance, floor=floor)
+    units = kernel_units(writer)
+    difference = compare_results(writer, expected, reader, reader.section("outputs"), tolerance, units=units)
+    losses = list(difference.structure)
+    losses += [
+        _sentence(name, item, difference.limits[name]) for name, item in difference.distances.items() if item.beyond
+    ]
+    return judged(losses, [*difference.notes, *notes], **difference.figures(), **figures)
+
+
+def _conversion(writer: Observation, outputs: References) -> dict[str, float]:
+    """How far the outputs of the writer's own artifact are from the model's, where they can be told apart by name."""
+    model = writer.section("outputs") or {}
+    pairs = {name: (writer.array(model[name]), writer.array(outputs[name])) for name in model if name in outputs}
+    moved = {
+        name: distance(a, b, Limit(rtol=0.0, atol=0.0)).max_abs
+        for name, (a, b) in pairs.items()
+        if (a.shape, a.dtype) == (b.shape, b.dtype)
+    }
+    return {name: value for name, value in moved.items() if math.isfinite(value)}
 
 
 def compare_results(

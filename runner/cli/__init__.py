@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import typer
 
-from runner.cli import environments, matrix, reports  # noqa: F401  (each registers its commands)
+from runner.cli import bisect, check, diff, environments, matrix, project, reports, upgrade  # noqa: F401  (each registers its commands)
 from runner.cli.app import app
 from runner.errors import ExitCode, TfmatrixError
 
@@ -32,8 +32,8 @@ def main() -> NoReturn:
     """Entry point: runs the command, prints an error as the user should see it, exits with the documented code."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) != len(sys.argv) - 1
-    # A CI cancels by SIGTERM: clean up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A CI cancels by SIGTERM: clean up as after Ctrl-C. Not by raising SIGINT, which a script's background jobs ignore.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run_command(arguments, debug=debug))
 
 

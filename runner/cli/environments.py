@@ -23,15 +23,26 @@ from runner.cli.options import (
 def lock(
     environments: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Environments.")] = None,
     project: ProjectOption = Path(),
-    check: Annotated[bool, typer.Option("--check", help="Only say whether the locks fit matrix.yaml.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is stale: exit code 2. With --upgrade: what would be new.")
+    ] = False,
+    upgrade: Annotated[
+        bool,
+        typer.Option("--upgrade", help="Renew selectors and environments as of today; say what is new."),
+    ] = False,
+    offline: OfflineOption = False,
 ) -> None:
-    """Resolve and pin environments: `locks/ID.txt` with hashes. Without ids: every one that has no lock.
+    """Resolve selectors and pin environments: `locks/selected.json`, and `locks/ID.txt` with hashes.
 
-    Examples: `tfmatrix lock` · `tfmatrix lock 2.16.2@today` · `tfmatrix lock --check`
+    An ID is that of an environment or a selector of matrix.yaml. Without any: all that has no lock; with `--upgrade`
+    all that moves with time. Examples: `tfmatrix lock` · `tfmatrix lock 2.16.2@today` ·
+    `tfmatrix lock --upgrade nightly rc` · `tfmatrix lock --check`
     """
     from runner.commands import lock_environments
 
-    raise typer.Exit(int(lock_environments(open_project(project), environments or [], check=check)))
+    opened = open_project(project)
+    for line in lock_environments(opened, environments or [], check=check, upgrade=upgrade, offline=offline):
+        typer.echo(line)
 
 
 @env_app.command("list")
@@ -45,7 +56,8 @@ def env_list(project: ProjectOption = Path(), as_json: JsonOption = False) -> No
         return
     from tabulate import tabulate
 
-    typer.echo(tabulate(rows, headers="keys"))
+    # Without disable_numparse Python 3.10 would be shown as 3.1.
+    typer.echo(tabulate(rows, headers="keys", disable_numparse=True, colalign=("left",) * 6 + ("right",)))
 
 
 @env_app.command("build")

@@ -100,13 +100,31 @@ def run(
     accept: Annotated[
         bool, typer.Option("--accept", help="Add today's unexpected failures to known_failures.yaml, for review.")
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="NUMBER/COUNT",
+            help="Only this part, split by scenario and writer: every artifact is saved in one shard. `publish` joins.",
+        ),
+    ] = None,
+    shard_group: Annotated[
+        str | None,
+        typer.Option(
+            "--shard-group",
+            metavar="NAME",
+            help="What the shards of one run have in common.",
+            show_default="GITHUB_RUN_ID or today, and a digest of the selection",
+        ),
+    ] = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Save, load and judge; print the table; write `results/`. What is in the store is not measured again.
 
     Examples: `tfmatrix run --set quick` · `tfmatrix run --scenario lstm --format keras` ·
-    `tfmatrix run --only 'optimizer_state/h5/*/2.21.0'` · `tfmatrix run --only @cells.txt`
+    `tfmatrix run --only 'optimizer_state/h5/*/2.21.0'` · `tfmatrix run --only @cells.txt` ·
+    `tfmatrix run --set nightly --shard 1/4`
     """
     from runner.commands import RunOptions, run_project
     from runner.report.render import write
@@ -125,6 +143,8 @@ def run(
             strict=strict,
             accept=accept,
             quiet=quiet,
+            shard=shard,
+            shard_group=shard_group,
         ),
     )
     write(finished, ReportFormat.JSON if as_json else ReportFormat.TABLE, sys.stdout)

@@ -1,7 +1,7 @@
 """The project's own files: matrix.yaml (the matrix) and known_failures.yaml, read, checked and typed."""
 
 from runner.config.known_failures import KnownFailure, expired, load_known_failures
-from runner.config.loader import load_config
+from runner.config.loader import SelectorUse, load_config, read_defaults, read_selectors
 from runner.config.model import Defaults, MatrixConfig, Selection, Tolerance
 from runner.config.schema import SCHEMA_FILE, json_schema, schema_text
 
@@ -11,10 +11,13 @@ __all__ = [
     "KnownFailure",
     "MatrixConfig",
     "Selection",
+    "SelectorUse",
     "Tolerance",
     "expired",
     "json_schema",
     "load_config",
     "load_known_failures",
+    "read_defaults",
+    "read_selectors",
     "schema_text",
 ]

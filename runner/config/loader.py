@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.config.model import MATRIX_SCHEMA, MatrixConfig, MatrixFile, SetEntry
+from runner.config.model import (
+    MATRIX_SCHEMA,
+    Defaults,
+    EnvironmentEntry,
+    MatrixConfig,
+    MatrixFile,
+    SetEntry,
+    with_selected,
+)
+from runner.config.selected import DISTRIBUTION, SELECTED_FILE, Selected, read_selected
 from runner.config.validation import validate
-from runner.config.values import NIGHTLY, PAIR_WORDS
+from runner.config.values import NOT, PAIR_WORDS
 from runner.config.yamlfile import Document, Location, Problem, read_yaml
 from runner.errors import ConfigError
 from runner.globs import (
@@ -20,6 +30,7 @@ from runner.globs import (
 )
 from runner.hints import did_you_mean, one_of
 from runner.models import Environment, Scenario
+from runner.selectors import NIGHTLY, VersionSelector
 
 _OWNED_BY_IMAGE = ("tensorflow", "python", "keras", "with", "as_of", "package")
 
@@ -30,8 +41,63 @@ def load_config(
     """Reads matrix.yaml; raises ConfigError with the first mistake in the file, and the number of the others.
 
     `scenarios` are those of the project and `formats` the ids that exist: where they are given, a glob that
-    matches none of them is a mistake too.
+    matches none of them is a mistake too. What selectors chose stands in the project's locks/selected.json: no index
+    is asked.
     """
+    file, document = _read(path)
+    entries = _Entries.of(file, read_selected(path.parent / SELECTED_FILE))
+    document.raise_first(_unresolved(file, entries))
+    environments = tuple(entry.to_environment() for _, entry in entries.expanded)
+    selected: dict[str, tuple[str, ...]] = {}
+    for index, ids in entries.ids_by_index().items():
+        # The same selector may stand twice, with tf-keras and without.
+        text = file.environments[index].tensorflow or ""
+        selected[text] = (*selected.get(text, ()), *ids)
+    document.raise_first(_selection_problems(file, environments, selected, scenarios, formats))
+    return MatrixConfig(
+        path=path,
+        environments=environments,
+        selected=selected,
+        scenarios=file.scenarios,
+        formats=file.formats,
+        pairs=file.pairs,
+        sets=file.sets,
+        defaults=file.defaults,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectorUse:
+    """A selector as it stands in matrix.yaml, and whose releases it is about."""
+
+    package: str
+    selector: VersionSelector
+    line: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """That of its answer, see `Selected`."""
+        return (self.package, self.selector.text)
+
+
+def read_selectors(path: Path) -> tuple[SelectorUse, ...]:
+    """The selectors of a matrix.yaml, each once, whether or not they are resolved; ConfigError as `load_config`."""
+    file, document = _read(path)
+    found: dict[tuple[str, str], SelectorUse] = {}
+    for index, entry in enumerate(file.environments):
+        use = _use(entry, document.lines["environments", index])
+        if use is not None:
+            found.setdefault(use.key, use)
+    return tuple(found.values())
+
+
+def read_defaults(path: Path) -> Defaults:
+    """The settings of a matrix.yaml, whether or not its selectors are resolved; ConfigError as `load_config`."""
+    return _read(path)[0].defaults
+
+
+def _read(path: Path) -> tuple[MatrixFile, Document]:
+    """The file and where everything stands in it; what one entry says of another environment is right."""
     try:
         document = read_yaml(path)
     except FileNotFoundError as error:
@@ -40,17 +106,78 @@ def load_config(
         ) from error
     file = validate(document, MatrixFile, version=MATRIX_SCHEMA)
     document.raise_first(_environment_problems(file, document))
-    environments = tuple(entry.to_environment() for entry in file.environments)
-    document.raise_first(_selection_problems(file, environments, scenarios, formats))
-    return MatrixConfig(
-        path=path,
-        environments=environments,
-        scenarios=file.scenarios,
-        formats=file.formats,
-        pairs=file.pairs,
-        sets=file.sets,
-        defaults=file.defaults,
-    )
+    return file, document
+
+
+def _use(entry: EnvironmentEntry, line: int = 0) -> SelectorUse | None:
+    selector = entry.selector
+    if selector is None:
+        return None
+    return SelectorUse(package=entry.package or DISTRIBUTION, selector=selector, line=line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entries:
+    """The entries of the file with one for each version of a selector, in the order of the file.
+
+    Where two would have the same id, an exact entry wins, then the selector that stands first. Each goes with the
+    index of the entry it comes from; `by_selector` says so of all versions of a selector, those left out too.
+    """
+
+    expanded: tuple[tuple[int, EnvironmentEntry], ...]
+    by_selector: Mapping[int, tuple[EnvironmentEntry, ...]]
+    unresolved: tuple[int, ...]
+
+    @classmethod
+    def of(cls, file: MatrixFile, selected: Mapping[tuple[str, str], Selected]) -> _Entries:
+        taken = {entry.resolved_id.casefold() for entry in file.environments if entry.selector is None}
+        expanded: list[tuple[int, EnvironmentEntry]] = []
+        by_selector: dict[int, tuple[EnvironmentEntry, ...]] = {}
+        unresolved = []
+        for index, entry in enumerate(file.environments):
+            use = _use(entry)
+            if use is None:
+                expanded.append((index, entry))
+            elif use.key not in selected:
+                unresolved.append(index)
+            else:
+                made = [entry.model_copy(update={"tensorflow": each}) for each in selected[use.key].versions]
+                by_selector[index] = tuple(made)
+                for each in made:
+                    if each.resolved_id.casefold() not in taken:
+                        taken.add(each.resolved_id.casefold())
+                        expanded.append((index, each))
+        return cls(expanded=tuple(expanded), by_selector=by_selector, unresolved=tuple(unresolved))
+
+    def ids_by_index(self) -> dict[int, tuple[str, ...]]:
+        """The ids that a selector stands for, those of exact entries too; by the index of its entry."""
+        return {index: tuple(each.resolved_id for each in made) for index, made in self.by_selector.items()}
+
+
+def _unresolved(file: MatrixFile, entries: _Entries) -> Iterable[Problem]:
+    """Selectors that nobody has resolved yet, or that cannot be what they are written as."""
+    for index in entries.unresolved:
+        yield Problem(
+            location=("environments", index, "tensorflow"),
+            what=f'the selector "{file.environments[index].tensorflow}" is not resolved yet',
+            expected=f"its versions in {SELECTED_FILE.as_posix()}",
+            fix="tfmatrix lock",
+        )
+    for index, made in entries.by_selector.items():
+        if file.environments[index].id and len(made) > 1:
+            yield Problem(
+                location=("environments", index, "id"),
+                what=f'the selector "{file.environments[index].tensorflow}" chooses {len(made)} versions: '
+                "one id cannot name them all",
+                expected="an id only for a selector of one version, such as latest",
+                fix='remove "id"',
+            )
+    if not entries.unresolved and not entries.expanded:
+        yield Problem(
+            location=("environments",),
+            what="the selectors choose no version at all",
+            expected="at least one environment",
+        )
 
 
 def _environment_problems(file: MatrixFile, document: Document) -> Iterable[Problem]:
@@ -84,6 +211,8 @@ def _environment_problems(file: MatrixFile, document: Document) -> Iterable[Prob
                 what="nightly has no release",
                 expected="today (the default of nightly) or a date such as 2024-08-01",
             )
+        if entry.selector is not None:
+            continue  # its versions give way to other entries
         # Ids become folders: two that differ only in case are one on some file systems.
         first = seen.setdefault(entry.resolved_id.casefold(), place)
         if first != place:
@@ -99,17 +228,23 @@ def _environment_problems(file: MatrixFile, document: Document) -> Iterable[Prob
 def _selection_problems(
     file: MatrixFile,
     environments: Sequence[Environment],
+    selected: Mapping[str, tuple[str, ...]],
     scenarios: Sequence[Scenario] | None,
     formats: Collection[str] | None,
 ) -> Iterable[Problem]:
     """Names and globs that mean nothing in this project: a typo must never yield a green empty run."""
     ids = [environment.id for environment in environments]
-    yield from _selector_problems((), file, ids, scenarios, formats)
+    yield from _selector_problems((), file, ids, selected, scenarios, formats)
     for name, entry in file.sets.items():
         place: Location = ("sets", name)
-        yield from _unmatched((*place, "environments"), entry.environments or (), ids, "environment")
-        wanted = GlobSet(entry.environments or ("*",), segments=NAME_SEGMENTS)
-        yield from _selector_problems(place, entry, [each for each in ids if wanted.matches(each)], scenarios, formats)
+        yield from _include_problems(name, file.sets)
+        patterns = [each for each in entry.environments or () if each not in selected]
+        for problem in _unmatched((*place, "environments"), patterns, ids, "environment"):
+            index = (entry.environments or ()).index(patterns[int(problem.location[-1])])
+            yield replace(problem, location=(*place, "environments", index))
+        wanted = GlobSet(with_selected(entry.environments or ("*",), selected), segments=NAME_SEGMENTS)
+        there = [each for each in ids if wanted.matches(each)]
+        yield from _selector_problems(place, entry, there, selected, scenarios, formats)
     for index, override in enumerate(file.defaults.tolerances.overrides):
         place = ("defaults", "tolerances", "overrides", index)
         if scenarios is not None:
@@ -123,13 +258,18 @@ def _selector_problems(
     place: Location,
     entry: MatrixFile | SetEntry,
     ids: Sequence[str],
+    selected: Mapping[str, tuple[str, ...]],
     scenarios: Sequence[Scenario] | None,
     formats: Collection[str] | None,
 ) -> Iterable[Problem]:
     """The keys that the top level and every set have; `ids` are the environments selected there."""
     globs = [pair for pair in entry.pairs or () if pair not in PAIR_WORDS]
     pairs = [f"{writer}/{reader}" for writer in ids for reader in ids] if globs else []
-    for pattern in GlobSet(globs, segments=PAIR_SEGMENTS).unmatched(pairs):
+    for pattern in globs:
+        meant = with_selected([pattern], selected)
+        # A selector may choose nothing today; what a pattern without one misses is a typo.
+        if not meant or len(GlobSet(meant, segments=PAIR_SEGMENTS).unmatched(pairs)) < len(meant):
+            continue
         yield Problem(
             location=(*place, "pairs", (entry.pairs or ()).index(pattern)),
             what=f'no pair of environments matches "{pattern}"',
@@ -141,7 +281,8 @@ def _selector_problems(
     if scenarios is not None:
         tags = sorted({tag for scenario in scenarios for tag in scenario.tags})
         names = [*(scenario.name for scenario in scenarios), *(TAG_PREFIX + tag for tag in tags)]
-        for index, pattern in enumerate(entry.scenarios or ()):
+        for index, written in enumerate(entry.scenarios or ()):
+            pattern = written.removeprefix(NOT)
             if not any(match_scenario(pattern, scenario.name, scenario.tags) for scenario in scenarios):
                 yield Problem(
                     location=(*place, "scenarios", index),
@@ -149,6 +290,50 @@ def _selector_problems(
                     expected=f"{one_of(names)}, or a glob",
                     fix=did_you_mean(pattern, names),
                 )
+
+
+def _include_problems(name: str, sets: Mapping[str, SetEntry]) -> Iterable[Problem]:
+    """What a set includes: other keys beside it, sets that there are not, a set that includes itself."""
+    entry = sets[name]
+    place: Location = ("sets", name, "include")
+    if not entry.include:
+        return
+    for key in ("environments", "scenarios", "formats", "pairs"):
+        if getattr(entry, key) is not None:
+            yield Problem(
+                location=("sets", name, key),
+                what=f'"{key}" cannot stand beside "include"',
+                expected="include alone",
+                fix=f'move "{key}" into a set of its own and include that',
+            )
+    for index, other in enumerate(entry.include):
+        if other not in sets:
+            yield Problem(
+                location=(*place, index),
+                what=f'no set "{other}"',
+                expected=one_of(each for each in sets if each != name),
+                fix=did_you_mean(other, [each for each in sets if each != name]),
+            )
+        elif (way := _way(other, name, sets)) is not None:
+            yield Problem(
+                location=(*place, index),
+                what=f"the set includes itself: {' -> '.join([name, *way])}",
+                expected="sets that do not include each other in a circle",
+            )
+
+
+def _way(start: str, goal: str, sets: Mapping[str, SetEntry]) -> list[str] | None:
+    """How one set includes another, over which others; None where it does not."""
+    waiting, seen = [[start]], {start}
+    while waiting:
+        way = waiting.pop(0)
+        if way[-1] == goal:
+            return way
+        for other in sets[way[-1]].include or ():
+            if other in sets and (other not in seen):
+                seen.add(other)
+                waiting.append([*way, other])
+    return None
 
 
 def _unmatched(place: Location, patterns: str | Sequence[str], names: Collection[str], word: str) -> Iterable[Problem]:

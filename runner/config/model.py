@@ -7,7 +7,8 @@ written here the way the file would write it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
@@ -17,7 +18,6 @@ from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, Field
 
 from runner.config.values import (
-    NIGHTLY,
     PAIR_WORDS,
     AsOf,
     EnvironmentGlob,
@@ -43,6 +43,7 @@ from runner.errors import UsageError
 from runner.globs import NAME_SEGMENTS, GlobSet, match_glob
 from runner.hints import did_you_mean, one_of
 from runner.models import Environment
+from runner.selectors import NIGHTLY, VersionSelector, parse_selector
 
 MATRIX_SCHEMA: Final = 1
 """Version of matrix.yaml. Raised when a key changes its meaning."""
@@ -70,8 +71,14 @@ class EnvironmentEntry(StrictModel):
 
     tensorflow: TensorFlowVersion | None = Field(
         default=None,
-        description="Exact version in quotes, or nightly. Stands unless `image` does.",
-        examples=["2.15.1"],
+        description=(
+            'Exact version in quotes, or a selector: "2.15" (the newest patch), "2.x" (the newest patch of each minor),'
+            ' a range such as ">=2.9,<2.16" (the same within it), latest, rc (the newest release candidate, where it is'
+            " newer than the newest release), nightly. A selector is one environment for each version it chooses, but"
+            " for those that an exact entry has already; `tfmatrix lock` asks the package index and notes the choice in"
+            " locks/selected.json, `tfmatrix lock --upgrade` renews it. Stands unless `image` does."
+        ),
+        examples=["2.15.1", "2.x"],
     )
     python: PythonVersion | None = Field(
         default=None,
@@ -114,9 +121,15 @@ class EnvironmentEntry(StrictModel):
         default=None,
         description=(
             "The name of the row and column. Default: the version, then +kerasX.Y.Z, +package and @as_of"
-            " where they stand, as in 2.16.2+tf-keras or 2.16.2@today."
+            " where they stand, as in 2.16.2+tf-keras or 2.16.2@today. Not for a selector of several versions."
         ),
     )
+
+    @property
+    def selector(self) -> VersionSelector | None:
+        """What is to be resolved with the package index before it is an environment; None for all other entries."""
+        found = parse_selector(self.tensorflow) if self.tensorflow else None
+        return None if found is None or found.is_pinned else found
 
     @property
     def resolved_as_of(self) -> str:
@@ -171,16 +184,26 @@ _Pairs = Annotated[
 ]
 
 _PAIRS_DESCRIPTION = (
-    "Which writer meets which reader: all; forward (the reader is the writer or stands below it); adjacent"
-    ' (the same and direct neighbours); or globs "WRITER/READER". Several are joined.'
+    "Which writer meets which reader, by the order of the selected environments: all; same (each reads what it wrote);"
+    " upgrade (the reader is the next one below); rollback (the next one above); adjacent (these three); forward (the"
+    ' reader is the writer or stands anywhere below it); or globs "WRITER/READER". Several are joined.'
+)
+_SCENARIOS_DESCRIPTION = "Globs on names of files in scenarios/, or tag:NAME; with ! before it, leaves those out."
+_ENVIRONMENTS_DESCRIPTION = (
+    "Ids of environments, globs on them, or a selector as it stands above, such as rc: all that it chose, perhaps none."
 )
 
 
 class SetEntry(StrictModel):
     """A named selection. A key that stands here takes the place of the key of the same name above."""
 
-    environments: _Environments | None = Field(default=None, description="Ids of environments, or globs on them.")
-    scenarios: _Scenarios | None = Field(default=None, description="Globs on names, or tag:NAME.")
+    include: Annotated[tuple[SetName, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Other sets: this one is all of their cells, each once. Stands alone.",
+        examples=[["breadth", "depth"]],
+    )
+    environments: _Environments | None = Field(default=None, description=_ENVIRONMENTS_DESCRIPTION)
+    scenarios: _Scenarios | None = Field(default=None, description=_SCENARIOS_DESCRIPTION)
     formats: _Formats | None = Field(default=None, description="Ids of formats, or globs on them.")
     pairs: _Pairs | None = Field(default=None, description=_PAIRS_DESCRIPTION)
 
@@ -282,7 +305,7 @@ class MatrixFile(StrictModel):
         min_length=1,
         description="Rows (writers) and columns (readers), oldest first: pairs go by this order.",
     )
-    scenarios: _Scenarios = Field(default=("*",), description="Globs on names of files in scenarios/, or tag:NAME.")
+    scenarios: _Scenarios = Field(default=("*",), description=_SCENARIOS_DESCRIPTION)
     formats: _Formats = Field(default=("*",), description="Ids of formats, or globs on them.")
     pairs: _Pairs = Field(default="all", description=_PAIRS_DESCRIPTION, validate_default=True)
     sets: Mapping[SetName, SetEntry] = Field(
@@ -294,18 +317,25 @@ class MatrixFile(StrictModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What a run is about: the top level of matrix.yaml, narrowed by the set `name` (None: not narrowed)."""
+    """What a run is about: the top level of matrix.yaml, narrowed by the set `name` (None: not narrowed).
+
+    With `parts`, it is the union of their cells: `environments` are then all of theirs, and the rest does not count.
+    """
 
     name: str | None = None
     environments: tuple[Environment, ...]
     scenarios: tuple[str, ...] = ("*",)
     formats: tuple[str, ...] = ("*",)
     pairs: tuple[str, ...] = ("all",)
+    parts: tuple[Selection, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixConfig:
-    """A matrix.yaml that was read and checked. `environments` are in the order of the file."""
+    """A matrix.yaml that was read and checked. `environments` are in the order of the file.
+
+    `selected` maps each selector to the ids of the environments it stands for.
+    """
 
     path: Path
     environments: tuple[Environment, ...]
@@ -314,6 +344,7 @@ class MatrixConfig:
     pairs: tuple[str, ...] = ("all",)
     sets: Mapping[str, SetEntry] = field(default_factory=dict)
     defaults: Defaults = field(default_factory=lambda: Defaults())
+    selected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def environment(self, environment_id: str) -> Environment:
         """The environment of that id; UsageError where there is none."""
@@ -339,11 +370,29 @@ class MatrixConfig:
                 expected=one_of(self.sets),
                 fix=did_you_mean(set_name, self.sets),
             )
-        wanted = GlobSet(narrowing.environments or ("*",), segments=NAME_SEGMENTS)
+        if narrowing.include:
+            parts = tuple(self.selection(name) for name in narrowing.include)
+            used = {environment.id for part in parts for environment in part.environments}
+            return Selection(
+                name=set_name, environments=tuple(each for each in self.environments if each.id in used), parts=parts
+            )
+        wanted = GlobSet(with_selected(narrowing.environments or ("*",), self.selected), segments=NAME_SEGMENTS)
         return Selection(
             name=set_name,
             environments=tuple(each for each in self.environments if wanted.matches(each.id)),
             scenarios=narrowing.scenarios or self.scenarios,
             formats=narrowing.formats or self.formats,
-            pairs=narrowing.pairs or self.pairs,
+            pairs=with_selected(narrowing.pairs or self.pairs, self.selected),
         )
+
+
+def with_selected(patterns: Sequence[str], selected: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Globs on ids, or on pairs of them, in which each selector is replaced by the ids it stands for.
+
+    A pattern with a selector that chose nothing falls away.
+    """
+    return tuple(
+        "/".join(parts)
+        for pattern in patterns
+        for parts in itertools.product(*(selected.get(part, (part,)) for part in pattern.split("/")))
+    )

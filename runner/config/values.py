@@ -18,10 +18,12 @@ from pydantic_core import PydanticCustomError
 from runner.globs import NAME_SEGMENTS, PAIR_SEGMENTS, TAG_PREFIX, compile_glob
 from runner.hints import did_you_mean
 from runner.models import ID_PATTERN
+from runner.selectors import NIGHTLY, SelectorError, parse_selector
 
-NIGHTLY: Final = "nightly"
+PAIR_WORDS: Final = ("all", "forward", "adjacent", "same", "upgrade", "rollback")
 
-PAIR_WORDS: Final = ("all", "forward", "adjacent")
+NOT: Final = "!"
+"""Before a scenario's name or tag: leaves it out."""
 
 
 def wrong(what: str, *, expected: str = "", fix: str = "") -> PydanticCustomError:
@@ -30,22 +32,12 @@ def wrong(what: str, *, expected: str = "", fix: str = "") -> PydanticCustomErro
 
 
 def _tensorflow(value: str) -> str:
-    """An exact version or "nightly". The place where selectors such as "2.x" would be let in."""
-    if value == NIGHTLY:
-        return value
-    expected = 'an exact version with its patch number, such as "2.15.1" or "2.22.0rc0", or "nightly"'
+    """An exact version or a selector."""
     try:
-        version = Version(value)
-    except InvalidVersion:
-        hint = did_you_mean(value, [NIGHTLY])
-        fix = hint or "give each version an environment of its own: ranges and names are not supported"
-        raise wrong(f'"{value}" is not an exact version', expected=expected, fix=fix) from None
-    if len(version.release) != 3 or version.is_devrelease or version.local or version.epoch:
-        fix = f'add the patch number, such as "{value}.0"' if len(version.release) == 2 else ""
-        raise wrong(f'"{value}" is not an exact version of TensorFlow', expected=expected, fix=fix)
-    if version < Version("2.0.0rc0"):
-        raise wrong(f"TensorFlow {value} is too old", expected="TensorFlow 2.0.0 or newer")
-    return _canonical(value, version)
+        parse_selector(value)
+    except SelectorError as error:
+        raise wrong(error.what, expected=error.expected, fix=error.fix) from None
+    return value
 
 
 def _exact_version(value: str) -> str:
@@ -173,7 +165,7 @@ def _name_glob(value: str) -> str:
 
 
 def _scenario_glob(value: str) -> str:
-    _check_glob(value.removeprefix(TAG_PREFIX), NAME_SEGMENTS)
+    _check_glob(value.removeprefix(NOT).removeprefix(TAG_PREFIX), NAME_SEGMENTS)
     return value
 
 
@@ -183,7 +175,7 @@ def _pair(value: str) -> str:
     if value.count("/") != 1:
         raise wrong(
             f'"{value}" is no selection of pairs',
-            expected='all, forward, adjacent, or globs "WRITER/READER" such as "2.12.1/*"',
+            expected=f'{", ".join(PAIR_WORDS)}, or globs "WRITER/READER" such as "2.12.1/*"',
             fix=did_you_mean(value, PAIR_WORDS),
         )
     return _check_glob(value, PAIR_SEGMENTS)
@@ -209,7 +201,19 @@ Identifier = Annotated[str, AfterValidator(_identifier), _string("2.15.1", patte
 TensorFlowVersion = Annotated[
     str,
     AfterValidator(_tensorflow),
-    _string("2.15.1", NIGHTLY, pattern=r"^(nightly|[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?(\.post[0-9]+)?)$"),
+    _string(
+        "2.15.1",
+        "2.15",
+        "2.x",
+        ">=2.9,<2.16",
+        "latest",
+        "rc",
+        NIGHTLY,
+        pattern=(
+            r"^(latest|rc|nightly|[0-9]+\.x|[0-9]+\.[0-9]+|[<>=!~].+"
+            r"|[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?(\.post[0-9]+)?)$"
+        ),
+    ),
 ]
 ExactVersion = Annotated[str, AfterValidator(_exact_version), _string("3.3.3", pattern=r"^[0-9]+\.[0-9]+\.[0-9]+.*$")]
 PythonVersion = Annotated[str, AfterValidator(_python), _string("3.11", pattern=r"^3\.[0-9]+$")]
@@ -226,8 +230,8 @@ ImageTemplate = Annotated[str, AfterValidator(_image_template), _string("python:
 NameGlob = Annotated[str, AfterValidator(_name_glob), _string("*")]
 EnvironmentGlob = Annotated[str, AfterValidator(_name_glob), _string("2.15.1", "2.16.*")]
 FormatGlob = Annotated[str, AfterValidator(_name_glob), _string("h5", "savedmodel*")]
-ScenarioGlob = Annotated[str, AfterValidator(_scenario_glob), _string("*", "tag:article")]
-Pair = Annotated[str, AfterValidator(_pair), _string("all", "forward", "adjacent", "2.12.1/*")]
+ScenarioGlob = Annotated[str, AfterValidator(_scenario_glob), _string("*", "tag:article", "!tag:slow")]
+Pair = Annotated[str, AfterValidator(_pair), _string(*PAIR_WORDS, "2.12.1/*")]
 Size = Annotated[int, BeforeValidator(_size), _string("4g", "512m", pattern="^[1-9][0-9]*[kmg]$")]
 Jobs = Annotated[
     int | Literal["auto"],

@@ -21,8 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from runner.envs.interpreters import look_for_interpreter
 from runner.envs.uvtool import Uv, UvResult
@@ -412,6 +414,13 @@ class _Resolver:
             if self.environment.tensorflow != NIGHTLY
             and SpecifierSet(obstacle.tensorflow, prereleases=True).contains(release.version)
         ]
+        version = Version(release.version)
+        if not version.is_prerelease and any(
+            Requirement(each).name == "tf-keras" for each in self.environment.with_packages
+        ):
+            # Its own metadata takes any TensorFlow. Seen: as of the release of 2.20.0 there was none for it, tf-keras
+            # 2.15.0 was taken instead, and the import died of a missing register_load_context_function.
+            constraints.append(f"tf-keras~={version.major}.{version.minor}.0")
         options = ["--generate-hashes", "--no-annotate"]
         if release.name.endswith("-cpu"):
             # Packages such as tf-keras ask for `tensorflow`: its version is checked, but its files, which are the same

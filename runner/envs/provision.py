@@ -19,6 +19,7 @@ import re
 import secrets
 import shutil
 import stat
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,11 @@ from typing import Any
 
 import filelock
 import platformdirs
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a folder with open files cannot be renamed anyway
+    fcntl = None  # type: ignore[assignment]
 
 from runner.envs.interpreters import Interpreter
 from runner.envs.lock import Lock, host_platform
@@ -37,6 +43,11 @@ RECIPE = 1
 
 MARKER = "tfmatrix.json"
 """Written last into an environment: what has it is whole. Its modification time is that of the last use."""
+
+_HELD: dict[Path, int] = {}
+"""Descriptors of the environments that this process uses; the system closes them with the process."""
+
+_HOLDING = threading.Lock()
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -191,12 +202,18 @@ class EnvironmentCache:
 
         `builder` gets an empty folder under another name, readable by all; what it leaves there appears under its own
         name at once, or not at all if it raises or the process dies. One process builds, others wait for it.
+
+        From now on until this process ends, nobody removes the folder: a worker that finds a module missing would tell
+        it as an incompatibility.
         """
         final = self.folder(key)
         with self._reserved(key, progress):
             if _read_marker(final):
                 os.utime(final / MARKER)
+                self._hold(key)
                 return final
+            if final.exists():
+                self._wait_until_unused(key, progress)
             self._remove_leftovers(key)
             temporary = make_folder(self._environments / f"{key}.{secrets.token_hex(4)}.tmp")
             try:
@@ -210,6 +227,7 @@ class EnvironmentCache:
                 if isinstance(error, OSError):
                     raise self._write_error(final, error) from error
                 raise
+            self._hold(key)
             return final
 
     def list_environments(self) -> tuple[CachedEnvironment, ...]:
@@ -218,18 +236,19 @@ class EnvironmentCache:
         return tuple(sorted(found, key=lambda environment: environment.last_used, reverse=True))
 
     def prune(self, keep_keys: Collection[str] = (), older_than: datetime.timedelta = datetime.timedelta(0)) -> Pruned:
-        """Removes environments that are not in `keep_keys` and were not used for `older_than`; and what builders left.
+        """Removes environments outside `keep_keys` that were not used for `older_than`, and what builders left.
 
-        One that is being built is passed over. The downloads stay: see `clear_downloads`.
+        What is being built, or used by another process, is passed over. The downloads stay: see `clear_downloads`.
         """
         removed = []
         for folder in self._folders():
             if folder.name in keep_keys:
                 continue
-            # Passed over where somebody builds it, or has just removed it.
+            # Passed over where somebody builds it, uses it, or has just removed it.
             with (
-                contextlib.suppress(filelock.Timeout, FileNotFoundError),
+                contextlib.suppress(filelock.Timeout, FileNotFoundError, BlockingIOError),
                 self._lock(folder.name).acquire(timeout=0),
+                self._unused(folder.name),
             ):
                 if _age(folder) >= older_than:
                     # Renamed first: half an environment never stands under its name. Removed below.
@@ -283,6 +302,48 @@ class EnvironmentCache:
             yield
         finally:
             lock.release()
+
+    def _hold(self, key: str) -> None:
+        """Marks the environment as used by this process, until it ends, however it ends."""
+        if fcntl is None:
+            return
+        path = self._use_file(key)
+        with _HOLDING:
+            if path not in _HELD:
+                _HELD[path] = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+                # At once: whoever wants the file for itself has the key's lock, and so have we.
+                fcntl.flock(_HELD[path], fcntl.LOCK_SH)
+
+    @contextlib.contextmanager
+    def _unused(self, key: str, *, wait: bool = False) -> Iterator[None]:
+        """Holds an environment that nobody else uses; BlockingIOError for one in use, unless told to wait."""
+        if fcntl is None:
+            yield
+            return
+        path = self._use_file(key)
+        with _HOLDING:
+            if (held := _HELD.pop(path, None)) is not None:
+                os.close(held)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            yield
+        finally:
+            os.close(handle)
+
+    def _wait_until_unused(self, key: str, progress: Callable[[str], None] | None) -> None:
+        """Returns once no other process uses the environment, which is about to be built anew."""
+        try:
+            with self._unused(key):
+                return
+        except BlockingIOError:
+            if progress is not None:
+                progress(f"waiting for another run that uses {key}, which is damaged and is to be built anew")
+        with self._unused(key, wait=True):
+            return
+
+    def _use_file(self, key: str) -> Path:
+        return self.root / "locks" / f"{key}.use"
 
     def _write_error(self, folder: Path, error: OSError) -> InfrastructureError:
         what = f"The environment {folder} could not be written: {error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import socket
 import struct
 import time
@@ -101,8 +102,9 @@ class ContainerTransport:
             return "it closed its output"
         code = int(state.get("ExitCode", 0))
         fate = f"exit code {code}"
-        if code == 137:
-            fate += " (SIGKILL)"
+        if 128 < code < 128 + signal.NSIG:
+            with contextlib.suppress(ValueError):
+                fate += f" ({signal.Signals(code - 128).name})"
         if state.get("OOMKilled"):
             fate += ", its container ran out of memory"
         return f"{fate}, {state['Error']}" if state.get("Error") else fate

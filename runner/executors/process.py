@@ -133,7 +133,12 @@ def start_worker(transport: Transport, *, prepared: Prepared, paths: PathMap, ti
 
 def probe(worker: Worker, prepared: Prepared, timeout: float) -> None:
     """Asks a fresh worker for its hello and a nonsense request. Raises InfrastructureError."""
-    hello = _ask(worker, "hello", timeout)
+    try:
+        hello = _ask(worker, "hello", timeout)
+    except WorkerLostError as error:
+        if "SIGILL" in error.what:
+            raise _illegal_instruction(worker.name, error) from error
+        raise
     if hello.get("event") != "hello":
         raise InfrastructureError(
             f"the worker of {worker.name} does not say hello: {_short(hello)}",
@@ -160,6 +165,29 @@ def probe(worker: Worker, prepared: Prepared, timeout: float) -> None:
             expected="the event unsupported: a worker that accepts everything would pass every cell",
         )
     worker.hello = hello
+
+
+def _illegal_instruction(name: str, error: WorkerLostError) -> WorkerLostError:
+    """A wheel of TensorFlow on a CPU that it is not compiled for: the import dies, and says nothing."""
+    flags = _cpu_flags()
+    has = "" if flags is None else f"; this CPU {'has' if 'avx' in flags else 'does not have'} AVX"
+    return WorkerLostError(
+        f"environment {name} cannot be used, the import of its TensorFlow dies by an illegal instruction: "
+        f"{error.what}{has}",
+        log_tail=error.log_tail,
+        expected="a CPU with the instructions that TensorFlow's wheels are compiled for: AVX, from 1.6 on",
+        fix="run it on another machine (or let the virtual machine pass the host's CPU on), or leave it out",
+    )
+
+
+def _cpu_flags() -> frozenset[str] | None:
+    """What this CPU can do, in Linux' names; None where the system does not say."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    lines = [line.partition(":")[2].split() for line in text.splitlines() if line.startswith("flags")]
+    return frozenset(lines[0]) if lines else None
 
 
 def worker_variables(environment: Environment, *, home: str, tmp: str) -> dict[str, str]:

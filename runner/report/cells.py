@@ -22,6 +22,19 @@ SYMBOLS: Mapping[Status, str] = {
     Status.SKIPPED: "○",
 }
 
+SIGNS: Mapping[Status, str] = {
+    Status.PASS: "✓",
+    Status.DRIFT: "≠",
+    Status.LOAD_ERROR: "✗",
+    Status.SAVE_ERROR: "⊗",
+    Status.CRASH: "!",
+    Status.TIMEOUT: "…",
+    Status.UNSUPPORTED: "–",
+    Status.INFRA_ERROR: "?",
+    Status.SKIPPED: "○",
+}
+"""A sign of its own for each status, where there is no room for its name. site/static/board.js has the same."""
+
 MEANINGS: Mapping[Status, str] = {
     Status.PASS: "loaded, and every check held",
     Status.DRIFT: "loaded without an error, but something is different",

@@ -14,6 +14,7 @@ from runner.globs import CELL_SEGMENTS, GlobSet
 from runner.models import CellRecord, Status
 from runner.report.cells import cell_lines, counted, counted_lines, legend
 from runner.report.claims import evidence, paragraph, sentences, short_error
+from runner.report.heatmap import HeatMap, heat_map
 from runner.report.tables import environment_order, environments, matrix
 from runner.report.text import Code, Inline, Link, joined, one_line, with_code
 from runner.store.runs import Run
@@ -64,11 +65,15 @@ class Bullets:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table twice: with one line a cell, and with narrower columns whose cells may hold several lines."""
+    """A table twice: with one line a cell, and with narrower columns whose cells may hold several lines.
+
+    `heat` is it a third time, for so many readers that even those would be many tables.
+    """
 
     corner: str
     wide: pd.DataFrame
     narrow: pd.DataFrame
+    heat: HeatMap | None = None
 
 
 Block = Heading | Paragraph | Command | Quote | Bullets | Table
@@ -161,6 +166,7 @@ def _overview(run: Run, order: Sequence[str]) -> Table:
         corner="writer↓ reader→",
         wide=matrix(run.records, order, counted),
         narrow=matrix(run.records, order, lambda group: "\n".join(counted_lines(group))),
+        heat=heat_map(run.records, order),
     )
 
 
@@ -226,6 +232,7 @@ def _scenarios(run: Run, order: Sequence[str]) -> Iterable[Block]:
                 corner="writer↓ reader→",
                 wide=matrix(cells, order, lambda group: " ".join(cell_lines(group[0]))),
                 narrow=matrix(cells, order, lambda group: "\n".join(cell_lines(group[0]))),
+                heat=heat_map(cells, order),
             )
 
 

@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, assert_never
 
 from runner.report.document import Block, Bullets, Command, Heading, Paragraph, Quote, Table
+from runner.report.heatmap import HeatMap, draw
 from runner.report.text import to_plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MINIMAL_WIDTH = 40
+MOST_PARTS = 2
+"""Parts that a table may be cut into; beyond, its heat map is easier to read."""
 
 _COLOURS = {
     r"✓\d*": "green",
@@ -31,7 +34,7 @@ def to_document(blocks: Iterable[Block], *, width: int, colour: bool) -> str:
     width = max(width, MINIMAL_WIDTH)
     parts = [(block, text) for block in blocks if (text := _block(block, width))]
     if colour:
-        return "\n".join(_coloured(block, text) for block, text in parts)
+        return "\n".join(_coloured(block, text, width) for block, text in parts)
     return "\n".join(text + "\n" for _, text in parts)
 
 
@@ -72,7 +75,16 @@ def _table(table: Table, width: int) -> str:
     text = _grid(table.corner, table.wide)
     if _width_of(text) <= width:
         return text
+    if _is_heat_map(table, width) and table.heat is not None:
+        return draw(table.heat, table.corner, width)[0]
     return "\n\n".join(_grid(_two_lines(table.corner), part) for part in _parts(table, width))
+
+
+def _is_heat_map(table: Table, width: int) -> bool:
+    """Whether the table is drawn as its heat map: where it would be more than a few tables one under the other."""
+    if table.heat is None or len(table.narrow.columns) <= MOST_PARTS or _width_of(_grid("", table.wide)) <= width:
+        return False
+    return len(_parts(table, width)) > MOST_PARTS
 
 
 def _parts(table: Table, width: int) -> list[pd.DataFrame]:
@@ -105,7 +117,7 @@ def _width_of(text: str) -> int:
     return max(len(line) for line in text.split("\n"))
 
 
-def _coloured(block: Block, text: str) -> str:
+def _coloured(block: Block, text: str, width: int) -> str:
     from rich.console import Console
     from rich.text import Text
 
@@ -115,6 +127,9 @@ def _coloured(block: Block, text: str) -> str:
             styled.stylize("bold red")
         case Heading():
             styled.stylize("bold")
+        case Table(heat=HeatMap() as heat) if _is_heat_map(block, width):
+            for span in draw(heat, block.corner, width)[1]:
+                styled.stylize(span.style, span.start, span.end)
         case Table():
             for pattern, style in _COLOURS.items():
                 styled.highlight_regex(pattern, style)

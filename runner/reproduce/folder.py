@@ -34,6 +34,11 @@ def reproduce(
     the scenario's file is wrong or gone.
     """
     record = _record(run, cell)
+    if cell.scenario in (run.header.get("adopted") or {}):
+        raise UsageError(
+            f"{cell.scenario} came as a file, without the code that made it: there is nothing to write a script from",
+            fix=f"report the file itself; what was found: tfmatrix explain {cell} --run {run.folder}",
+        )
     _refuse_to_overwrite(output)
     path = scenarios / f"{cell.scenario}.py"
     scenario = read_scenario(path)

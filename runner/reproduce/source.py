@@ -111,16 +111,32 @@ def free_names(source: str) -> set[str]:
 
 
 def imports_for(statements: Iterable[str], names: Collection[str]) -> str:
-    """The import statements that bind one of the names: standard library first, each once, sorted."""
+    """The imports of those names that the statements bind: standard library first, each once, sorted."""
     groups: dict[int, set[str]] = {0: set(), 1: set(), 2: set()}
+    members: dict[str, set[str]] = {}
     for statement in statements:
-        node = ast.parse(statement).body[0]
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-            groups[0].add(statement)
-        elif defined(node) & set(names):
-            module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name  # type: ignore[attr-defined]
-            groups[1 if (module or "").partition(".")[0] in sys.stdlib_module_names else 2].add(statement)
+        match ast.parse(statement).body[0]:
+            case ast.ImportFrom(module="__future__"):
+                groups[0].add(statement)
+            case ast.ImportFrom(module=str(module), names=aliases):
+                used = {ast.unparse(alias) for alias in aliases if (alias.asname or alias.name) in names}
+                members.setdefault(module, set()).update(used)
+            case ast.Import(names=[alias]) as node if defined(node) & set(names):
+                groups[_import_group(alias.name)].add(statement)
+    for module, used in members.items():
+        if used:
+            listed = ", ".join(sorted(used, key=_member_order))
+            groups[_import_group(module)].add(f"from {module} import {listed}")
     return "\n\n".join("\n".join(sorted(group, key=_import_order)) for group in groups.values() if group)
+
+
+def _import_group(module: str) -> int:
+    return 1 if module.partition(".")[0] in sys.stdlib_module_names else 2
+
+
+def _member_order(name: str) -> tuple[bool, bool, str]:
+    """Constants, then classes, then functions."""
+    return not name.isupper(), not name[:1].isupper(), name
 
 
 def _import_order(statement: str) -> tuple[bool, str]:

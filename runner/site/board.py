@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,12 +11,10 @@ from typing import Any
 from runner.analysis.causes import Cause, find_causes
 from runner.analysis.environments import Environments, Versions
 from runner.analysis.records import in_order
+from runner.analysis.upgrades import Pairs, pairs_of
 from runner.models import WORST_FIRST, CellRecord, Status
 from runner.site.names import shown, slugs
 from runner.store.runs import Run
-
-Grid = Mapping[tuple[str, str], Sequence[CellRecord]]
-"""(writer, reader) → its cells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +138,9 @@ class Board:
         return self.blocks.get((scenario, fmt), {})
 
     @cached_property
-    def pairs(self) -> Grid:
+    def pairs(self) -> Pairs:
         """(writer, reader) → every cell of it, by scenario and format."""
-        return grid(self.run.records)
+        return pairs_of(self.run.records)
 
     @cached_property
     def cause_places(self) -> Mapping[str, tuple[int, ...]]:
@@ -181,14 +179,6 @@ class Board:
         for (name, kind), block in self.blocks.items():
             if scenario in (None, name) and fmt in (None, kind):
                 yield from block.values()
-
-
-def grid(records: Iterable[CellRecord]) -> Grid:
-    """(writer, reader) → its cells among the records."""
-    found: dict[tuple[str, str], list[CellRecord]] = {}
-    for record in records:
-        found.setdefault((record.writer, record.reader), []).append(record)
-    return found
 
 
 def cell_name(record: CellRecord) -> str:

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from runner.analysis.upgrades import every_upgrade
+from runner.diff.changes import Changes, Past, compare, remembered
 from runner.errors import UsageError
 from runner.site.board import Board
-from runner.site.changes import Changes, Past, compare, remembered
 from runner.site.data import MAX_FILE, evidence, index, script
 from runner.site.files import every_file
 from runner.site.health import Problem, problems
 from runner.site.names import slugs
 from runner.site.pages import Site
-from runner.site.upgrades import every_upgrade
 from runner.store.runs import Run
 
 MARKER = ".tfmatrix-site"
@@ -56,7 +56,7 @@ def write_site(run: Run, output: Path, earlier: Iterable[Run] = (), *, also_wron
         board = Board.of(run)
         runs.append(_write_run(writer, board, with_evidence=True))
         found = (*also_wrong, *problems(board))
-        upgrades = every_upgrade(board)
+        upgrades = every_upgrade(board.pairs, board.environments)
         news = _news(runs)
         dates = {each.id: each.finished or each.started for each in runs}
         listed = [
@@ -96,7 +96,7 @@ def _write_run(writer: _Writer, board: Board, *, with_evidence: bool) -> Past:
     if with_evidence:
         for name, content in evidence(board, folder):
             writer.write(f"data/{folder}/{name}", content)
-    return remembered(board)
+    return remembered(board.run, board.causes)
 
 
 def _news(runs: Sequence[Past]) -> list[Changes]:

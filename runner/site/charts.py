@@ -13,9 +13,9 @@ from xml.etree import ElementTree as ET
 
 import pygal  # type: ignore[import-untyped]
 
+from runner.diff.changes import Past
 from runner.models import WORST_FIRST
 from runner.site.board import Board
-from runner.site.changes import Past
 from runner.site.names import printable, shown
 
 MAX_LINES = 8

@@ -13,15 +13,15 @@ from importlib import resources
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from runner.analysis.upgrades import Upgrade, Verdict, neighbours
+from runner.diff.changes import Change, Changes, headline
 from runner.models import CellRecord, Status
 from runner.report.claims import short_error
 from runner.report.text import Code, one_line, to_markdown
 from runner.site.board import Board, Tally, cell_name
-from runner.site.changes import Change, Changes
 from runner.site.data import MARKS, MAX_FILE
 from runner.site.health import Problem
 from runner.site.names import cut, in_url, printable, shown
-from runner.site.upgrades import Upgrade, Verdict, neighbours
 
 MATRIX_SCHEMA = 1
 """Version of matrix.json; matrix.schema.json describes it."""
@@ -115,7 +115,7 @@ def matrix_json(
                 "breaks": len(each.breaks),
                 "changes": len(each.changes),
                 "gone": len(each.gone),
-                "not_measured": len(each.unmeasured),
+                "not_measured": len(each.unmeasured) + len(each.missing),
                 "failed_before": len(each.already),
             }
             for each in upgrades.values()
@@ -297,21 +297,14 @@ def atom(board: Board, news: Sequence[Changes], dates: Mapping[str, str]) -> str
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(feed, encoding="unicode")}\n'
 
 
-def headline(changes: Changes) -> str:
-    """`3 worse, 1 better`; `nothing changed` where it is so."""
-    counted = {
-        "worse": changes.worse,
-        "better": changes.better,
-        "otherwise different": changes.other,
-        "not measured any more": changes.measured_no_more,
-        "new": changes.added,
-        "gone": changes.removed,
-    }
-    return ", ".join(f"{len(cells)} {name}" for name, cells in counted.items() if cells) or "nothing changed"
-
-
 def _entry_lines(changes: Changes) -> Iterator[str]:
-    for name, cells in (("worse", changes.worse), ("better", changes.better), ("different", changes.other)):
+    kinds = (
+        ("worse", changes.worse),
+        ("drifted further", changes.grown),
+        ("better", changes.better),
+        ("different", changes.other),
+    )
+    for name, cells in kinds:
         for change in cells[:50]:
             yield f"{name}: {said(change)}"
         if len(cells) > 50:

@@ -5,24 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.analysis.upgrades import pairs_of
 from runner.models import CellRecord, Status
-from runner.report.cells import KNOWN, MEANINGS, delta
+from runner.report.cells import KNOWN, MEANINGS, SIGNS, delta
 from runner.report.text import number
-from runner.site.board import Tally, grid
+from runner.site.board import Tally
 from runner.site.names import shown
-
-SIGNS: Mapping[Status, str] = {
-    Status.PASS: "✓",
-    Status.DRIFT: "≠",
-    Status.LOAD_ERROR: "✗",
-    Status.SAVE_ERROR: "⊗",
-    Status.CRASH: "!",
-    Status.TIMEOUT: "…",
-    Status.UNSUPPORTED: "–",
-    Status.INFRA_ERROR: "?",
-    Status.SKIPPED: "○",
-}
-"""A sign of its own for each status: colour is never the only one. static/board.js has the same."""
 
 MIDDLE, STRONG = 0.25, 0.75
 """Shares of failing cells from which on a field has the middle and the full colour."""
@@ -60,7 +48,7 @@ def counted_map(
     records: Iterable[CellRecord], order: Sequence[str], link: Callable[[str, str], str], caption: str
 ) -> Map:
     """A map of several cells a field: the worst status, and how many of those measured fail."""
-    found = grid(records)
+    found = pairs_of(records)
 
     def field(writer: str, reader: str) -> Field | None:
         cells = found.get((writer, reader))

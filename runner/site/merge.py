@@ -2,19 +2,22 @@
 
 A shard is a run of its own whose run.json says `"shard": {"group": NAME, "number": 1, "of": 4}`. Shards of one group
 have one configuration: what run.json says may differ only in what belongs to a machine or a moment. Merging is pure;
-nothing is written.
+`keep` writes what came of it beside the shards.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from runner.errors import ExitCode, TfmatrixError
 from runner.models import WORST_FIRST, CellRecord
-from runner.store.runs import Run
+from runner.store.runs import LATEST, Run, RunWriter, list_runs
 
 _OF_A_SHARD = frozenset({
     "run", "started", "finished", "complete", "counts", "shard", "host", "executor", "slots", "noise", "phase",
@@ -61,6 +64,7 @@ def merge(shards: Sequence[Run]) -> Run:
                 )
     name = shard_group(first.header) or first.id
     merged = tuple(replace(records[cell], run=name) for cell in sorted(records))
+    noise = {key: value for run in ordered for key, value in (run.header.get("noise") or {}).items()}
     counts = Counter(record.status for record in merged)
     header = dict(first.header) | {
         "run": name,
@@ -71,7 +75,9 @@ def merge(shards: Sequence[Run]) -> Run:
         "environments": _united(ordered, "environments"),
         "scenarios": _united(ordered, "scenarios"),
         "formats": list(dict.fromkeys(name for run in ordered for name in run.header.get("formats") or ())),
+        "noise": dict(sorted(noise.items())),
         "missing_shards": _missing(ordered),
+        "merged_from": [run.id for run in ordered],
     }
     header.pop("shard", None)
     return Run(
@@ -81,6 +87,23 @@ def merge(shards: Sequence[Run]) -> Run:
         folder=first.folder,
         problems=tuple(problem for run in ordered for problem in run.problems),
     )
+
+
+def keep(results: Path, run: Run) -> Run:
+    """Writes a run that `merge` made of all its shards as a run of its own, so that others can name it and compare it.
+
+    It becomes `latest` where none ended after it. The shards stay as they are.
+    """
+    written_here = {"schema", "run", "complete", "finished", "counts"}
+    header = {key: value for key, value in run.header.items() if key not in written_here}
+    names = (run.id if number == 1 else f"{run.id}-{number}" for number in itertools.count(1))
+    name = next(each for each in names if not (results / "runs" / each).exists())
+    finished = str(run.header["finished"])
+    newest = all(other.finished <= finished for other in list_runs(results) if other.complete)
+    with RunWriter(results, name, header) as writer:
+        for record in run.records:
+            writer.add(replace(record, run=name))
+        return writer.finish(datetime.fromisoformat(finished), latest=newest or not (results / LATEST).exists())
 
 
 def _number(run: Run) -> int:

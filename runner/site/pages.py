@@ -14,19 +14,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from runner.analysis.causes import Cause
+from runner.analysis.upgrades import Upgrade, Verdict, neighbours
 from runner.analysis.warnings import answer, catalogue
+from runner.diff.changes import Changes, Past, headline
 from runner.models import WORST_FIRST, CellRecord, Status
-from runner.report.cells import MEANINGS
+from runner.report.cells import MEANINGS, SIGNS
 from runner.report.claims import evidence, paragraph, sentences
 from runner.report.text import Code, Inline, Link, one_line, with_code
 from runner.site import charts
 from runner.site.board import Board, Tally, cell_name
-from runner.site.changes import Changes, Past
-from runner.site.files import headline, said
+from runner.site.files import said
 from runner.site.health import Problem
-from runner.site.maps import SIGNS, Map, cell_map, counted_map, legend
+from runner.site.maps import Map, cell_map, counted_map, legend
 from runner.site.names import cut, in_url, printable, shown
-from runner.site.upgrades import Upgrade, Verdict, neighbours
 
 LISTED = 50
 """Items that a list of a page names; the rest is counted, and stands behind the filters of the overview."""
@@ -264,6 +264,9 @@ class Site:
             "back": self.upgrades[upgrade.after, upgrade.before],
             "breaks": self._by_cause(upgrade.breaks),
             "changes": self._by_cause(upgrade.changes),
+            "by_format": {
+                fmt: Tally.of(record for record in upgrade.read if record.format == fmt) for fmt in self.board.formats
+            },
             "already": self._by_cause(upgrade.already),
             "packages": differing,
             "badge": f"badges/{self.board.pair_slug(upgrade.before, upgrade.after)}",

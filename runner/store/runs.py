@@ -69,7 +69,10 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What run.json says. Times are ISO 8601 in UTC; `finished` and `counts` are empty until it is complete."""
+    """What run.json says. Times are ISO 8601 in UTC; `finished` and `counts` are empty until it is complete.
+
+    `is_part` says that it is a shard, or a run that only saved or only loaded: never `latest`, and not `previous`.
+    """
 
     id: str
     folder: Path
@@ -77,6 +80,7 @@ class RunSummary:
     started: str
     finished: str
     counts: Mapping[str, int]
+    is_part: bool = False
 
 
 def new_run_id(now: datetime) -> str:
@@ -243,6 +247,7 @@ def list_runs(results: Path) -> tuple[RunSummary, ...]:
                 started=header.get("started", ""),
                 finished=header.get("finished", ""),
                 counts=header.get("counts", {}),
+                is_part=bool(header.get("shard")) or header.get("phase") in ("save", "load"),
             )
         )
     return tuple(sorted(summaries, key=lambda run: (run.started, run.id), reverse=True))
@@ -274,7 +279,7 @@ def _latest_id(results: Path) -> str:
 def _previous_id(results: Path) -> str:
     latest = _latest_id(results)
     # By the end, not by the start: `latest` is the run that ended last.
-    complete = sorted((run.finished, run.id) for run in list_runs(results) if run.complete)
+    complete = sorted((run.finished, run.id) for run in list_runs(results) if run.complete and not run.is_part)
     before = [run_id for _, run_id in complete]
     position = before.index(latest) if latest in before else 0
     if position == 0:

@@ -489,6 +489,8 @@ def main() -> None:
     parser.add_argument("--report", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.umask(0o022)
+    # As in an activated environment: TensorFlow 2.0 and 2.1 start their TFLite converter as a program of it.
+    os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])
     # A crash is a result here, and its core dump would be as large as TensorFlow.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if options.child:

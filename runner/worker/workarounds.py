@@ -4,6 +4,7 @@ A workaround is data from the host: which loader (`format` of the job), and
 `custom_objects`: pass every class and function that the scenario's file defines;
 `unsafe`: call `enable_unsafe_deserialization()` first;
 `rebuild`: make the model from code and `load_weights` the artifact into it;
+`weights`: `load_weights` the SavedModel's checkpoint into the model that its loader returned;
 `arguments`: keyword arguments of `tf.keras.models.load_model`, such as {"compile": false}.
 """
 
@@ -35,13 +36,19 @@ def load(
         custom_objects = dict(definitions(scenario), **(custom_objects or {}))
     if workaround.get("rebuild"):
         model = build()
-        # A SavedModel keeps its weights as a checkpoint inside.
-        inside = os.path.join(path, "variables", "variables")
-        model.load_weights(inside if os.path.isdir(path) else path)
+        model.load_weights(_weights_of(path))
         return model
     if workaround.get("arguments"):
         return tf.keras.models.load_model(path, custom_objects=custom_objects, **workaround["arguments"])
-    return loader.load(path, custom_objects, build, scenario)
+    model = loader.load(path, custom_objects, build, scenario)
+    if workaround.get("weights"):
+        model.load_weights(_weights_of(path))
+    return model
+
+
+def _weights_of(path: str) -> str:
+    """What load_weights takes: a SavedModel keeps its weights, and the optimizer's, as a checkpoint inside."""
+    return os.path.join(path, "variables", "variables") if os.path.isdir(path) else path
 
 
 def definitions(scenario: ModuleType) -> dict[str, Any]:

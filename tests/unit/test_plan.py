@@ -137,6 +137,10 @@ def test_a_saver_outside_the_selection_still_saves() -> None:
         (("{2.12.1,2.15.1}/2.16.2",), "A/C B/C"),
         (("forward", "2.21.0/2.12.1"), "A/ABCD B/BCD C/CD D/AD"),
         (("adjacent", "forward"), "A/ABCD B/ABCD C/BCD D/CD"),
+        (("same",), "A/A B/B C/C D/D"),
+        (("upgrade",), "A/B B/C C/D"),
+        (("rollback",), "B/A C/B D/C"),
+        (("rollback", "2.12.1/2.21.0"), "A/D B/A C/B D/C"),
     ],
 )
 def test_pairs(pairs: tuple[str, ...], expected: str) -> None:
@@ -149,6 +153,66 @@ def test_pairs(pairs: tuple[str, ...], expected: str) -> None:
     made = plan(environments=ENVIRONMENTS, formats=("h5",), pairs=pairs)
     assert {(cell.writer, cell.reader) for cell in made.cells} == wanted
     assert len(made.cells) == len(wanted)
+
+
+def union(*parts: Selection) -> Selection:
+    used = {each.id for part in parts for each in part.environments}
+    return Selection(name="u", environments=tuple(each for each in ENVIRONMENTS if each.id in used), parts=parts)
+
+
+def test_a_union_holds_each_cell_of_its_parts_once_in_the_order_of_any_plan() -> None:
+    scenarios = (scenario("lstm"), scenario("dense"))
+    # The neighbours of a part are neighbours among its own environments.
+    ends = Selection(environments=(ENVIRONMENTS[0], ENVIRONMENTS[3]), scenarios=("lstm",), formats=("h5",))
+    parts = (
+        ends,
+        Selection(environments=ENVIRONMENTS, formats=("tf", "h5"), pairs=("2.12.1/2.12.1", "2.15.1/2.16.2")),
+        union(Selection(environments=ENVIRONMENTS[:2], scenarios=("dense",), formats=("h5",), pairs=("rollback",))),
+    )
+    made = make_plan(union(*parts), scenarios, formats=FORMATS)
+    assert ids(made) == [
+        "dense/h5/2.12.1/2.12.1",
+        "dense/h5/2.15.1/2.12.1",
+        "dense/h5/2.15.1/2.16.2",
+        "dense/tf/2.12.1/2.12.1",
+        "dense/tf/2.15.1/2.16.2",
+        "lstm/h5/2.12.1/2.12.1",
+        "lstm/h5/2.12.1/2.21.0",
+        "lstm/h5/2.15.1/2.16.2",
+        "lstm/h5/2.21.0/2.12.1",
+        "lstm/h5/2.21.0/2.21.0",
+        "lstm/tf/2.12.1/2.12.1",
+        "lstm/tf/2.15.1/2.16.2",
+    ]
+    assert made.environments == ENVIRONMENTS
+    narrowed = make_plan(union(*parts), scenarios, Selector.from_options(reader=["2.21.0"]), formats=FORMATS)
+    assert ids(narrowed) == ["lstm/h5/2.12.1/2.21.0", "lstm/h5/2.21.0/2.21.0"]
+
+
+def test_a_part_without_a_cell_is_an_error_that_names_it_unless_a_selector_left_it_empty() -> None:
+    whole = Selection(environments=ENVIRONMENTS[:1])
+    empty = Selection(name="depth", environments=ENVIRONMENTS[:1], scenarios=("lstm",))
+    with pytest.raises(NothingSelectedError, match='the set "depth" selects no cell at all'):
+        make_plan(union(whole, empty), (scenario("dense"),), formats=FORMATS)
+    no_candidate = Selection(name="rc", environments=())
+    no_pair = Selection(name="rc", environments=ENVIRONMENTS, pairs=())
+    made = make_plan(union(whole, no_candidate, no_pair), (scenario("dense"),), formats=FORMATS)
+    assert {cell.writer for cell in made.cells} == {"2.12.1"}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (("*", "!tag:slow"), ["dense", "lstm"]),
+        (("!tag:slow",), ["dense", "lstm"]),
+        (("tag:slow", "!large_*"), ["bert"]),
+        (("!lstm", "dense", "lstm"), ["dense"]),
+    ],
+)
+def test_scenarios_are_left_out_with_an_exclamation_mark(patterns: tuple[str, ...], names: list[str]) -> None:
+    scenarios = [scenario("bert", tags=("slow",)), scenario("dense"), scenario("large_one", tags=("slow",))]
+    made = plan(*scenarios, scenario("lstm"), formats=("h5",), scenarios=patterns)
+    assert [each.name for each in made.scenarios] == names
 
 
 def test_environments_without_a_cell_are_left_out() -> None:

@@ -47,12 +47,21 @@ def test_a_load_error_of_a_keras_file_tries_everything_documented() -> None:
         ({"artifact_kind": "directory", "format_id": "savedmodel"}, "keras.layers.TFSMLayer", "safe_mode=False"),
         ({"artifact_kind": "directory", "format_id": "savedmodel"}, "tf.saved_model.load", "safe_mode=False"),
         ({"format_id": "savedmodel", "keras": "2.15.0"}, "tf.saved_model.load", "keras.layers.TFSMLayer"),
+        ({"format_id": "savedmodel", "keras": "2.15.0"}, "compile=False", "load_weights after load_model"),
     ],
 )
 def test_only_what_the_case_allows(changes: dict, there: str, not_there: str) -> None:
     found = names(**changes)
     assert there in found
     assert not_there not in found
+
+
+def test_keras_2_gets_a_lost_optimizer_from_the_checkpoint_of_the_savedmodel() -> None:
+    lost: dict = {"format_id": "savedmodel", "artifact_kind": "directory", "status": Status.DRIFT}
+    lost |= {"failed_checks": ("optimizer", "resume"), "has_definitions": False}
+    assert names(**lost, keras="2.15.0") == ["load_weights after load_model"]
+    assert names(**lost, keras="3.4.1") == []
+    assert names(**{**lost, "format_id": "h5", "artifact_kind": "hdf5"}, keras="2.15.0") == []
 
 
 def test_a_combination_is_tried_where_one_of_its_parts_changed_something() -> None:

@@ -337,7 +337,12 @@ def test_the_scenarios_of_the_project_stay_what_they_are(path):
     code = ScenarioCode.read(path.read_text())
     original = ast.parse(path.read_text())
     kept = {ast.dump(node) for piece in code.pieces for node in ast.parse(piece.text).body}
-    definitions = [node for node in original.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    definitions = [
+        node
+        for node in original.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) not in ("TAGS", "FORMATS", "REQUIRES"))
+    ]
     assert {ast.dump(node) for node in definitions} == kept
 
 
@@ -496,7 +501,9 @@ CALLS = {
     "custom": ('save_model(model, "m")', 'model = load_model("m")'),
     "checkpoint": (
         '_checkpoint(model).write(os.path.join("c", "ckpt"))',
-        'model = build()\n_checkpoint(model).read(os.path.join("c", "ckpt"))',
+        "model = build()\ncheckpoint = _checkpoint(model)\n"
+        "# TensorFlow 2.0 and 2.1 read what `write` wrote with the method that reads what `save` wrote.\n"
+        'read = getattr(checkpoint, "read", checkpoint.restore)\nread(os.path.join("c", "ckpt"))',
     ),
 }
 

@@ -18,6 +18,8 @@ from . import (
     savedmodel_tfsm,
     tf_savedmodel,
     tf_savedmodel_raw,
+    tflite,
+    tflite_dynamic,
     weights_h5,
     weights_h5_legacy,
     weights_tf,
@@ -42,6 +44,8 @@ _MODULES = (
     weights_h5_legacy,
     weights_tf,
     checkpoint,
+    tflite,
+    tflite_dynamic,
     custom,
 )
 

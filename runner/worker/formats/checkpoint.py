@@ -32,7 +32,10 @@ def load(
     """Rebuilds the model from code, then `Checkpoint.read`; Keras 2 restores slots when the optimizer makes them."""
     assert build is not None, "this format loads into a model rebuilt from code"
     model = build()
-    _checkpoint(model).read(os.path.join(path, "ckpt"))
+    checkpoint = _checkpoint(model)
+    # TensorFlow 2.0 and 2.1 read what `write` wrote with the method that reads what `save` wrote.
+    read = getattr(checkpoint, "read", checkpoint.restore)
+    read(os.path.join(path, "ckpt"))
     return model
 
 

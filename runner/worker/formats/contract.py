@@ -16,6 +16,9 @@ A format is one module of this package, entered in `FORMATS`. It is what a user 
     or may only have signatures. "signature": a callable from one structure of tensors to a dictionary of named ones.
 `CHECKS`
     The checks that apply: a loader is only asked for what it promises to bring back.
+`READING` (only where the loader computes with kernels of its own, and not with TensorFlow's)
+    The writer reads its artifact back, too. "exact": the outputs are the model's, up to rounding. "quantized": they are
+    not, by design, so that a reader's are compared with those that the writer read back.
 `unsupported(env)`
     Why the environment `env` (a mapping with the versions "tensorflow" and "keras", the latter of what `tf.keras` is
     there) cannot *write* the format, or None. It never speaks of what a reader refuses: that is a load-error.

@@ -3,6 +3,7 @@
     observation = Observation(kind)
     observe_state(observation, model, inputs)            # outputs, weights, optimizer, config, compile
     observe_signatures(observation, loaded, inputs)      # of an object from tf.saved_model.load
+    observe_reading(observation, load, inputs, exact)    # writer only: what it reads back from its own artifact
     observe_resume(observation, model, data, …)          # trains on: changes the model
     observe_control(observation, build, inputs, folder)  # reader only: the scenario's code with the writer's weights
     observation.write(folder)
@@ -30,6 +31,7 @@ __all__ = [
     "has_outputs_of",
     "kind_of",
     "observe_control",
+    "observe_reading",
     "observe_resume",
     "observe_signatures",
     "observe_state",
@@ -38,7 +40,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
-SECTIONS = ("outputs", "weights", "optimizer", "config", "compile", "resume", "signatures", "control")
+SECTIONS = ("outputs", "weights", "optimizer", "config", "compile", "resume", "signatures", "control", "reading")
 
 
 def kind_of(model: Any, declared: str) -> str:
@@ -77,6 +79,11 @@ class Observation:
     def get(self, name: str) -> Any:
         """A field as it stands."""
         return self._json[name]
+
+    @property
+    def document(self) -> Dict[str, Any]:
+        """All fields as they stand."""
+        return self._json
 
     def section(self, name: str, function: Callable[[], Any]) -> None:
         """Sets a section to what the function returns, or to the exception that it raises."""
@@ -157,9 +164,6 @@ def observe_state(observation: Observation, model: Any, inputs: Any, reference: 
 def observe_signatures(observation: Observation, loaded: Any, inputs: Any, reference: Optional[str] = None) -> None:
     """Names, specs and results of the signatures of an object from tf.saved_model.load."""
     if not hasattr(loaded, "signatures"):
-        observation.absent("signatures", "not an object from tf.saved_model.load")
-        return
-    if not hasattr(loaded, "signatures"):
         observation.absent("signatures", "a %s has no signatures" % type(loaded).__name__)
         return
     writer = Reference(reference).json if reference is not None else None
@@ -180,6 +184,20 @@ def observe_signatures(observation: Observation, loaded: Any, inputs: Any, refer
     observation.section(
         "signatures", lambda: {name: one(function) for name, function in sorted(loaded.signatures.items())}
     )
+
+
+def observe_reading(observation: Observation, load: Callable[[], Any], inputs: Any, exact: bool) -> None:
+    """The outputs of what the writer itself reads back from its artifact, with kernels that are not TensorFlow's.
+
+    `reading` is {"outputs": {path: REF} | null, "exact": bool, "error": … | null}; `exact` says whether they ought to
+    be the model's, or are quantized.
+    """
+    try:
+        found = calls.call(load(), inputs, "signature", observation.document)
+        outputs = {path: observation.arrays.add(value) for path, value in found}
+        observation.set("reading", {"outputs": outputs, "exact": exact, "error": None})
+    except Exception as problem:
+        observation.set("reading", {"outputs": None, "exact": exact, "error": error(problem)})
 
 
 def observe_resume(observation: Observation, model: Any, data: Any, steps: int, seed: int, fresh: bool = False) -> None:

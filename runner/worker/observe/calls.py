@@ -42,6 +42,8 @@ def call(model: Any, inputs: Any, kind: str, reference: Any = None) -> List[Tupl
         return list(flatten(model(**tensors) if isinstance(tensors, Mapping) else model(*tensors)))
     if kind == "module":
         named = call_signature(default_signature(model), tensors, reference)
+    elif hasattr(model, "input_names"):
+        named = model(arguments(dict.fromkeys(model.input_names), tensors, reference))
     else:
         named = model(tensors)
     if not isinstance(named, Mapping):
@@ -64,14 +66,28 @@ def call_signature(function: Any, inputs: Any, reference: Any = None) -> Mapping
 
 
 def arguments(specs: Mapping[str, Any], inputs: Any, reference: Any = None) -> Dict[str, Any]:
-    """Inputs by the signature's names: by name where they agree, else by the writer's names, else in order."""
-    given = list(flatten(as_tensors(inputs)))
+    """Inputs by the signature's names: by name where they agree, else by the writer's names, else in order.
+
+    A signature that takes less than the parts of ragged and sparse tensors gets them as dense ones.
+    """
+    tensors = as_tensors(inputs)
+    given = list(flatten(tensors))
+    if len(given) > len(specs):
+        given = [(name, _dense(value)) for name, value in flatten(tensors, whole=True)]
     if {name for name, _ in given} == set(specs):
         return dict(given)
     writers = ((reference or {}).get("interface") or {}).get("inputs") or []
     if len(writers) == len(given) and set(writers) == set(specs):
         return dict(zip(writers, (value for _, value in given)))
     return dict(zip(sorted(specs, key=natural_order), (value for _, value in given)))
+
+
+def _dense(value: Any) -> Any:
+    import tensorflow as tf
+
+    if isinstance(value, tf.RaggedTensor):
+        return value.to_tensor()
+    return tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
 
 
 def in_writers_terms(named: Sequence[Tuple[str, Any]], reference: Any) -> List[Tuple[str, Any]]:
@@ -90,8 +106,14 @@ def in_writers_terms(named: Sequence[Tuple[str, Any]], reference: Any) -> List[T
     values = dict(named)
     if len(names) == len(paths) and set(names) == set(values):
         return [(path, values[name]) for path, name in zip(paths, names)]
-    if all(re.match(r"^output_\d+$", name) for name in values):
-        return [(path, values[name]) for path, name in zip(paths, sorted(values, key=natural_order))]
+    in_order = [values[name] for name in sorted(values, key=natural_order)]
+    if all(re.match(r"^StatefulPartitionedCall(:\d+)?$", name) for name in values) and len(names) == len(paths):
+        # TFLite of Keras 2, without signatures: the outputs of a SavedModel's function come sorted by name. Keras 3
+        # names them output_0, output_1…, and the function StatefulPartitionedCall_1.
+        by_name = dict(zip(sorted(names), in_order))
+        return [(path, by_name[name]) for path, name in zip(paths, names)]
+    if all(re.match(r"^(output_\d+|Identity(_\d+)?|StatefulPartitionedCall_1(:\d+)?)$", name) for name in values):
+        return list(zip(paths, in_order))
     return list(named)
 
 

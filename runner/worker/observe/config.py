@@ -56,7 +56,55 @@ def observe(model: Any, notes: Dict[str, str]) -> Dict[str, Any]:
         layers.append(entry)
         trainable[path] = bool(layer.trainable)
         policies[path] = policy_name(layer)
-    return {"class": type(model).__name__, "layers": layers, "trainable": trainable, "dtype_policies": policies}
+    result = {"class": type(model).__name__, "layers": layers, "trainable": trainable, "dtype_policies": policies}
+    try:
+        result["wiring"] = wiring(model)
+    except Exception as problem:
+        # What Keras keeps of its graph is no public interface: without it, the rest is compared all the same.
+        notes["config/wiring"] = "%s: %s" % (type(problem).__name__, str(problem)[:500])
+    return result
+
+
+def wiring(model: Any) -> Dict[str, List[List[str]]]:
+    """What each layer of a functional model is called on: path to calls, a call being the names of the layers before.
+
+    The model's inputs are `input 0`, `input 1`…: automatic names differ. Nested functional models are followed.
+    """
+    found: Dict[str, List[List[str]]] = {}
+    for path, inner in [("", model), *_layers(model, "")]:
+        depths = getattr(inner, "_nodes_by_depth", None)
+        if not isinstance(depths, Mapping) or type(inner).__name__ == "Sequential":
+            continue
+        places = {id(_history(tensor)): "input %d" % index for index, tensor in enumerate(inner.inputs)}
+        calls: Dict[str, List[List[str]]] = {}
+        for nodes in depths.values():
+            for node in nodes:
+                before = [places.get(id(layer), layer.name) for layer in _layers_before(node)]
+                if before:
+                    calls.setdefault(_layer_of(node).name, []).append(before)
+        for name, made in calls.items():
+            # In which order a layer was called is not kept by every format.
+            found["%s/%s" % (path, name) if path else name] = sorted(made)
+    return found
+
+
+def _history(tensor: Any) -> Any:
+    """The layer that a symbolic tensor comes from."""
+    return tensor._keras_history[0]
+
+
+def _layer_of(node: Any) -> Any:
+    for name in ("operation", "layer", "outbound_layer"):  # Keras 3; Keras 2.4; before
+        if hasattr(node, name):
+            return getattr(node, name)
+    raise AttributeError("a %s without a layer" % type(node).__name__)
+
+
+def _layers_before(node: Any) -> List[Any]:
+    if hasattr(node, "parent_nodes"):
+        return [_layer_of(parent) for parent in node.parent_nodes]
+    layers = node.inbound_layers  # TensorFlow 2.0 to 2.3
+    return list(layers) if isinstance(layers, (list, tuple)) else [layers]
 
 
 def _layers(model: Any, path: str) -> List[Tuple[str, Any]]:

@@ -76,7 +76,8 @@ def weights(model: Any) -> List[Weight]:
 def _keras_weights(model: Any) -> List[Weight]:
     own: Dict[int, Tuple[str, str]] = {}
     raw: List[Weight] = []
-    tracked = {id(variable) for variable in model.weights}
+    listed = [variable for variable in model.weights if _is_variable(variable)]
+    tracked = {id(variable) for variable in listed}
     for path, layer in walk(model):
         names: Set[str] = set()
         attributes = {id(variable): name for name, variable in _raw_variables(layer)}
@@ -95,11 +96,16 @@ def _keras_weights(model: Any) -> List[Weight]:
     trainable = {id(variable) for variable in model.trainable_weights}
     result = []
     orphans: Set[str] = set()
-    for variable in _distinct(model.weights):
+    for variable in _distinct(listed):
         # A variable that no layer lists as its own: those of a TFSMLayer, or of a model restored without its code.
         path, name = own.get(id(variable)) or ("", _unique(_full_name(variable), orphans))
         result.append(Weight(_join(path, name), path, name, variable, id(variable) in trainable, True))
     return result + raw
+
+
+def _is_variable(value: Any) -> bool:
+    """Whether an entry of `weights` is a variable: Keras 2 also lists what keeps a vocabulary (TextVectorization)."""
+    return hasattr(value, "assign") and hasattr(value, "name")
 
 
 def _raw_variables(layer: Any) -> List[Tuple[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from . import optimizer as optimizers
 from .arrays import Arrays, flatten, to_numpy
 from .layers import Weight, walk
-from .plain import error, plain_float
+from .plain import error, plain
 
 Result = Dict[str, Any]
 
@@ -41,15 +41,17 @@ def seed_everything(seed: int) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def train(model: Any, x: Any, y: Any, steps: int) -> Dict[str, List[float]]:
+def train(model: Any, x: Any, y: Any, steps: int) -> Dict[str, List[Any]]:
     """Trains `steps` steps, the whole of the data in each; returns name to values by step, "loss" first.
+
+    A value is a float, or a list of them where a metric has one for each class or threshold.
 
     With fit, as users do: Keras 3's train_on_batch traces every step anew, warns of that, and returns running means.
     """
     rows = int(next(value for _, value in flatten(x, whole=True)).shape[0])
     history = model.fit(x, y, batch_size=rows, epochs=steps, shuffle=False, verbose=0).history
     names = sorted(history, key=lambda name: (name != "loss", name))
-    return {str(name): [float(value) for value in history[name]] for name in names}
+    return {str(name): [np.asarray(value, "float64").tolist() for value in history[name]] for name in names}
 
 
 def resume(model: Any, x: Any, y: Any, steps: int, seed: int, weights: Sequence[Weight], arrays: Arrays) -> Result:
@@ -60,7 +62,7 @@ def resume(model: Any, x: Any, y: Any, steps: int, seed: int, weights: Sequence[
     """
     try:
         _restart_random_layers(model, seed)
-        history = {name: [plain_float(value) for value in values] for name, values in train(model, x, y, steps).items()}
+        history: Dict[str, List[Any]] = plain(train(model, x, y, steps))
     except Exception as problem:
         return _failed(problem)
     losses = history.pop("loss", [])

@@ -46,6 +46,21 @@ def test_names_that_agree_by_accident_do_not_decide() -> None:
     assert "dense/kernel is now called dense_1/kernel" in check["detail"]
 
 
+def test_keras_3_names_the_variables_of_a_savedmodel_in_one_part() -> None:
+    # functional_two_outputs/savedmodel-tfsm/2.15.1/2.21.0
+    zeros = [0.0, 0.0]
+    ours = _model(("first/kernel:0", [1, 2]), ("first/bias:0", zeros), ("second/kernel:0", [3]), ("second/bias:0", [0]))
+    theirs = _model(("first_bias", zeros), ("second_bias", [0]), ("first_kernel", [1, 2]), ("second_kernel", [3]))
+    assert _names(ours, theirs) == {
+        "first/kernel": "first_kernel",
+        "first/bias": "first_bias",
+        "second/kernel": "second_kernel",
+        "second/bias": "second_bias",
+    }
+    check = check_weights(ours.build(), theirs.build())
+    assert (check["status"], check["identical"], check["renamed"]) == ("pass", 4, 0)
+
+
 def test_values_do_not_override_names() -> None:
     ours = _model(("a/kernel", [1, 2]), ("b/kernel", [3, 4]))
     theirs = _model(("a/kernel", [3, 4]), ("b/kernel", [1, 2]))

@@ -67,7 +67,7 @@ def test_every_key_is_described() -> None:
         ("schema: 2\nenvironments: [{tensorflow: '2.15.1'}]", "$.schema"),
         ("schema: 1\nenvironments: []", "$.environments"),
         ("schema: 1\nenvironments: [{tensorflow: 2.10}]", "$.environments[0].tensorflow"),
-        ("schema: 1\nenvironments: [{tensorflow: '2.10'}]", "$.environments[0].tensorflow"),
+        ("schema: 1\nenvironments: [{tensorflow: '2.10.'}]", "$.environments[0].tensorflow"),
         ("schema: 1\nenvironments: [{python: '3.11'}]", "$.environments[0]"),
         ("schema: 1\nenvironments: [{tensorflow: '2.15.1', keras: null}]", "$.environments[0].keras"),
         ("schema: 1\nenvironments: [{tensorflow: '2.15.1'}]\nscenario: []", "$"),

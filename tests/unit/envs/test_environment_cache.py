@@ -277,6 +277,52 @@ def test_a_whole_environment_is_not_pruned_while_somebody_takes_it(cache):
     assert cache.prune().keys == (KEY,)
 
 
+def start_user(cache):
+    """A process that has taken the environment and works until its standard input ends."""
+    code = f"""
+import sys
+from pathlib import Path
+from runner.envs.provision import EnvironmentCache
+EnvironmentCache(root=Path({str(cache.root)!r})).build({KEY!r}, lambda folder: sys.exit("built again"))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.skipif(os.name == "nt", reason="without flock")
+def test_an_environment_that_a_run_uses_is_not_pruned_until_the_run_ends(cache):
+    cache.build(KEY, fill)
+    with start_user(cache) as first, start_user(cache) as second:
+        assert cache.prune().keys == ()
+        first.kill()
+        first.wait()
+        assert cache.prune().keys == ()
+        assert (cache.folder(KEY) / "file").exists()
+        second.stdin.close()
+        second.wait()
+    assert cache.prune().keys == (KEY,)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="without flock")
+def test_a_damaged_environment_is_built_anew_only_when_nobody_uses_it(cache):
+    cache.build(KEY, fill)
+    with start_user(cache) as user:
+        (cache.folder(KEY) / MARKER).unlink()
+        said = []
+
+        def tell(text):
+            assert (cache.folder(KEY) / "file").exists()
+            said.append(text)
+            user.stdin.close()
+
+        cache.build(KEY, fill, progress=tell)
+    assert "waiting for another run that uses" in said[0]
+    assert (cache.folder(KEY) / MARKER).exists()
+
+
 def test_only_room_that_nobody_else_uses_is_freed(cache):
     cache.downloads.mkdir(parents=True)
     shared = cache.downloads / "wheel"

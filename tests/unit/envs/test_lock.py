@@ -134,6 +134,11 @@ def test_a_given_day_is_included_and_limits_the_look_up_too(folder, uv, index):
         assert value_after(call["arguments"], "--exclude-newer") == "2024-08-02T00:00:00Z"
 
 
+def test_tf_keras_is_that_of_the_same_minor_because_its_metadata_takes_any(folder, uv, index):
+    make_lock(folder, environment(with_packages=("tf-keras",), id="2.16.2+tf-keras"), uv)
+    assert requirements(index)[1] == ["tf-keras~=2.16.0", "tensorflow==2.16.2"]
+
+
 def test_as_of_today_sets_no_limit_and_notes_the_day(folder, uv, index):
     lock = make_lock(folder, environment(as_of="today"), uv, today=datetime.date(2026, 1, 2))
 

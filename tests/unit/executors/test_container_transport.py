@@ -98,6 +98,8 @@ def test_writes_all_or_times_out(pair):
     [
         ({"ExitCode": 3}, "exit code 3"),
         ({"ExitCode": 137, "OOMKilled": True}, "exit code 137 (SIGKILL), its container ran out of memory"),
+        ({"ExitCode": 132}, "exit code 132 (SIGILL)"),
+        ({"ExitCode": 250}, "exit code 250"),
         ({"ExitCode": 127, "Error": "no such file"}, "exit code 127, no such file"),
         ({"Running": True}, "it closed its output"),
     ],

@@ -216,10 +216,11 @@ def test_the_overview_is_in_one_piece(count: int, width: int) -> None:
 
 
 def test_a_table_that_is_too_wide_keeps_every_column() -> None:
-    text = render(article_run(list(VERSIONS)), "table", width=60)
+    names = list(VERSIONS)[:5]
+    text = render(article_run(names), "table", width=60)
     overview = text.split("Overview")[1].split("Environments")[0]
     headers = [name for line in overview.splitlines() if line.startswith("writer↓") for name in line.split()[1:]]
-    assert headers == list(VERSIONS)
+    assert headers == names
 
 
 def test_commands_and_ids_are_never_broken() -> None:

@@ -10,7 +10,7 @@ from runner.errors import ExitCode
 from runner.models import Status
 from runner.site.merge import MergeConflictError, merge
 from runner.site.publish import build_published, build_run, publish
-from runner.store.runs import RunWriter
+from runner.store.runs import RunWriter, list_runs, read_run
 
 ENVIRONMENTS = ("2.12.1", "2.15.1")
 
@@ -97,3 +97,46 @@ def test_the_site_of_an_older_run_looks_back_only(tmp_path):
     named = (tmp_path / "site/data/runs.js").read_text()
     assert [run.id in named for run in runs] == [True, True, False]
     assert f"Run <code>{runs[1].id}" in (tmp_path / "site/index.html").read_text()
+
+
+# Shards that are all there become a run of their own
+
+
+def test_joined_shards_are_the_latest_run_and_the_shards_stay(tmp_path, every):
+    shard(tmp_path, 1, 2, every[:20])
+    shard(tmp_path, 2, 2, every[20:])
+    assert publish(tmp_path, tmp_path / "site") is ExitCode.OK
+    joined = read_run(tmp_path, "latest")
+    assert (joined.id, len(joined.records), joined.is_complete) == ("night", len(every), True)
+    assert {record.run for record in joined.records} == {"night"}
+    assert joined.header["merged_from"] == ["night-1", "night-2"]
+    assert {run.id for run in list_runs(tmp_path)} == {"night", "night-1", "night-2"}
+    # Again: nothing is joined twice, and the shards are no runs of the history.
+    built = build_published(tmp_path, tmp_path / "site")
+    assert {run.id for run in list_runs(tmp_path)} == {"night", "night-1", "night-2"}
+    assert not built.problems
+
+
+def test_shards_with_a_gap_are_not_joined(tmp_path, every):
+    shard(tmp_path, 1, 3, every[:20])
+    shard(tmp_path, 3, 3, every[20:])
+    publish(tmp_path, tmp_path / "site")
+    assert {run.id for run in list_runs(tmp_path)} == {"night-1", "night-3"}
+
+
+def test_a_shard_that_was_run_again_counts_once(tmp_path, every):
+    shard(tmp_path, 1, 2, every[:20])
+    shard(tmp_path, 2, 2, [replace(every[20], status=Status.CRASH), *every[21:]])
+    about = {"shard": {"group": "night", "number": 2, "of": 2}, "started": "2030-01-01T00:00:00+00:00"}
+    write_run(tmp_path, run="again", environments=ENVIRONMENTS, scenarios=4, changes=about, cells=every[20:])
+    assert publish(tmp_path, tmp_path / "site") is ExitCode.OK
+    assert read_run(tmp_path, "night").header["merged_from"] == ["night-1", "again"]
+
+
+def test_older_shards_do_not_become_the_latest(tmp_path, every):
+    shard(tmp_path, 1, 2, every[:20])
+    shard(tmp_path, 2, 2, every[20:])
+    write_run(tmp_path, run="later", environments=ENVIRONMENTS, scenarios=4, night=3)
+    publish(tmp_path, tmp_path / "site")
+    assert read_run(tmp_path, "latest").id == "later"
+    assert read_run(tmp_path, "night").is_complete

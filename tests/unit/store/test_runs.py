@@ -414,3 +414,15 @@ def test_a_damaged_archive_is_an_error_that_names_it(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(StoreError, match=r"cells\.jsonl\.gz: damaged"):
         read_run_folder(tmp_path / "one")
+
+
+def test_a_part_of_a_run_is_not_the_previous_one(tmp_path: Path) -> None:
+    for hour, name, more in [
+        (0, "one", {}),
+        (1, "part", {"shard": {"group": "g", "number": 1, "of": 2}}),
+        (2, "saves", {"phase": "save"}),
+        (3, "two", {}),
+    ]:
+        with RunWriter(tmp_path, name, HEADER | more) as writer:
+            writer.finish(NOW + timedelta(hours=hour), latest=not more)
+    assert read_run(tmp_path, "previous").id == "one"

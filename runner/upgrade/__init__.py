@@ -1,0 +1,1 @@
+"""The command `upgrade`: may this project go from one TensorFlow to another, and back?"""

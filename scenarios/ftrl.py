@@ -1,0 +1,26 @@
+"""Ftrl, which makes the weights anew from two accumulators.
+
+The weights follow from the accumulators: where these are lost, the first step after the load throws away what was
+learned.
+"""
+
+import tensorflow as tf
+
+TAGS = ("training", "optimizer")
+
+
+def build_model():
+    features = tf.keras.Input(shape=(4,))
+    hidden = tf.keras.layers.Dense(5, activation="tanh")(features)
+    model = tf.keras.Model(features, tf.keras.layers.Dense(1)(hidden))
+    model.compile(optimizer=tf.keras.optimizers.Ftrl(learning_rate=0.1, l1_regularization_strength=0.001), loss="mse")
+    return model
+
+
+def inputs(rng):
+    return rng.uniform(-1.0, 1.0, size=(8, 4)).astype("float32")
+
+
+def training_data(rng):
+    x = inputs(rng)
+    return x, x.sum(axis=1, keepdims=True)

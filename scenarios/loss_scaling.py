@@ -1,0 +1,25 @@
+"""Adam inside a LossScaleOptimizer.
+
+An optimizer within an optimizer, with a scale and a counter of its own: in the file one level deeper than others.
+"""
+
+import tensorflow as tf
+
+TAGS = ("training", "optimizer", "dtype")
+
+
+def build_model():
+    features = tf.keras.Input(shape=(4,))
+    hidden = tf.keras.layers.Dense(5, activation="tanh")(features)
+    model = tf.keras.Model(features, tf.keras.layers.Dense(1)(hidden))
+    model.compile(optimizer=tf.keras.mixed_precision.LossScaleOptimizer(tf.keras.optimizers.Adam(0.01)), loss="mse")
+    return model
+
+
+def inputs(rng):
+    return rng.uniform(-1.0, 1.0, size=(8, 4)).astype("float32")
+
+
+def training_data(rng):
+    x = inputs(rng)
+    return x, x.sum(axis=1, keepdims=True)

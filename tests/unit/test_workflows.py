@@ -1,0 +1,280 @@
+"""The workflows and the reusable action: valid, pinned, least rights; and their shell steps are run, by bash, here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from runner import cli
+from runner.envs.releases import Index
+from runner.init import initialise
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ACTION = ROOT / "action.yml"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w-]+/[\w/-]+@[0-9a-f]{40}")
+
+
+def load(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text())
+
+
+def steps_of(path: Path) -> list[dict[str, Any]]:
+    data = load(path)
+    jobs = [data["runs"]] if "runs" in data else data["jobs"].values()
+    return [step for job in jobs for step in job["steps"]]
+
+
+def step_named(name: str, path: Path = ACTION) -> dict[str, Any]:
+    return next(step for step in steps_of(path) if step.get("name") == name)
+
+
+SCRIPTS = [
+    pytest.param(step["run"], id=f"{path.stem}: {step.get('name', step['run'].splitlines()[0])}")
+    for path in [ACTION, *WORKFLOWS]
+    for step in steps_of(path)
+    if "run" in step
+]
+
+
+def test_the_workflows_are_there():
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "nightly.yml"]
+
+
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+def test_schema(path, tmp_path):
+    pytest.importorskip("check_jsonschema", reason="`nox -s lint` checks it: check-jsonschema is not installed here")
+    schema = "vendor.github-actions" if path == ACTION else "vendor.github-workflows"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    # And the check would find a mistake.
+    broken = tmp_path / path.name
+    broken.write_text(path.read_text().replace("    steps:", "    stepz:") if path != ACTION else "name: x\n")
+    assert subprocess.run([*command, str(broken)], capture_output=True, check=False).returncode != 0
+
+
+def test_the_workflow_that_init_writes_is_valid_too(tmp_path):
+    pytest.importorskip("check_jsonschema")
+    initialise(tmp_path, Index(offline=True), action="owner/tfmatrix@v1")
+    path = tmp_path / ".github/workflows/tfmatrix.yml"
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert PINNED.fullmatch(load(path)["jobs"]["upgrade"]["steps"][0]["uses"])
+
+
+def test_actionlint():
+    program = shutil.which("actionlint")
+    if program is None:
+        pytest.skip("actionlint is not on PATH (its package fetches it from GitHub); ci.yml runs it")
+    done = subprocess.run([program, *map(str, WORKFLOWS)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit_and_say_their_version(path):
+    uses = [step["uses"] for step in steps_of(path) if "uses" in step]
+    assert uses
+    assert [each for each in uses if not PINNED.fullmatch(each)] == []
+    unnamed = [line for line in path.read_text().splitlines() if "@" in line and "uses:" in line and "# v" not in line]
+    assert [line for line in unnamed if not line.lstrip().startswith("#")] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_rights_are_the_least(path):
+    data = load(path)
+    assert data["permissions"] == {"contents": "read"}
+    rights = {name: job["permissions"] for name, job in data["jobs"].items() if "permissions" in job}
+    assert rights == ({"deploy": {"pages": "write", "id-token": "write"}} if path.stem == "nightly" else {})
+    checkouts = [step for step in steps_of(path) if step.get("uses", "").startswith("actions/checkout")]
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+    assert all("timeout-minutes" in job for job in data["jobs"].values())
+
+
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+def test_nothing_that_somebody_else_says_becomes_a_script(path):
+    assert [step["run"] for step in steps_of(path) if "${{" in step.get("run", "")] == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_is_shell(script):
+    done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_command_of_tfmatrix_in_them_exists(script):
+    import typer
+
+    command = typer.main.get_command(cli.app)
+    for line in re.findall(r"(?:^|/bin/)tfmatrix\"? ([a-z][^\n|&;]*)", script, re.MULTILINE):
+        words = line.split()
+        named = command.commands[words[0]]  # type: ignore[attr-defined]
+        options = {name for each in named.params for name in (*each.opts, *each.secondary_opts)}
+        assert {word for word in words if re.match(r"--?[a-z]", word)} <= options, line
+
+
+# The action, in a project of somebody else
+
+
+class Runner:
+    """What GitHub gives to a step: variables, a temporary folder, files for outputs; and a stand-in for tfmatrix."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.temporary = root / "temporary"
+        self.work = root / "work"
+        self.output = root / "output"
+        bin_folder = self.temporary / "tfmatrix" / "bin"
+        for folder in (bin_folder, self.work):
+            folder.mkdir(parents=True)
+        self.tfmatrix = bin_folder / "tfmatrix"
+        self.stand_in('printf "%s\\n" "$@"')
+
+    def stand_in(self, script: str) -> None:
+        self.tfmatrix.write_text(f"#!/usr/bin/env bash\n{script}\n")
+        self.tfmatrix.chmod(0o755)
+
+    def run(self, script: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Runs a step as GitHub does: `bash -e -o pipefail FILE`."""
+        path = self.root / "step.sh"
+        path.write_text(script)
+        defaults = {name.upper().replace("-", "_"): each["default"] for name, each in load(ACTION)["inputs"].items()}
+        variables = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.root),
+            "RUNNER_TEMP": str(self.temporary),
+            "GITHUB_OUTPUT": str(self.output),
+            "GITHUB_ACTION_PATH": str(ROOT),
+        }
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", str(path)],
+            cwd=self.work,
+            env=variables | defaults | dict(environ),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def upgrade(self, **environ: str) -> subprocess.CompletedProcess[str]:
+        return self.run(step_named("May TensorFlow be bumped?")["run"], environ)
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", "-C", str(self.work), *arguments], check=True, capture_output=True)
+
+    def commit(self, message: str, **files: str) -> None:
+        for name, text in files.items():
+            (self.work / name.replace("_txt", ".txt")).write_text(text)
+        self.git("add", ".")
+        self.git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", message)
+
+
+@pytest.fixture
+def runner(tmp_path):
+    """A checkout of a pull request that bumps TensorFlow; `origin/main` is its base."""
+    runner = Runner(tmp_path)
+    runner.git("init", "-q", "-b", "main")
+    runner.commit("before", requirements_txt="tensorflow==2.15.1\n")
+    runner.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    runner.commit("after", requirements_txt="tensorflow==2.21.0\n")
+    return runner
+
+
+def test_a_pull_request_is_compared_with_its_base(runner):
+    done = runner.upgrade(GITHUB_BASE_REF="main")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [
+        "upgrade", "-C", ".", "--executor", "auto", "--format", "md", "--from-git", "origin/main",
+    ]  # fmt: skip
+    assert runner.output.read_text() == "exit-code=0\n"
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
+def test_the_exit_code_is_the_steps_and_an_output(runner, code):
+    runner.stand_in(f"exit {code}")
+    assert runner.upgrade(GITHUB_BASE_REF="main").returncode == code
+    assert runner.output.read_text() == f"exit-code={code}\n"
+
+
+def test_inputs_become_arguments_whole_and_never_shell(runner):
+    done = runner.upgrade(
+        FROM="2.15.1", TO="2.21", MODELS="models/a b.keras\n$(touch hacked).h5", ARGUMENTS="--allow-changes\n\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "upgrade", "-C", ".", "--executor", "auto", "--format", "md",
+        "--from", "2.15.1", "--to", "2.21", "--allow-changes", "models/a b.keras", "$(touch hacked).h5",
+    ]  # fmt: skip
+    assert not (runner.work / "hacked").exists()
+
+
+def test_a_base_that_a_shallow_checkout_lacks_is_fetched(runner, tmp_path):
+    upstream = tmp_path / "upstream"
+    subprocess.run(["git", "clone", "-q", "--bare", str(runner.work), str(upstream)], check=True)
+    runner.git("update-ref", "-d", "refs/remotes/origin/main")
+    runner.git("remote", "add", "origin", str(upstream))
+    assert runner.upgrade(GITHUB_BASE_REF="main").returncode == 0
+    runner.git("rev-parse", "--verify", "origin/main")
+
+
+def test_without_a_pull_request_nothing_is_guessed(runner):
+    assert "--from-git" not in runner.upgrade().stdout.split()
+
+
+def test_the_real_upgrade_takes_the_command_line(runner):
+    """Nothing was bumped: the real command says so without measuring anything."""
+    runner.commit("back", requirements_txt="tensorflow==2.15.1\n")
+    runner.stand_in(f'PYTHONPATH={ROOT} exec {sys.executable} -m runner "$@"')
+    done = runner.upgrade(GITHUB_BASE_REF="main", TO="", ARGUMENTS="--allow-changes\n--offline")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2.15.1" in done.stdout + done.stderr
+
+
+def test_installing_puts_tfmatrix_where_the_other_steps_look(runner):
+    """With a stand-in for Python: what would be downloaded is another test's matter."""
+    shutil.rmtree(runner.temporary)
+    runner.temporary.mkdir()
+    fake = runner.root / "python"
+    fake.write_text(
+        '#!/usr/bin/env bash\nif [ "$2" = venv ]; then mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; fi\n'
+        f'echo "$@" >>{runner.root}/calls\n'
+    )
+    fake.chmod(0o755)
+    done = runner.run(step_named("Install tfmatrix")["run"], {"PYTHON": str(fake)})
+    assert done.returncode == 0, done.stderr
+    assert (runner.root / "calls").read_text().splitlines() == [
+        f"-m venv {runner.temporary}/tfmatrix",
+        f"-m pip install --quiet {ROOT}",
+    ]
+
+
+# The night's scripts
+
+
+def test_a_shard_ends_well_with_what_the_last_job_judges(runner):
+    script = step_named("Measure", ROOT / ".github/workflows/nightly.yml")["run"]
+    folder = {"PATH": f"{runner.tfmatrix.parent}:{os.environ['PATH']}", "SET": "nightly", "SHARD": "2/4"}
+    for code, expected in [(0, 0), (1, 0), (4, 0), (2, 2), (3, 3), (130, 130)]:
+        runner.stand_in(f'printf "%s " "$@"; exit {code}')
+        done = runner.run(script, folder)
+        assert (done.returncode, done.stdout) == (expected, "run --set nightly --shard 2/4 ")
+
+
+def test_pins_that_could_not_be_renewed_are_passed_on(runner):
+    script = step_named("News since last night", ROOT / ".github/workflows/nightly.yml")["run"]
+    folder = {"PATH": f"{runner.tfmatrix.parent}:{os.environ['PATH']}", "SET": "nightly"}
+    folder |= {"GITHUB_REPOSITORY_OWNER": "me", "GITHUB_REPOSITORY": "me/matrix"}
+    for outcome, option in [("success", "--refreshed"), ("failure", "--refresh-failed"), ("", "--refresh-failed")]:
+        words = runner.run(script, folder | {"REFRESHED": outcome}).stdout.split()
+        assert option in words
+        assert words[-2:] == ["--site", "https://me.github.io/matrix"]
