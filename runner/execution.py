@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -95,6 +95,7 @@ class Execution:
         self._cells_of_pair: dict[tuple[str, str], list[CellId]] = defaultdict(list)
         self._records: dict[CellId, CellRecord] = {}
         self._tries: dict[CellId, list[Try]] = {}
+        self._promised: dict[CellId, tuple[str, ...]] = {}
         max_idle = 0 if request.isolated else MAX_IDLE_WORKERS
         self._scheduler = Scheduler(self._start_worker, slots=request.slots, max_idle=max_idle)
 
@@ -429,6 +430,8 @@ class Execution:
                 self._submit(reader, tag, self._load_job(load, remedy.loader, workaround))
                 return
         self._tries[load.cell] = failing.tries
+        if failing.promised:
+            self._promised[load.cell] = failing.promised
         self._record(load.cell, load.saved, failing.loaded, failing.judgement, key=load.key, cached=failing.cached)
 
     def _end_try(self, tag: _RemedyTag, done: TaskOutcome) -> None:
@@ -474,15 +477,30 @@ class Execution:
         """Another format that the writer could have saved in instead is a cell of its own: no need to try it."""
         saver = self._plan.savers[record.format]
         tries = list(self._tries.get(record.id, ()))
+        wanted = self._wanted(record, siblings)
         for other in siblings:
             if self._plan.savers[other.format] != saver and other.status in (Status.PASS, Status.DRIFT):
-                # What the other format does not promise is no loss where nothing was loaded before.
-                checks = record.checks if record.status is Status.DRIFT else other.checks
-                wanted = [name for name, check in checks.items() if check["status"] != CheckStatus.NOT_APPLICABLE]
                 found = attempt(SAVE_AS + other.format, other.status, other.checks, wanted, "")
                 if found.brings_back_the_model:
                     tries.append(found)
         return self._with_tries(record, tries)
+
+    def _wanted(self, record: CellRecord, siblings: Sequence[CellRecord]) -> Collection[str]:
+        """The checks that another format must hold to be as good as a failing cell's own: those that its own promises.
+
+        Never those of the other format alone: one that brings back functions would cost nothing beside one that brings
+        back a model to train.
+        """
+        own = self._records.get(replace(record.id, reader=record.writer))
+        if record.status is Status.DRIFT:
+            return _applicable(record)
+        if record.id in self._promised:
+            return self._promised[record.id]
+        if own is not None and own.status in (Status.PASS, Status.DRIFT):
+            return _applicable(own)
+        # It loads nowhere, or was not even saved: what any format gives back of this model.
+        found = dict.fromkeys(name for other in siblings for name in _applicable(other))
+        return [name for name in found if name != "signatures"]
 
     @staticmethod
     def _with_tries(record: CellRecord, tries: Sequence[Try]) -> CellRecord:
@@ -555,6 +573,11 @@ class Execution:
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
+
+
+def _applicable(record: CellRecord) -> list[str]:
+    """The checks that could be made."""
+    return [name for name, check in record.checks.items() if check["status"] != CheckStatus.NOT_APPLICABLE]
 
 
 def _said(verdict: Verdict) -> str:

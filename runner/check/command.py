@@ -217,6 +217,11 @@ def _scenario(
     """A folder with the file's stand-in for a scenario and copies of the code and inputs that belong to it."""
     parts = {"custom": request.custom_objects, "builder": builder, "inputs": request.inputs}
     contents = {part: _content(part, path) for part, path in parts.items() if path is not None}
+    if builder is not None and not _defines(contents["builder"], function):
+        raise UsageError(
+            f"--builder: {builder} defines no {function}",
+            expected="a function without arguments that returns the model",
+        )
     lines = [
         f"A model file: {model.what} {model.said}.",
         f"File {digest}, read by {model.loader}.",
@@ -287,6 +292,21 @@ def _has_definitions(content: bytes) -> bool:
     return any(
         isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name not in given for node in ast.parse(content).body
     )
+
+
+def _defines(content: bytes, name: str) -> bool:
+    """Whether a name is bound at the top level of a file."""
+    for node in ast.parse(content).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            if node.name == name:
+                return True
+        elif any(
+            (isinstance(each, ast.Name) and each.id == name)
+            or (isinstance(each, ast.alias) and (each.asname or each.name) in (name, "*"))
+            for each in ast.walk(node)
+        ):
+            return True
+    return False
 
 
 _FIX = {

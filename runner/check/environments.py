@@ -144,6 +144,9 @@ def _with_its_keras(project: Project, environment: Environment, model: ModelFile
     named = model.keras
     if not named.startswith("3.") or environment.keras or environment.image or environment.env:
         return environment
+    if not has_keras_3(environment):
+        # It cannot have saved it. That is said by its own attempt to load the file.
+        return environment
     if environment.tensorflow == NIGHTLY or not _is_exact(named):
         return environment
     try:

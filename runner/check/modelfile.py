@@ -219,7 +219,7 @@ def _saved_model(path: Path) -> ModelFile:
     found = ModelFile(
         path=path,
         kind="directory",
-        what="a SavedModel without Keras in it",
+        what="a SavedModel (no Keras in it)",
         formats=("tf-savedmodel-raw",),
         loader="tf-savedmodel-raw",
         name="m",

@@ -12,6 +12,7 @@ from runner.analysis.reasons import reason
 from runner.analysis.text import one_line, to_markdown
 from runner.check.command import CheckResult, advice
 from runner.models import CellRecord, Status
+from runner.worker.formats import FORMATS
 
 _HEAD = ("reader", "format", "status", "failed checks", "what", "remedy")
 
@@ -50,10 +51,8 @@ def to_json(result: CheckResult) -> dict[str, Any]:
 def not_compared(result: CheckResult) -> dict[str, str]:
     """What of the model the reference lacks, and why: nothing is said about it in any reader."""
     absent: Mapping[str, Any] = result.told.get("absent") or {}
-    return {str(name): one_line(reason, 300) for name, reason in absent.items() if name in _SECTIONS}
-
-
-_SECTIONS = ("outputs", "weights", "config", "compile", "optimizer", "resume", "signatures")
+    promised = {check for each in result.model.formats for check in FORMATS[each].CHECKS}
+    return {str(name): one_line(why, 300) for name, why in absent.items() if name in promised}
 
 
 def _facts(result: CheckResult, markdown: bool) -> str:

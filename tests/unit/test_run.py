@@ -445,6 +445,30 @@ def test_another_format_is_a_remedy(laboratory):
     assert record.remedy == "save as h5"
 
 
+def test_another_format_is_measured_by_what_the_failing_one_promises(laboratory):
+    (laboratory.root / "scenarios" / "dense.py").write_text(SCENARIO.replace('"h5"', '"tf-savedmodel-raw"'))
+
+    def save(saver, writer, job):
+        folder = Path(job["folder"])
+        name = FORMATS[saver].ARTIFACT
+        (folder / "artifact").mkdir(parents=True)
+        (folder / "artifact" / name).write_text(saver)
+        document = folder / write_observation(folder, 1.0) / "observation.json"
+        document.write_text(json.dumps({**json.loads(document.read_text()), "config": {"config": {}}}))
+        artifact = {"name": name, "kind": "directory"}
+        return {**OK, "status": "ok", "seconds": {}, "artifact": artifact, "observation": "observation"}
+
+    laboratory.save = save
+    laboratory.load = lambda format_id, reader, job: (
+        raised("load", "TypeError", "no") if format_id == "keras" and reader == NEW else None
+    )
+    record = cell(laboratory.run(), f"dense/keras/{OLD}/{NEW}")
+    (saved,) = [each for each in record.remedies if each["name"] == "save as tf-savedmodel-raw"]
+    # A function that predicts is no model whose config could be read.
+    assert saved["status"] == "drift"
+    assert saved["detail"] == "brings back outputs; not config"
+
+
 def test_no_remedy_is_tried_where_none_is_wanted(laboratory):
     laboratory.load = lambda format_id, reader, job: raised("load", "TypeError", "no")
     run = laboratory.run(remedies=False)

@@ -26,6 +26,23 @@ SEED = 0
 READER_SEED = 12345
 RESUME_SEED = 7
 STEPS = 3
+# Of the project's scenarios those that show each part of an observation: all of them would take an hour.
+ROUND_TRIPS = (
+    "compile_arguments",
+    "conv_batchnorm",
+    "custom_layer_add_weight",
+    "custom_layer_raw_variable",
+    "dense",
+    "dropout",
+    "embedding",
+    "frozen_layer",
+    "functional_two_inputs",
+    "functional_two_outputs",
+    "lambda_layer",
+    "lstm",
+    "optimizer_state",
+    "tf_module",
+)
 THROUGH_SAVEDMODEL = ("dense", "dropout", "functional_two_outputs", "optimizer_state", "tf_module")
 
 
@@ -103,12 +120,9 @@ def seen(folder):
 
 
 def round_trips():
-    """Every scenario through `.keras` in this one environment, some through SavedModels too."""
+    """Scenarios through `.keras` in this one environment, some through SavedModels too."""
     found = {}
-    for file in sorted(os.listdir(os.path.join(REPOSITORY, "scenarios"))):
-        if not file.endswith(".py"):
-            continue
-        name = file[:-3]
+    for name in ROUND_TRIPS:
         source = scenario(name)
         identities = ["keras"]
         if name in THROUGH_SAVEDMODEL:
@@ -336,6 +350,111 @@ def tensors():
     return {"dtypes": {path: ref["dtype"] for path, ref in refs.items()}, "values": values}
 
 
+def tflite():
+    """Models of several inputs, outputs and dtypes through the converter, and what the writer itself reads back."""
+    found = {}
+    for name in ("functional_two_inputs", "functional_two_outputs", "tf_module"):
+        source = scenario(name)
+        for identity in ("tflite", "tflite-dynamic"):
+            chosen = formats.FORMATS[identity]
+            observe.fresh_start(SEED)
+            model = source.build_model()
+            inputs = source.inputs(rng())
+            observation = observe.Observation(observe.kind_of(model, "keras"))
+            observe.observe_state(observation, model, inputs)
+            path = os.path.join(FOLDER, "%s-%s-%s" % (name, identity, chosen.ARTIFACT))
+            chosen.save(model, path, source)
+            observe.observe_reading(observation, lambda path=path, f=chosen: f.load(path), inputs, identity == "tflite")
+            folder = path + "-writer"
+            observation.write(folder)
+            found["%s/%s" % (name, identity)] = {
+                "kind": formats.artifact_kind(path),
+                "writer": seen(folder),
+                "specs": chosen.load(path).input_specs(),
+            }
+    return found
+
+
+def preprocessing():
+    """Layers that keep a vocabulary, and ragged and sparse inputs, also where a signature only takes dense ones."""
+    layers = tf.keras.layers
+    words = layers.TextVectorization(max_tokens=10, output_sequence_length=4)
+    words.adapt(["a b c", "b c d"])
+    cases = {
+        "text": (words, {"shape": (1,), "dtype": "string"}, np.array([["a b"], ["d z"]])),
+        "ragged": (
+            layers.Embedding(5, 2),
+            {"shape": (None,), "dtype": "int64", "ragged": True},
+            tf.ragged.constant([[1, 2], [3]], dtype=tf.int64),
+        ),
+        "sparse": (
+            layers.Dense(2),
+            {"shape": (4,), "sparse": True},
+            tf.sparse.from_dense(np.eye(4, dtype="float32")),
+        ),
+    }
+    found = {}
+    for name, (layer, arguments, inputs) in cases.items():
+        features = tf.keras.Input(**arguments)
+        model = tf.keras.Model(features, layer(features))
+        writer = observe.Observation("keras")
+        observe.observe_state(writer, model, inputs)
+        folder = os.path.join(FOLDER, "preprocessing-" + name)
+        writer.write(folder)
+        path = os.path.join(folder, "m")
+        model.export(path)
+        reader = observe.Observation("module")
+        observe.observe_state(reader, tf.saved_model.load(path), inputs, folder)
+        reader.write(folder + "-reader")
+        found[name] = {
+            "errors": [writer.errors(), reader.errors()],
+            "writer": seen(folder),
+            "reader": seen(folder + "-reader"),
+        }
+    return found
+
+
+def wirings():
+    """Two models of the same layers that are put together in another way."""
+    found = {}
+    for name in ("one", "other"):
+        observe.fresh_start(SEED)
+        left, right = tf.keras.Input((3,)), tf.keras.Input((3,))
+        shared = tf.keras.layers.Dense(3, name="shared")
+        inner = tf.keras.Sequential([tf.keras.layers.Dense(3, name="hidden")], name="inner")
+        a, b = shared(left), shared(right)
+        before = [a, b] if name == "one" else [b, left]
+        outputs = tf.keras.layers.Concatenate(name="together")([inner(tf.keras.layers.Add(name="sum")(before)), left])
+        found[name] = observe.config.wiring(tf.keras.Model([left, right], outputs))
+    return found
+
+
+def vector_metric():
+    """A metric with one value for each threshold."""
+    model = tf.keras.Sequential([tf.keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "mse", metrics=[tf.keras.metrics.Precision(thresholds=[0.1, 0.9], name="precision")])
+    return observe.train(model, np.ones((4, 3), "float32"), np.ones((4, 1), "float32"), 2)
+
+
+def loaded_weights():
+    """What the workaround `weights` brings back of a SavedModel's optimizer, beside the plain load."""
+    if not versions()["keras"].startswith("2"):
+        return None
+    import workarounds
+
+    source = scenario("optimizer_state")
+    chosen = formats.FORMATS["savedmodel"]
+    path = os.path.join(FOLDER, "loaded-weights", chosen.ARTIFACT)
+    reference = write(source, "loaded-weights-writer", lambda model: chosen.save(model, path, source))
+
+    def load(workaround):
+        return workarounds.load(workaround, chosen, path, None, None, source)
+
+    plain = read(source, "loaded-weights-plain", "keras", lambda: load({}), reference)
+    helped = read(source, "loaded-weights-helped", "keras", lambda: load({"weights": True}), reference)
+    return {"writer": seen(reference), "plain": seen(plain), "helped": seen(helped)}
+
+
 def readme():
     """The example of scenarios/README.md."""
     with open(os.path.join(REPOSITORY, "scenarios", "README.md")) as file:
@@ -358,6 +477,11 @@ EXPERIMENTS = (
     broken_calls,
     uncompiled,
     tensors,
+    tflite,
+    preprocessing,
+    wirings,
+    vector_metric,
+    loaded_weights,
     readme,
 )
 

@@ -44,6 +44,8 @@ def test_declarations_are_of_the_known_words(name: str):
     assert {"load", "outputs", "warnings"} <= set(module.CHECKS)
     # Only a Keras model can be trained on, and only an object of tf.saved_model.load has signatures.
     assert module.LOADS == "keras" or not {"resume", "optimizer", "config", "compile"} & set(module.CHECKS)
+    # What is quantized has to say so: its outputs are not the model's.
+    assert getattr(module, "READING", "exact") in ("exact", "quantized")
     assert module.LOADS == "module" or "signatures" not in module.CHECKS or name == "custom"
 
 
@@ -86,6 +88,23 @@ def test_artifact_kind_looks_inside(tmp_path: Path):
 def test_the_host_imports_formats_without_tensorflow():
     code = "import sys, runner.worker.formats; sys.exit('tensorflow' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class _Checkpoint:
+    """`tf.train.Checkpoint` as in TensorFlow 2.0: without `read`."""
+
+    def __init__(self) -> None:
+        self.restored: list[str] = []
+
+    def restore(self, path: str) -> None:
+        self.restored.append(path)
+
+
+def test_a_checkpoint_is_restored_where_there_is_no_read(monkeypatch: pytest.MonkeyPatch):
+    old = _Checkpoint()
+    monkeypatch.setattr("runner.worker.formats.checkpoint._checkpoint", lambda _model: old)
+    assert FORMATS["checkpoint"].load("folder", None, lambda: "model") == "model"
+    assert old.restored == ["folder/ckpt"]
 
 
 def keras_generation(probed: dict[str, Any]) -> tuple[int, ...]:
@@ -146,6 +165,32 @@ def test_a_module_without_keras_keeps_its_variables_and_signature(experiment: An
     signature = reader["signatures"]["serving_default"]
     assert signature["inputs"] == {"x": {"dtype": "float32", "shape": [None, 3]}}
     assert list(signature["results"].values()) == list(writer["outputs"].values())
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["functional_two_inputs", "functional_two_outputs", "tf_module"])
+def test_a_tflite_file_takes_any_batch_and_its_outputs_are_the_models(name: str, experiment: Any):
+    for identity in ("tflite", "tflite-dynamic"):
+        found = experiment("tflite")[f"{name}/{identity}"]
+        writer, reading = found["writer"], found["writer"]["reading"]
+        assert found["kind"] == "tflite"
+        assert (reading["error"], reading["exact"]) == (None, identity == "tflite")
+        assert list(reading["outputs"]) == list(writer["outputs"])
+        for path in writer["outputs"]:
+            assert flat(reading["outputs"][path]) == pytest.approx(flat(writer["outputs"][path]), rel=1e-5, abs=1e-5)
+        assert all((dtype, shape[0]) == ("float32", None) for _, dtype, shape in found["specs"])
+        assert len(found["specs"]) == (2 if name == "functional_two_inputs" else 1)
+
+
+@pytest.mark.real
+def test_keras_2_finds_the_optimizer_of_a_savedmodel_by_load_weights(probed: dict[str, Any], experiment: Any):
+    found = experiment("loaded_weights")
+    if keras_generation(probed) >= (3,):
+        assert found is None
+        return
+    assert found["plain"]["optimizer"]["iterations"] == 0
+    assert found["helped"]["optimizer"] == found["writer"]["optimizer"]
+    assert found["helped"]["resume"]["losses"] == pytest.approx(found["writer"]["resume"]["losses"], rel=1e-5)
 
 
 def values(observation: dict[str, Any]) -> list[Any]:

@@ -414,3 +414,51 @@ def test_tensors_of_every_kind_are_stored(experiment: Any):
 @pytest.mark.real
 def test_the_example_of_the_readme_runs(experiment: Any):
     assert np.shape(experiment("readme")[""]) == (8, 3)
+
+
+def test_outputs_of_an_interpreter_without_signatures_get_the_writers_paths():
+    reference = {"outputs": {"0": {}, "1": {}}, "interface": {"inputs": ["x"], "outputs": ["zeta", "alpha"]}}
+
+    def named(*names: str) -> list[tuple[str, Any]]:
+        return calls.in_writers_terms([(name, name) for name in names], reference)
+
+    assert named("Identity_1", "Identity") == [("0", "Identity"), ("1", "Identity_1")]
+    # Keras 2 converts by way of a SavedModel, whose outputs are sorted by name: alpha comes first.
+    assert named("StatefulPartitionedCall:0", "StatefulPartitionedCall:1") == [
+        ("0", "StatefulPartitionedCall:1"),
+        ("1", "StatefulPartitionedCall:0"),
+    ]
+    # Keras 3 names them output_0, output_1 there.
+    assert named("StatefulPartitionedCall_1:1", "StatefulPartitionedCall_1:0") == [
+        ("0", "StatefulPartitionedCall_1:0"),
+        ("1", "StatefulPartitionedCall_1:1"),
+    ]
+
+
+@pytest.mark.real
+def test_vocabularies_and_composite_inputs_are_observed(experiment: Any):
+    found = experiment("preprocessing")
+    for name, case in found.items():
+        assert case["errors"] == [{}, {}], name
+    assert found["text"]["reader"]["outputs"] == found["text"]["writer"]["outputs"]
+    assert found["sparse"]["reader"]["outputs"] == found["sparse"]["writer"]["outputs"]
+    assert list(found["ragged"]["writer"]["outputs"]) == ["#values", "#row_splits0"]
+    # An exported model takes the ragged input as a dense one: two rows of two, the second padded.
+    (dense,) = found["ragged"]["reader"]["outputs"].values()
+    assert np.array(dense).shape == (2, 2, 2)
+    assert np.array(dense)[0].tolist() == found["ragged"]["writer"]["outputs"]["#values"][:2]
+
+
+@pytest.mark.real
+def test_the_same_layers_put_together_in_another_way_are_told_apart(experiment: Any):
+    found = experiment("wirings")
+    common = {"shared": [["input 0"], ["input 1"]], "inner": [["sum"]], "together": [["inner", "input 0"]]}
+    assert found["one"] == {**common, "sum": [["shared", "shared"]]}
+    assert found["other"] == {**common, "sum": [["shared", "input 0"]]}
+
+
+@pytest.mark.real
+def test_a_metric_may_have_several_values(experiment: Any):
+    history = experiment("vector_metric")
+    assert [len(value) for value in history["precision"]] == [2, 2]
+    assert all(isinstance(value, float) for value in history["loss"])

@@ -70,6 +70,19 @@ TITLES = [
     ("__init__() got an unexpected keyword argument 'reduction'", "a layer got an unknown argument `reduction`"),
     (REVIVE, "a class of the scenario got an unknown argument `trainable`"),
     (NESTED, "the loader does not know the scenario's own function"),
+    (
+        "module 'keras.api._v2.keras.layers' has no attribute 'TFSMLayer'",
+        "this version has no `keras.layers.TFSMLayer`",
+    ),
+    (
+        "module 'tensorflow_core.keras.layers' has no attribute 'TFSMLayer'",
+        "this version has no `keras.layers.TFSMLayer`",
+    ),
+    (
+        "Could not translate MLIR to FlatBuffer. UNKNOWN: /work/tflite.py:64:1: error: 'tf.StringLower' op is neither "
+        "a custom op nor a flex op\n        file.write(converter.convert())",
+        "TFLite has no operation of its own for `tf.StringLower`",
+    ),
     (UNKNOWN.format("MyCustomLayer"), "the loader does not know the scenario's own layer"),
     (UNKNOWN.format("my_package>MyLayer"), "the loader does not know the scenario's own layer"),
     (UNKNOWN.format("TFOpLambda"), "the loader does not know the layer `TFOpLambda`"),

@@ -217,6 +217,7 @@ def test_without_code_no_remedy_needs_it(bench):
     [
         ({"builder": "model.py"}, "names no function"),
         ({"builder": "absent.py:build"}, "--builder: absent.py cannot be read"),
+        ({"builder": f"{__file__}:nowhere"}, "defines no nowhere"),
         ({"custom_objects": Path("absent.py")}, "--custom-objects: absent.py cannot be read"),
         ({"inputs": Path(__file__)}, "is no .npz file"),
     ],

@@ -83,6 +83,11 @@ def test_keras_3_does_not_say_which_tensorflow(project, index):
     assert why == "--saved-with 2.16.2, with the Keras 3.6.0 that the file names"
 
 
+def test_a_tensorflow_before_keras_3_is_not_asked_for_it(project, index):
+    # It fails to load the file, which says more than packages that do not fit.
+    assert writer_environment(project, model(keras="3.6.0"), "2.10.1", index)[0].id == "2.10.1"
+
+
 def test_nothing_is_said(project, index):
     with pytest.raises(UsageError, match=r"which TensorFlow saved m\.h5\? It is an HDF5 model that does not say"):
         writer_environment(project, model(), None, index)

@@ -34,6 +34,7 @@ class Draft:
     resume: Any = None
     signatures: Any = None
     control: Any = None
+    reading: Any = None
     notes: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> Draft:
@@ -88,7 +89,10 @@ class Draft:
             "weights": weights,
             **{
                 name: refs(getattr(self, name))
-                for name in ("outputs", "optimizer", "config", "compile", "resume", "signatures", "control", "notes")
+                for name in (
+                    *("outputs", "optimizer", "config", "compile", "resume", "signatures", "control", "reading"),
+                    "notes",
+                )
             },
         }
         return document, arrays

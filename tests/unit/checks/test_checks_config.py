@@ -268,3 +268,40 @@ def test_not_compiled() -> None:
     draft.compile = None
     draft.notes["compile"] = "the model is not compiled"
     assert _compile(draft)["status"] == "fail"
+
+
+def _wired(**wiring: list[list[str]]) -> Draft:
+    draft = trained()
+    draft.config["wiring"] = {
+        "dense": [["input 0"]],
+        "dense_1": [["dense"]],
+        "dense_2": [["dense_1"], ["input 1"]],
+        **wiring,
+    }
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("theirs", "path"),
+    [
+        (_wired(dense_1=[["input 0"]]), "dense_1.inputs"),
+        (_wired(dense=[["input 1"]]), "dense.inputs"),
+        (_wired(dense_2=[["dense_1", "dense"]]), "dense_2.inputs"),
+    ],
+)
+def test_a_layer_that_is_called_on_something_else_is_a_difference(theirs: Draft, path: str) -> None:
+    check = check_config(_wired().build(), theirs.build())
+    assert (check["status"], check["differences"]) == ("fail", [path])
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        pytest.param(_wired(), id="the same"),
+        # Keras 3 has operations where Keras 2 has layers.
+        pytest.param(_wired(dense_1=[["not_equal"]]), id="called on what only one side knows"),
+        pytest.param(trained(), id="an observation without wiring"),
+    ],
+)
+def test_wiring_is_compared_where_both_sides_know_it(theirs: Draft) -> None:
+    assert check_config(_wired().build(), theirs.build())["status"] == "pass"

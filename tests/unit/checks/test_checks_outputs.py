@@ -182,3 +182,43 @@ def test_kernels_share_grows_with_the_model() -> None:
     small = Draft(weights=[DraftWeight("dense/kernel", np.ones((2, 2), "float32"))]).build()
     assert kernel_units(small)("float32") == base_units("float32")
     assert kernel_units(_wide(1.0).build())("float32") == pytest.approx(8 * (4096 * 2) ** 0.5)
+
+
+def _interpreted(model: list[float], read: list[float] | None, *, exact: bool) -> Draft:
+    """A writer of a TFLite file: what its model gives, and what its own interpreter does."""
+    outputs = None if read is None else {"": np.array(read, "float32")}
+    error = {"type": "RuntimeError", "message": "no such operation"} if read is None else None
+    weights = [DraftWeight("dense/kernel", np.ones((64, 2), "float32"))]
+    return _model(model, weights=weights, reading={"outputs": outputs, "exact": exact, "error": error})
+
+
+def _by_interpreter(values: list[float]) -> Draft:
+    return Draft(kind="signature", outputs={"": np.array(values, "float32")})
+
+
+def test_an_interpreter_has_the_share_of_other_kernels_without_a_control() -> None:
+    near = 1.0 + 40 * EPSILON["float32"]
+    assert _status(_model([1.0]), _by_interpreter([near])) == "fail"
+    ours = _interpreted([1.0], [1.0], exact=True)
+    assert _status(ours, _by_interpreter([near])) == "pass"
+    # What the conversion lost is lost, even where every interpreter agrees on it.
+    assert _status(_interpreted([1.0], [1.5], exact=True), _by_interpreter([1.5])) == "fail"
+
+
+def test_a_quantized_model_is_compared_with_what_its_writer_reads_back() -> None:
+    ours = _interpreted([1.0, 2.0], [1.01, 1.99], exact=False)
+    same = check_outputs(ours.build(), _by_interpreter([1.01, 1.99]).build(), DERIVED)
+    assert (same["status"], same["max_abs"]) == ("pass", 0.0)
+    assert same["conversion"] == pytest.approx(0.01, rel=1e-4)
+    assert same["detail"] == ["the conversion itself moved the outputs by up to 0.01"]
+    # Another interpreter may take the neighbouring step, but no more.
+    assert _status(ours, _by_interpreter([1.02, 1.98])) == "pass"
+    assert _status(ours, _by_interpreter([1.05, 1.99])) == "fail"
+    # Where the conversion changed nothing, nothing is granted for it.
+    assert _status(_interpreted([1.0, 2.0], [1.0, 2.0], exact=False), _by_interpreter([1.01, 2.0])) == "fail"
+
+
+def test_a_quantized_model_that_its_own_writer_cannot_read_has_no_reference() -> None:
+    check = check_outputs(_interpreted([1.0], None, exact=False).build(), _by_interpreter([1.0]).build(), DERIVED)
+    assert check["status"] == "not-applicable"
+    assert "RuntimeError" in str(check)
