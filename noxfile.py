@@ -10,6 +10,7 @@
 #     "pandas>=2.2",
 #     "platformdirs>=4.2",
 #     "pygal>=3.0",
+#     "pypi-simple>=1.6",
 #     "pydantic>=2.8",
 #     "rich>=13.7",
 #     "ruamel.yaml>=0.18.6",

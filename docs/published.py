@@ -6,27 +6,48 @@ python docs/published.py             # writes the index and the README's table a
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from runner.report.render import ReportFormat, render  # noqa: E402  (the checkout must be on the path first)
+from runner.models import CellRecord  # noqa: E402  (the checkout must be on the path first)
+from runner.report.archive import write_archive  # noqa: E402
 from runner.store.content import write_atomically  # noqa: E402
-from runner.store.runs import Run, archive_run, read_run, read_run_folder  # noqa: E402
+from runner.store.runs import Run, read_run, read_run_folder  # noqa: E402
 
 PUBLISHED = ROOT / "results" / "published"
 BEGIN, END = "<!-- published tables: written by docs/published.py -->", "<!-- end of published tables -->"
 
 
+FOLDERS_OF_THE_MACHINE = re.compile(r"(?<![\w.])/[\w./+@-]*?/(?=lib/python\d+\.\d+/)")
+"""What stands before `lib/python3.11/site-packages/…` in tracebacks."""
+
+
 def archive(run: Run, name: str) -> None:
-    """The run's records and its table, under a name that stays when a newer run takes its place."""
+    """The run's records and its table, under a name that stays when a newer run takes its place.
+
+    Where the machine keeps its environments is nobody's concern, and left out of every text.
+    """
     folder = PUBLISHED / name
-    archive_run(run, folder)
-    write_atomically(folder / "README.md", render(run, ReportFormat.MD))
+    published = replace(run, header=without_folders(run.header), records=tuple(map(without_folders_in, run.records)))
+    write_archive(published, folder)
+
+
+def without_folders(value: Any) -> Any:
+    """A JSON value whose texts do not name folders of the machine."""
+    return json.loads(FOLDERS_OF_THE_MACHINE.sub("", json.dumps(value)))
+
+
+def without_folders_in(record: CellRecord) -> CellRecord:
+    """The same of a record."""
+    return CellRecord.from_json(without_folders(record.to_json()))
 
 
 def published() -> list[tuple[str, Run]]:
@@ -78,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     text = [
         "# Published tables",
-        "Each folder holds the table of a run (README.md), run.json, and every record, compressed: "
+        "Each folder holds the tables of a run (README.md, tables.md), run.json, and every record, compressed: "
         "`tfmatrix report results/published/NAME --format csv` and `runner.load_run` read them.",
         index(runs, ""),
         "## Environments",

@@ -14,7 +14,6 @@ from runner.analysis.warnings import CatalogueFormat
 from runner.cli.app import app
 from runner.cli.options import ProjectOption, open_project
 from runner.errors import UsageError
-from runner.report.render import ReportFormat
 
 
 class OutputFormat(StrEnum):
@@ -42,13 +41,13 @@ def report(
 ) -> None:
     """Print a run as a table, Markdown, CSV or JSON, or write it as a static site to browse or an archive to commit.
 
-    An archive is a folder: the table as README.md, run.json, and the records compressed; RUN may be such a folder.
+    An archive is a folder: the tables in Markdown, run.json, and the records compressed; RUN may be such a folder.
     Examples: `tfmatrix report` · `tfmatrix report previous --format md -o table.md` ·
     `tfmatrix report --format site -o site` · `tfmatrix report --format archive -o results/published/nightly`
     """
     from runner.report.render import render, write
     from runner.store.content import write_atomically
-    from runner.store.runs import archive_run, read_run
+    from runner.store.runs import read_run
 
     results = open_project(project).results
     found = read_run(results, reference)
@@ -63,9 +62,9 @@ def report(
 
             typer.echo(str(build_run(results, found, output).folder / "index.html"))
         else:
-            archive_run(found, output)
-            write_atomically(output / "README.md", render(found, ReportFormat.MD))
-            typer.echo(str(output / "README.md"))
+            from runner.report.archive import write_archive
+
+            typer.echo(str(write_archive(found, output)))
     elif output is not None:
         write_atomically(output, render(found, report_format.value))
     else:

@@ -16,7 +16,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Final
@@ -37,9 +37,6 @@ from runner.envs.uvtool import Uv
 from runner.errors import InfrastructureError, UsageError
 from runner.hints import did_you_mean
 from runner.selectors import NIGHTLY, OLDEST, SelectorError, VersionSelector, choose, parse_selector
-
-DEFAULT_INDEX: Final = "https://pypi.org/simple"
-"""The one of pip and uv where nothing else is configured."""
 
 ANY_PYTHON: Final = "any"
 
@@ -80,6 +77,13 @@ class IndexFile:
     yanked: str | None = None
 
 
+def default_index() -> str:
+    """The one of pip and uv where nothing else is configured."""
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
+    return PYPI_SIMPLE_ENDPOINT
+
+
 @dataclass(frozen=True, kw_only=True)
 class Index:
     """The indexes that uv would ask, in its order: the first that has a package is the one that counts.
@@ -87,7 +91,7 @@ class Index:
     `variables` are (name, value) pairs of `Uv.variables()`: proxies, certificates, credentials. Never to be shown.
     """
 
-    urls: tuple[str, ...] = (DEFAULT_INDEX,)
+    urls: tuple[str, ...] = field(default_factory=lambda: (default_index(),))
     links: tuple[Path, ...] = ()
     timeout: float = 60.0
     offline: bool = False
@@ -98,7 +102,7 @@ class Index:
         """The index that `uv` is configured with."""
         variables = uv.variables()
         extra = (variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL") or "").split()
-        default = variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL") or DEFAULT_INDEX
+        default = variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL") or default_index()
         links = [Path(each) for each in variables.get("UV_FIND_LINKS", "").split(",") if each]
         seconds = variables.get("UV_HTTP_TIMEOUT") or variables.get("UV_REQUEST_TIMEOUT") or str(uv.network.timeout)
         return cls(

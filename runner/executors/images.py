@@ -195,7 +195,8 @@ class BaseImages:
         except ENGINE_ERRORS as error:
             refused = isinstance(error, docker.errors.APIError) and error.is_client_error()
             if not refused:
-                self._silent[registry] = f"registry {registry} does not answer: {_core(cause(error))}"
+                name = "the default registry" if registry == auth.INDEX_NAME else f"registry {registry}"
+                self._silent[registry] = f"{name} does not answer: {_core(cause(error))}"
                 raise BaseUnavailableError(self._silent[registry]) from error
             # Not every engine can ask for a digest: let the pull itself say what is wrong.
         self._say(f"pulling {reference}")

@@ -151,7 +151,7 @@ def test_report_of_a_stored_run(stored_run, capsys, report_format):
 def test_an_archive_is_a_run_that_reports_read(stored_run, capsys, tmp_path):
     archive = tmp_path / "archive"
     assert run_command(["report", "--format", "archive", "-C", str(stored_run), "-o", str(archive)]) == 0
-    assert sorted(path.name for path in archive.iterdir()) == ["README.md", "cells.jsonl.gz", "run.json"]
+    assert sorted(path.name for path in archive.iterdir()) == ["README.md", "cells.jsonl.gz", "run.json", "tables.md"]
     capsys.readouterr()
     assert run_command(["report", str(archive), "--format", "csv", "-C", str(tmp_path)]) == 0
     assert "dense/h5/a/b" in capsys.readouterr().out
