@@ -452,9 +452,9 @@ def test_vocabularies_and_composite_inputs_are_observed(experiment: Any):
 @pytest.mark.real
 def test_the_same_layers_put_together_in_another_way_are_told_apart(experiment: Any):
     found = experiment("wirings")
-    common = {"shared": [["input 0"], ["input 1"]], "inner": [["sum"]], "together": [["inner", "input 0"]]}
-    assert found["one"] == {**common, "sum": [["shared", "shared"]]}
-    assert found["other"] == {**common, "sum": [["shared", "input 0"]]}
+    common = {"inner": [["sum"]], "together": [["inner", "input 0"]]}
+    assert found["one"] == {**common, "shared": [["input 0"], ["input 1"]], "sum": [["shared", "shared"]]}
+    assert found["other"] == {**common, "shared": [["input 1"]], "sum": [["shared", "input 0"]]}
 
 
 @pytest.mark.real
