@@ -34,9 +34,9 @@ import nox
 from nox.command import CommandFailed
 
 ROOT = Path(__file__).parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "runner"))
 
-from runner.config import load_config  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.project.config import load_config  # noqa: E402  (the checkout must be on the path first)
 
 nox.needs_version = ">=2025.5.1"
 nox.options.sessions = ["matrix"]

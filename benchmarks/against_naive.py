@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "runner"))
 
-from runner.commands import RunOptions, run_project  # noqa: E402  (the checkout must be on the path first)
-from runner.project import Project  # noqa: E402
-from runner.select import Selector  # noqa: E402
-from runner.store.runs import Run  # noqa: E402
+from tfmatrix.core.selection import Selector  # noqa: E402
+from tfmatrix.engine.run import RunOptions, run_project  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.project.project import Project  # noqa: E402
+from tfmatrix.store.runs import Run  # noqa: E402
 
 
 def measure(options: argparse.Namespace, *, isolated: bool) -> tuple[Run, float]:

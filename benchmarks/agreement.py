@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "runner"))
 
-from runner.models import CellRecord  # noqa: E402  (the checkout must be on the path first)
-from runner.store.runs import Run, read_run_folder  # noqa: E402
+from tfmatrix.core.records import CellRecord  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.store.runs import Run, read_run_folder  # noqa: E402
 
 
 def differences(one: CellRecord, other: CellRecord) -> list[str]:

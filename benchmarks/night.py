@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "runner"))
 
-from runner.store.content import size_of_tree  # noqa: E402  (the checkout must be on the path first)
-from runner.store.runs import read_run  # noqa: E402
+from tfmatrix.store.content import size_of_tree  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.store.runs import read_run  # noqa: E402
 
 SAMPLE_SECONDS = 0.5
 

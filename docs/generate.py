@@ -16,14 +16,15 @@ from rich.console import Console
 from rich.text import Text
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "runner"))
 
-from runner.models import CellRecord, Status  # noqa: E402  (the checkout must be on the path first)
-from runner.report.claims import evidence, short_error  # noqa: E402
-from runner.report.render import render  # noqa: E402
-from runner.report.text import one_line, to_markdown  # noqa: E402
-from runner.store.content import write_atomically  # noqa: E402
-from runner.store.runs import Run, read_run  # noqa: E402
+from tfmatrix.core.records import CellRecord  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.core.status import Status  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.core.text import one_line, to_markdown  # noqa: E402
+from tfmatrix.reports.claims import evidence, short_error  # noqa: E402
+from tfmatrix.reports.render import render  # noqa: E402
+from tfmatrix.store.content import write_atomically  # noqa: E402
+from tfmatrix.store.runs import Run, read_run  # noqa: E402
 
 HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning", "INFO")
 """Categories that Python or TensorFlow do not show a user by default."""

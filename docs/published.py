@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "runner"))
 
-from runner.models import CellRecord  # noqa: E402  (the checkout must be on the path first)
-from runner.report.archive import write_archive  # noqa: E402
-from runner.store.content import write_atomically  # noqa: E402
-from runner.store.runs import Run, read_run, read_run_folder  # noqa: E402
+from tfmatrix.core.records import CellRecord  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.reports.archive import write_archive  # noqa: E402
+from tfmatrix.store.content import write_atomically  # noqa: E402
+from tfmatrix.store.runs import Run, read_run, read_run_folder  # noqa: E402
 
 PUBLISHED = ROOT / "results" / "published"
 BEGIN, END = "<!-- published tables: written by docs/published.py -->", "<!-- end of published tables -->"
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
     text = [
         "# Published tables",
         "Each folder holds the tables of a run (README.md, tables.md), run.json, and every record, compressed: "
-        "`tfmatrix report results/published/NAME --format csv` and `runner.load_run` read them.",
+        "`tfmatrix report results/published/NAME --format csv` and `tfmatrix.load_run` read them.",
         index(runs, ""),
         "## Environments",
         environments(runs),

@@ -1,6 +1,11 @@
-"""`python -m runner` is `tfmatrix`."""
+"""`python -m runner` is `tfmatrix`, straight from a checkout."""
 
-from runner.cli import main
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from tfmatrix.cli import main
 
 if __name__ == "__main__":
     main()

@@ -20,15 +20,14 @@ import pytest
 from docker.errors import NotFound
 from fakes import Dies, FakeExecutor, FakeSupply, Hangs, fake_mounts, fake_prepared
 from python_image import make_python_image
-
-from runner.errors import InfrastructureError
-from runner.executors.base import Executor, Mounts, Prepared, ProtocolError, WorkerLostError, WorkerProcess
-from runner.executors.docker import DockerExecutor, Limits
-from runner.executors.engine import RUN_LABEL, Engine, EngineUnavailableError, connect, sweep_all
-from runner.executors.images import BaseImages, BaseUnavailableError, ImageSettings
-from runner.executors.supply import ContainerWork
-from runner.executors.venv import RUN_VARIABLE, VenvExecutor, marked_processes
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.executors.base import Executor, Mounts, Prepared, ProtocolError, WorkerLostError, WorkerProcess
+from tfmatrix.executors.docker import DockerExecutor, Limits
+from tfmatrix.executors.engine import RUN_LABEL, Engine, EngineUnavailableError, connect, sweep_all
+from tfmatrix.executors.images import BaseImages, BaseUnavailableError, ImageSettings
+from tfmatrix.executors.supply import ContainerWork
+from tfmatrix.executors.venv import RUN_VARIABLE, VenvExecutor, marked_processes
 
 STUB = Path(__file__).parent / "stub_worker"
 INTERPRETER = Path(getattr(sys, "_base_executable", sys.executable))

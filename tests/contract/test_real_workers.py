@@ -12,20 +12,20 @@ from typing import Any
 
 import pytest
 from fakes import fake_mounts
-
-from runner.config import Defaults
-from runner.envs.provision import EnvironmentCache, default_cache_root
-from runner.envs.uvtool import Uv
-from runner.executors.base import Executor, Mounts, WorkerProcess
-from runner.executors.choose import choose_executor
-from runner.executors.engine import RUN_LABEL, EngineUnavailableError, connect
-from runner.executors.supply import EnvironmentSupply
-from runner.executors.venv import RUN_VARIABLE, marked_processes
-from runner.models import Environment
+from repository import ROOT
+from tfmatrix.core.environment import Environment
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.envs.uv import Uv
+from tfmatrix.executors.base import Executor, Mounts, WorkerProcess
+from tfmatrix.executors.choose import choose_executor
+from tfmatrix.executors.engine import RUN_LABEL, EngineUnavailableError, connect
+from tfmatrix.executors.supply import EnvironmentSupply
+from tfmatrix.executors.venv import RUN_VARIABLE, marked_processes
+from tfmatrix.project.config import Defaults
 
 pytestmark = pytest.mark.real
 
-LOCKS = Path(__file__).parents[2] / "locks"
+LOCKS = ROOT / "locks"
 ENVIRONMENT = Environment(id="2.15.1", tensorflow="2.15.1", python="3.11")
 SECONDS = 180.0
 

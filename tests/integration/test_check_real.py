@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from real_project import ROOT
-
-from runner.envs.provision import EnvironmentCache, default_cache_root
-from runner.envs.uvtool import Uv
-from runner.executors.supply import EnvironmentSupply
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.envs.uv import Uv
+from tfmatrix.executors.supply import EnvironmentSupply
 
 pytestmark = pytest.mark.real
 OLD, NEW = "2.15.1", "2.21.0"

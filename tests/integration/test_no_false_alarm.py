@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from real_project import RealProject
-
-from runner.select import Selector
+from tfmatrix.core.selection import Selector
 
 pytestmark = pytest.mark.real
 OLD, NEW = "2.15.1", "2.21.0"

@@ -9,17 +9,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from runner.config import load_config
-from runner.envs.interpreters import find_interpreter
-from runner.envs.lock import host_platform, make_lock, read_lock
-from runner.envs.provision import EnvironmentCache, default_cache_root, provision_on_host
-from runner.envs.uvtool import Uv
-from runner.errors import InfrastructureError
+from repository import ROOT
+from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.envs.interpreters import find_interpreter
+from tfmatrix.envs.lock import host_platform, make_lock, read_lock
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root, provision_on_host
+from tfmatrix.envs.uv import Uv
+from tfmatrix.project.config import load_config
 
 pytestmark = pytest.mark.real
 
-PROJECT = Path(__file__).resolve().parents[2]
 
 REPORT = """
 import json, os, sys
@@ -30,13 +29,13 @@ print(json.dumps([tensorflow.__version__, keras.__version__, numpy.__version__, 
 
 @pytest.fixture(scope="module")
 def environment():
-    config = load_config(PROJECT / "matrix.yaml")
+    config = load_config(ROOT / "matrix.yaml")
     return next(each for each in config.environments if each.id == "2.15.1")
 
 
 @pytest.fixture(scope="module")
 def lock(environment):
-    lock = read_lock(PROJECT / "locks", environment)
+    lock = read_lock(ROOT / "locks", environment)
     if lock.platform != host_platform():
         pytest.skip(f"the committed lock is for {lock.platform}")
     return lock

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 from real_project import RealProject
-
-from runner.envs.lock import read_lock
-from runner.envs.provision import EnvironmentCache, default_cache_root, environment_python
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.envs.lock import read_lock
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root, environment_python
 
 pytestmark = pytest.mark.real
 OLD, NEW = "2.15.1", "2.21.0"

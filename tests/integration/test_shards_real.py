@@ -7,8 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from runner.store.runs import read_run, read_run_folder
+from tfmatrix.store.runs import read_run, read_run_folder
 
 pytestmark = pytest.mark.real
 

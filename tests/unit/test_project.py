@@ -6,14 +6,12 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
-from runner.envs.lock import read_lock
-from runner.errors import ExitCode
-from runner.models import Status
-from runner.project import Project
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from repository import ROOT
+from tfmatrix.core.errors import ExitCode
+from tfmatrix.core.status import Status
+from tfmatrix.envs.lock import read_lock
+from tfmatrix.project.project import Project
 
 
 def test_nox_installs_what_the_package_depends_on():
@@ -52,10 +50,10 @@ def test_the_worker_compiles_on_the_oldest_python_it_is_written_for():
     """Syntax of 3.7: checked by the tests of the worker on every Python that is here, and by this one everywhere."""
     import ast
 
-    for path in (ROOT / "runner" / "worker").rglob("*.py"):
+    for path in (ROOT / "runner" / "tfmatrix" / "worker").rglob("*.py"):
         ast.parse(path.read_text(), feature_version=(3, 7))
 
 
 def test_importing_the_command_line_is_cheap():
-    code = "import sys, runner.cli; sys.exit('pandas' in sys.modules or 'docker' in sys.modules)"
+    code = "import sys, tfmatrix.cli; sys.exit('pandas' in sys.modules or 'docker' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

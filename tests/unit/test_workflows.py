@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from repository import ROOT
 from ruamel.yaml import YAML
+from tfmatrix import cli
+from tfmatrix.envs.releases import Index
+from tfmatrix.project.init import initialise
 
-from runner import cli
-from runner.envs.releases import Index
-from runner.init import initialise
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 ACTION = ROOT / "action.yml"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w-]+/[\w/-]+@[0-9a-f]{40}")
@@ -234,7 +233,7 @@ def test_without_a_pull_request_nothing_is_guessed(runner):
 def test_the_real_upgrade_takes_the_command_line(runner):
     """Nothing was bumped: the real command says so without measuring anything."""
     runner.commit("back", requirements_txt="tensorflow==2.15.1\n")
-    runner.stand_in(f'PYTHONPATH={ROOT} exec {sys.executable} -m runner "$@"')
+    runner.stand_in(f'PYTHONPATH={ROOT / "runner"} exec {sys.executable} -m tfmatrix "$@"')
     done = runner.upgrade(GITHUB_BASE_REF="main", TO="", ARGUMENTS="--allow-changes\n--offline")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2.15.1" in done.stdout + done.stderr

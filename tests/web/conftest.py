@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit/site"))
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -71,8 +68,7 @@ def tab(browser: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site of four nights."""
     from site_runs import write_nights
-
-    from runner.site import write_site
+    from tfmatrix.reports.site.build import write_site
 
     results = tmp_path_factory.mktemp("nights")
     runs = write_nights(results, 4)
@@ -83,8 +79,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site of thirty environments."""
     from site_runs import VERSIONS, write_run
-
-    from runner.site import write_site
+    from tfmatrix.reports.site.build import write_site
 
     results = tmp_path_factory.mktemp("wide")
     return write_site(write_run(results, environments=VERSIONS, scenarios=2), results / "site").folder
@@ -94,8 +89,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site whose every foreign text wants to be more than text."""
     from site_runs import write_hostile
-
-    from runner.site import write_site
+    from tfmatrix.reports.site.build import write_site
 
     results = tmp_path_factory.mktemp("hostile")
     return write_site(write_hostile(results), results / "site").folder

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from repository import ROOT
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.envs.uv import Uv
+from tfmatrix.executors.supply import EnvironmentSupply
+from tfmatrix.project.project import Project
 
-from runner.envs.provision import EnvironmentCache, default_cache_root
-from runner.envs.uvtool import Uv
-from runner.executors.supply import EnvironmentSupply
-from runner.project import Project
-
-REPOSITORY = Path(__file__).parents[2]
 PYTHONS_VARIABLE = "TFMATRIX_TEST_PYTHONS"
 """Interpreters with TensorFlow to test instead of those of the locks: path1:path2."""
 
@@ -35,9 +34,9 @@ def tensorflow_python(tensorflow: Path | str) -> Path:
     """An interpreter with TensorFlow: the one given, or that of a lock, provided on first use."""
     if isinstance(tensorflow, Path):
         return tensorflow
-    environment = Project(root=REPOSITORY).config.environment(tensorflow)
+    environment = Project(root=ROOT).config.environment(tensorflow)
     cache = EnvironmentCache(root=default_cache_root())
-    supply = EnvironmentSupply(locks=REPOSITORY / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
+    supply = EnvironmentSupply(locks=ROOT / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
     return supply.on_host(supply.lock(environment)).python
 
 
@@ -48,7 +47,7 @@ def probed(tensorflow: object, tensorflow_python: Path, tmp_path_factory: pytest
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     script = Path(__file__).with_name("real_probe.py")
     done = subprocess.run(
-        [tensorflow_python, "-I", script, REPOSITORY, folder],
+        [tensorflow_python, "-I", script, ROOT, folder],
         env=environment,
         capture_output=True,
         text=True,

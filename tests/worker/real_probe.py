@@ -14,7 +14,7 @@ import sys
 import traceback
 
 REPOSITORY, FOLDER = sys.argv[1:3]
-sys.path.insert(0, os.path.join(REPOSITORY, "runner", "worker"))
+sys.path.insert(0, os.path.join(REPOSITORY, "runner", "tfmatrix", "worker"))
 
 import formats
 import numpy as np

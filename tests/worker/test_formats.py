@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from runner.worker.formats import FORMATS, artifact_kind
-from runner.worker.formats.contract import version
+from tfmatrix.worker.formats import FORMATS, artifact_kind
+from tfmatrix.worker.formats.contract import version
 
 KERAS_2 = {"tensorflow": "2.15.1", "keras": "2.15.0"}
 KERAS_2_10 = {"tensorflow": "2.10.1", "keras": "2.10.0"}
@@ -86,7 +85,7 @@ def test_artifact_kind_looks_inside(tmp_path: Path):
 
 
 def test_the_host_imports_formats_without_tensorflow():
-    code = "import sys, runner.worker.formats; sys.exit('tensorflow' in sys.modules or 'numpy' in sys.modules)"
+    code = "import sys, tfmatrix.worker.formats; sys.exit('tensorflow' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -102,7 +101,7 @@ class _Checkpoint:
 
 def test_a_checkpoint_is_restored_where_there_is_no_read(monkeypatch: pytest.MonkeyPatch):
     old = _Checkpoint()
-    monkeypatch.setattr("runner.worker.formats.checkpoint._checkpoint", lambda _model: old)
+    monkeypatch.setattr("tfmatrix.worker.formats.checkpoint._checkpoint", lambda _model: old)
     assert FORMATS["checkpoint"].load("folder", None, lambda: "model") == "model"
     assert old.restored == ["folder/ckpt"]
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from runner.worker.formats.contract import version
-from runner.worker.observe import Observation, calls, config, layers, paired
-from runner.worker.observe.arrays import Arrays, Reference, flatten
-from runner.worker.observe.plain import plain
+from tfmatrix.worker.formats.contract import version
+from tfmatrix.worker.observe import Observation, calls, config, layers, paired
+from tfmatrix.worker.observe.arrays import Arrays, Reference, flatten
+from tfmatrix.worker.observe.plain import plain
 
 SLOTS = {
     "Adam": {"momentum", "velocity"},

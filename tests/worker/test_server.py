@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from runner.worker import protocol
+from tfmatrix.worker import protocol
 
 WORKER = Path(protocol.__file__).parent
 MEBIBYTE = 1024 * 1024

@@ -8,9 +8,8 @@ import pytest
 from analysis_runs import HOSTILE, drift, load_error, record, run_of, save_error
 from test_analysis_losses import RESET, SCRATCH
 from test_analysis_reasons import DEPTHWISE, FORMAT, UNKNOWN
-
-from runner.analysis.causes import Cause, causes_of, find_causes
-from runner.models import Status
+from tfmatrix.analysis.causes import Cause, causes_of, find_causes
+from tfmatrix.core.status import Status
 
 
 def only(causes: tuple[Cause, ...]) -> Cause:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 from analysis_runs import ENVIRONMENTS, VERSIONS, record, run_of
-
-from runner.analysis.environments import Environments, Versions, versions_of
+from tfmatrix.analysis.environments import Environments
+from tfmatrix.core.versions import Versions, versions_of
 
 A, B, C, D = ENVIRONMENTS
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 from analysis_runs import drift, record
+from tfmatrix.analysis.losses import consequences, losses
+from tfmatrix.core.status import Status
 
-from runner.analysis.losses import consequences, losses
-from runner.models import Status
-
-# Figures and sentences as runner.checks writes them.
+# Figures and sentences as tfmatrix.checks writes them.
 NO_OPTIMIZER = {
     "iterations_before": 3,
     "iterations_after": None,

@@ -3,8 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from runner.analysis.reasons import decisive, first_sentence, keras_names, neutral, reason
+from tfmatrix.analysis.reasons import decisive, first_sentence, keras_names, neutral, reason
 
 # What TensorFlow 2.12.1, 2.15.1, 2.16.2 (Keras 3.4.1) and 2.21.0 (Keras 3.15.1) really said, configs shortened.
 DEPTHWISE = (

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-
-from runner.analysis.pages import Commands, Heading, Items, Paragraph, Table, Verbatim, to_page, to_text
-from runner.analysis.text import code, lines, one_line, to_markdown
+from tfmatrix.analysis.text import code, lines, one_line, to_markdown
+from tfmatrix.reports.pages import Commands, Heading, Items, Paragraph, Table, Verbatim, to_page, to_text
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 

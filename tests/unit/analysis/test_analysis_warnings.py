@@ -7,8 +7,7 @@ import json
 import pytest
 from analysis_runs import HOSTILE, load_error, record, run_of, save_error, warning
 from markdown_it import MarkdownIt
-
-from runner.analysis.warnings import (
+from tfmatrix.analysis.warnings import (
     Catalogue,
     CatalogueFormat,
     Prediction,
@@ -18,8 +17,8 @@ from runner.analysis.warnings import (
     percent,
     render,
 )
-from runner.models import CellRecord
-from runner.store.runs import Run
+from tfmatrix.core.records import CellRecord
+from tfmatrix.store.runs import Run
 
 HDF5_2 = "You are saving your model as an HDF5 file via `model.save()`. This file format is considered legacy."
 HDF5_3 = "You are saving your model as an HDF5 file via `model.save()` or `keras.saving.save_model(model)`."

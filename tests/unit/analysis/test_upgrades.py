@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 from analysis_runs import record
-
-from runner.analysis.upgrades import Verdict, every_upgrade, judge_upgrade, pairs_of
+from tfmatrix.analysis.upgrades import Verdict, every_upgrade, judge_upgrade, pairs_of
 
 PAIRS = [(writer, reader) for writer in ("1", "2") for reader in ("1", "2")]
 

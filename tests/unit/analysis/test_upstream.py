@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 from test_analysis_reasons import TITLES
-
-from runner.analysis.reasons import reason
-from runner.analysis.upstream import find_upstream, read_upstream
-from runner.models import Status
+from tfmatrix.analysis.reasons import reason
+from tfmatrix.analysis.upstream import find_upstream, read_upstream
+from tfmatrix.core.status import Status
 
 
 def test_every_row_is_a_link_to_where_the_projects_talk() -> None:

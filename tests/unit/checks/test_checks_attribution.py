@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from observation_builder import Draft
-
-from runner.checks.attribution import attribute
-from runner.checks.tolerance import Tolerance
+from tfmatrix.checks.attribution import attribute
+from tfmatrix.checks.tolerance import Tolerance
 
 
 def _attribute(writer: float, loaded: float, control: float | None, *failed: str) -> dict:

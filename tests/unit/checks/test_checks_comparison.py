@@ -5,12 +5,11 @@ import time
 import numpy as np
 import pytest
 from observation_builder import Draft, DraftWeight, loaded, trained
-
-from runner.checks.calibration import measure_noise, with_noise
-from runner.checks.comparison import compare
-from runner.checks.result import holds, raised
-from runner.checks.signatures import check_signatures
-from runner.checks.tolerance import Tolerance
+from tfmatrix.checks.calibration import measure_noise, with_noise
+from tfmatrix.checks.comparison import compare
+from tfmatrix.checks.result import holds, raised
+from tfmatrix.checks.signatures import check_signatures
+from tfmatrix.checks.tolerance import Tolerance
 
 
 @pytest.mark.parametrize("section", ["outputs", "weights", "config", "compile", "optimizer", "resume", "signatures"])

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 from observation_builder import Draft, loaded, trained
-
-from runner.checks.compilation import check_compile
-from runner.checks.config import check_config
-from runner.checks.presentation import DEFAULTS, IGNORED, compare_configs
+from tfmatrix.checks.compilation import check_compile
+from tfmatrix.checks.config import check_config
+from tfmatrix.checks.presentation import DEFAULTS, IGNORED, compare_configs
 
 
 def _object(name: str, /, **config: Any) -> dict[str, Any]:

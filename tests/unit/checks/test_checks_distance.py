@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-
-from runner.checks.distance import CHUNK, Distance, distance, number, scale_of, ulp_distance
-from runner.checks.observation import Array
-from runner.checks.tolerance import Limit
+from tfmatrix.checks.distance import CHUNK, Distance, distance, number, scale_of, ulp_distance
+from tfmatrix.checks.observation import Array
+from tfmatrix.checks.tolerance import Limit
 
 FLOATS = ["float16", "float32", "float64"]
 

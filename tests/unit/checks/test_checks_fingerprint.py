@@ -3,14 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from runner.checks.fingerprint import (
-    MAX_TEXT,
-    error_text,
-    fingerprint,
-    normalise,
-    with_fingerprints,
-)
+from tfmatrix.checks.fingerprint import MAX_TEXT, error_text, fingerprint, normalise, with_fingerprints
 
 
 @pytest.mark.parametrize(

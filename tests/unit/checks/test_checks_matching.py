@@ -4,9 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from observation_builder import Draft, DraftWeight, trained
-
-from runner.checks.matching import match
-from runner.checks.weights import check_weights
+from tfmatrix.checks.matching import match
+from tfmatrix.checks.weights import check_weights
 
 
 def _model(*weights: tuple[str, object]) -> Draft:

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from observation_builder import trained
-
-from runner.checks.observation import Array, Observation
-from runner.errors import StoreError
+from tfmatrix.checks.observation import Array, Observation
+from tfmatrix.core.errors import StoreError
 
 
 def test_round_trip_through_a_folder(tmp_path: Path) -> None:

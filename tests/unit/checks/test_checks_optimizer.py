@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from observation_builder import Draft, loaded, trained
-
-from runner.checks.optimizer import check_optimizer
+from tfmatrix.checks.optimizer import check_optimizer
 
 
 def _check(theirs: Draft, ours: Draft | None = None) -> dict:

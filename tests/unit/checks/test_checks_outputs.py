@@ -3,15 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from observation_builder import Draft, DraftWeight, loaded, trained
-
-from runner.checks.outputs import check_outputs
-from runner.checks.tolerance import (
-    EPSILON,
-    Tolerance,
-    base_units,
-    kernel_units,
-    working_precision,
-)
+from tfmatrix.checks.outputs import check_outputs
+from tfmatrix.checks.tolerance import EPSILON, Tolerance, base_units, kernel_units, working_precision
 
 DERIVED = Tolerance()
 

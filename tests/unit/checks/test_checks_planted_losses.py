@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from observation_builder import Draft, DraftWeight, loaded, trained
-
-from runner.checks.comparison import CHECKS, compare
-from runner.checks.result import holds
+from tfmatrix.checks.comparison import CHECKS, compare
+from tfmatrix.checks.result import holds
 
 
 def _drop_optimizer(draft: Draft) -> None:

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from observation_builder import Draft, loaded, trained
-
-from runner.checks.resume import check_resume
-from runner.checks.tolerance import Tolerance
+from tfmatrix.checks.resume import check_resume
+from tfmatrix.checks.tolerance import Tolerance
 
 
 def _check(theirs: Draft, ours: Draft | None = None, tolerance: Tolerance | None = None) -> dict:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-
-from runner.checks.result import errored, failed, not_applicable, passed
-from runner.checks.verdict import judge
-from runner.models import Status
+from tfmatrix.checks.result import errored, failed, not_applicable, passed
+from tfmatrix.checks.verdict import judge
+from tfmatrix.core.status import Status
 
 ERROR = {"type": "ValueError", "message": "Unknown layer: 'MyLayer'", "traceback": "Traceback …"}
 

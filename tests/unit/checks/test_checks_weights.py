@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from observation_builder import Draft, DraftWeight, loaded, trained
-
-from runner.checks.weights import check_weights
+from tfmatrix.checks.weights import check_weights
 
 
 def _check(theirs: Draft) -> dict:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from runner.envs.interpreters import look_for_interpreter
-from runner.envs.uvtool import Network, Uv
+from tfmatrix.envs.interpreters import look_for_interpreter
+from tfmatrix.envs.uv import Network, Uv
 
 FAKE_UV = """#!{python} -IS
 import json, os, sys

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from runner.envs import provision
-from runner.envs.interpreters import Interpreter
-from runner.envs.lock import Lock
-from runner.envs.provision import (
+from tfmatrix.core.errors import ConfigError, InfrastructureError
+from tfmatrix.envs import provision
+from tfmatrix.envs.interpreters import Interpreter
+from tfmatrix.envs.lock import Lock
+from tfmatrix.envs.provision import (
     MARKER,
     EnvironmentCache,
     default_cache_root,
@@ -27,7 +27,6 @@ from runner.envs.provision import (
     install_commands,
     provision_on_host,
 )
-from runner.errors import ConfigError, InfrastructureError
 
 KEY, OTHER, THIRD = (digit * 32 for digit in "123")
 
@@ -60,7 +59,7 @@ def run_python(code, cache, *, wait=True):
     prelude = f"""
         import os, sys, time
         from pathlib import Path
-        from runner.envs.provision import EnvironmentCache
+        from tfmatrix.envs.provision import EnvironmentCache
         cache, KEY = EnvironmentCache(root=Path({str(cache.root)!r})), {KEY!r}
     """
     text = textwrap.dedent(prelude) + textwrap.dedent(code)
@@ -282,7 +281,7 @@ def start_user(cache):
     code = f"""
 import sys
 from pathlib import Path
-from runner.envs.provision import EnvironmentCache
+from tfmatrix.envs.provision import EnvironmentCache
 EnvironmentCache(root=Path({str(cache.root)!r})).build({KEY!r}, lambda folder: sys.exit("built again"))
 print("ready", flush=True)
 sys.stdin.read()

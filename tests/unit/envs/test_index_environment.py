@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from runner.envs.index import index_environment, index_files
+from tfmatrix.envs.index import index_environment, index_files
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from runner.envs.interpreters import find_interpreter, look_for_interpreter
-from runner.envs.uvtool import Network, Uv
-from runner.errors import ExitCode, InfrastructureError
+from tfmatrix.core.errors import ExitCode, InfrastructureError
+from tfmatrix.envs.interpreters import find_interpreter, look_for_interpreter
+from tfmatrix.envs.uv import Network, Uv
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="interpreters are shell scripts here")
 

@@ -2,17 +2,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from pathlib import Path
 
 import pytest
-
-from runner.config import load_config
-from runner.envs import lock as locks
-from runner.envs.lock import ensure_lock, lock_path, make_lock, read_lock, set_base_image
-from runner.errors import ConfigError, ExitCode, InfrastructureError
-from runner.models import Environment
-
-PROJECT = Path(__file__).resolve().parents[3]
+from repository import ROOT
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ConfigError, ExitCode, InfrastructureError
+from tfmatrix.envs import lock as locks
+from tfmatrix.envs.lock import ensure_lock, lock_path, make_lock, read_lock, set_base_image
+from tfmatrix.project.config import load_config
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
 
@@ -412,15 +409,15 @@ def test_digests_depend_on_python_and_packages_alone(folder, written, uv):
 
 
 def test_every_environment_of_the_project_is_locked():
-    config = load_config(PROJECT / "matrix.yaml")
+    config = load_config(ROOT / "matrix.yaml")
 
-    missing = [each.id for each in config.environments if not each.image and read_lock(PROJECT / "locks", each) is None]
+    missing = [each.id for each in config.environments if not each.image and read_lock(ROOT / "locks", each) is None]
 
     assert missing == []
 
 
 def test_the_projects_locks_name_no_host_and_no_folder():
-    for path in (PROJECT / "locks").glob("*.txt"):
+    for path in (ROOT / "locks").glob("*.txt"):
         text = "".join(line for line in path.read_text().splitlines(keepends=True) if "# base-image: " not in line)
         assert "/" not in text
-        assert path == lock_path(PROJECT / "locks", path.stem)
+        assert path == lock_path(ROOT / "locks", path.stem)

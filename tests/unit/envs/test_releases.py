@@ -9,11 +9,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
-from runner.envs import releases as module
-from runner.envs.releases import Index, releases, resolve_selector
-from runner.envs.uvtool import Network
-from runner.errors import InfrastructureError, UsageError
+from tfmatrix.core.errors import InfrastructureError, UsageError
+from tfmatrix.envs import releases as module
+from tfmatrix.envs.releases import Index, releases, resolve_selector
+from tfmatrix.envs.uv import Network
 
 JSON = "application/vnd.pypi.simple.v1+json"
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 import os
 
 import pytest
-
-from runner.envs import uvtool
-from runner.envs.uvtool import Network, Uv, UvResult, find_uv, make_folder
-from runner.errors import ExitCode, InfrastructureError
+from tfmatrix.core.errors import ExitCode, InfrastructureError
+from tfmatrix.envs import uv as uvtool
+from tfmatrix.envs.uv import Network, Uv, UvResult, find_uv, make_folder
 
 
 def failed(stderr):

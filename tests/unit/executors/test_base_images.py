@@ -10,9 +10,9 @@ from pathlib import Path
 import docker.errors
 import pytest
 import requests
-
-from runner.executors.engine import Engine
-from runner.executors.images import (
+from tfmatrix.core.environment import Environment
+from tfmatrix.executors.engine import Engine
+from tfmatrix.executors.images import (
     BaseImages,
     BaseUnavailableError,
     ImageSettings,
@@ -23,7 +23,6 @@ from runner.executors.images import (
     userland_mounts,
     userland_tar,
 )
-from runner.models import Environment
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the host's userland serves on Linux only")
 

@@ -3,10 +3,9 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
-
-from runner.executors.base import ProtocolError, WorkerLostError
-from runner.executors.channel import Channel, LogTail
-from runner.worker import protocol
+from tfmatrix.executors.base import ProtocolError, WorkerLostError
+from tfmatrix.executors.channel import Channel, LogTail
+from tfmatrix.worker import protocol
 
 
 class Script:

@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeSupply
-
-from runner.config import Defaults
-from runner.errors import ExitCode, InfrastructureError
-from runner.executors import choose
-from runner.executors.docker import DockerExecutor
-from runner.executors.engine import Engine, EngineUnavailableError
-from runner.executors.images import Base, BaseImages, BaseUnavailableError
-from runner.executors.venv import VenvExecutor
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ExitCode, InfrastructureError
+from tfmatrix.executors import choose
+from tfmatrix.executors.docker import DockerExecutor
+from tfmatrix.executors.engine import Engine, EngineUnavailableError
+from tfmatrix.executors.images import Base, BaseImages, BaseUnavailableError
+from tfmatrix.executors.venv import VenvExecutor
+from tfmatrix.project.config import Defaults
 
 ENVIRONMENTS = [
     Environment(id="2.15.1", tensorflow="2.15.1", python="3.11"),

@@ -6,11 +6,10 @@ import threading
 
 import docker.errors
 import pytest
-
-from runner.errors import InfrastructureError
-from runner.executors.base import ProtocolError
-from runner.executors.containers import ContainerTransport, container_name
-from runner.executors.docker import Limits, worker_limits
+from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.executors.base import ProtocolError
+from tfmatrix.executors.containers import ContainerTransport, container_name
+from tfmatrix.executors.docker import Limits, worker_limits
 
 
 class Client:
@@ -106,7 +105,7 @@ def test_writes_all_or_times_out(pair):
 )
 def test_fate_is_what_the_engine_says(pair, monkeypatch, state, words):
     transport, _, client = pair
-    monkeypatch.setattr("runner.executors.containers.EXIT_SECONDS", 0.0)
+    monkeypatch.setattr("tfmatrix.executors.containers.EXIT_SECONDS", 0.0)
     client.state = {**client.state, **state}
     assert transport.fate() == words
 

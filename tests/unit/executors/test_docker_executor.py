@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeLock, FakeSupply
-
-from runner.errors import InfrastructureError
-from runner.executors import docker
-from runner.executors.docker import DockerExecutor, Limits, build_limits
-from runner.executors.engine import Engine
-from runner.executors.images import Base, BaseUnavailableError
-from runner.executors.supply import Provided
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.executors import docker
+from tfmatrix.executors.docker import DockerExecutor, Limits, build_limits
+from tfmatrix.executors.engine import Engine
+from tfmatrix.executors.images import Base, BaseUnavailableError
+from tfmatrix.executors.supply import Provided
 
 PLAIN = Environment(id="2.15.1", tensorflow="2.15.1", python="3.11")
 IMAGE = Base(kind="python-image", image="sha256:1", reference="python:3.11-slim", digest="sha256:d1", note="local")

@@ -6,10 +6,9 @@ import socket
 import docker.errors
 import pytest
 import requests.exceptions
-
-from runner.errors import InfrastructureError
-from runner.executors import engine as engines
-from runner.executors.engine import (
+from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.executors import engine as engines
+from tfmatrix.executors.engine import (
     OWNER_LABEL,
     RUN_LABEL,
     Engine,

@@ -8,13 +8,12 @@ import textwrap
 
 import pytest
 from fakes import fake_mounts, fake_prepared
-
-from runner.errors import ExitCode
-from runner.executors import process
-from runner.executors.base import WorkerLostError
-from runner.executors.process import PathMap, start_worker
-from runner.executors.venv import PipeTransport
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ExitCode
+from tfmatrix.executors import process
+from tfmatrix.executors.base import WorkerLostError
+from tfmatrix.executors.process import PathMap, start_worker
+from tfmatrix.executors.venv import PipeTransport
 
 ENVIRONMENT = Environment(id="2.15.1", tensorflow="2.15.1", python="3.11")
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeSupply, fake_mounts, fake_prepared
-
-from runner.errors import InfrastructureError
-from runner.executors.base import Mounts
-from runner.executors.venv import RUN_VARIABLE, PipeTransport, VenvExecutor, kill_marked, marked_processes
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.executors.base import Mounts
+from tfmatrix.executors.venv import RUN_VARIABLE, PipeTransport, VenvExecutor, kill_marked, marked_processes
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 

@@ -5,15 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from runner.envs.lock import Lock
-from runner.envs.provision import EnvironmentCache
-from runner.envs.uvtool import Network, Uv
-from runner.errors import ConfigError, InfrastructureError
-from runner.executors import supply as supplies
-from runner.executors.images import Base
-from runner.executors.supply import EnvironmentSupply
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ConfigError, InfrastructureError
+from tfmatrix.envs.lock import Lock
+from tfmatrix.envs.provision import EnvironmentCache
+from tfmatrix.envs.uv import Network, Uv
+from tfmatrix.executors import supply as supplies
+from tfmatrix.executors.images import Base
+from tfmatrix.executors.supply import EnvironmentSupply
 
 BASE = Base(
     kind="python-image",

@@ -4,11 +4,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from fakes import Dies, Ends, FakeExecutor, Hangs, fake_mounts, fake_prepared, ok_job
-
-from runner.errors import ExitCode, InfrastructureError
-from runner.executors.base import WorkerLostError, prepared_key
-from runner.executors.process import PathMap, worker_arguments, worker_variables
-from runner.models import Environment
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ExitCode, InfrastructureError
+from tfmatrix.executors.base import WorkerLostError, prepared_key
+from tfmatrix.executors.process import PathMap, worker_arguments, worker_variables
 
 ENVIRONMENT = Environment(id="2.15.1", tensorflow="2.15.1", python="3.11")
 

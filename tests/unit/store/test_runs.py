@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from runner.errors import StoreError, UsageError
-from runner.models import ID_PATTERN, CellRecord, Status
-from runner.store.runs import RunWriter, archive_run, list_runs, new_run_id, read_run, read_run_folder
+from tfmatrix.core.errors import StoreError, UsageError
+from tfmatrix.core.ids import ID_PATTERN
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.store.runs import RunWriter, archive_run, list_runs, new_run_id, read_run, read_run_folder
 
 NOW = datetime(2025, 11, 22, 19, 4, 12, tzinfo=UTC)
 HEADER = {"started": "2025-11-22T19:04:12+00:00", "environments": {"2.15.1": {}, "2.12.1": {}}}

@@ -1,5 +1,0 @@
-"""Reports: tables and data of one run. They read run folders and nothing else."""
-
-from runner.report.render import ReportFormat, render, write
-
-__all__ = ["ReportFormat", "render", "write"]

@@ -1,0 +1,194 @@
+"""What changed from one run to another, cell by cell: worse, better, otherwise, new, gone."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tfmatrix.analysis.causes import Cause
+from tfmatrix.analysis.records import delta
+from tfmatrix.core.status import Status
+from tfmatrix.core.text import figure
+from tfmatrix.store.runs import Run
+
+GROWTH = 1.1
+"""A drift has grown where it is larger by a tenth, and by more than the noise: the last digits are no news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run remembers of a cell: status, ids of its causes, and the largest difference of its outputs.
+
+    `causes` is None where they are not told (a published file has statuses only). `key` is that of the measurement.
+    """
+
+    status: Status
+    causes: str | None = ""
+    difference: float | None = None
+    known: bool = False
+    key: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A run without its evidence. `noise` is the floor of the outputs by `scenario/writer`, where it is not nothing."""
+
+    id: str
+    started: str
+    finished: str
+    set_name: str
+    complete: bool
+    counts: Mapping[str, int]
+    outcomes: Mapping[str, Outcome]
+    noise: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A cell in two runs; None where it is no part of one of them."""
+
+    cell: str
+    before: Outcome | None
+    after: Outcome | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """Two runs compared.
+
+    `worse`: it did not fail, or nobody knew, and fails now. `grown`: it drifts for the same cause, further, and by more
+    than the writer's noise. `other`: it fails for another reason or in another way. `measured_no_more`: nobody knows.
+    """
+
+    before: str
+    after: str
+    worse: tuple[Change, ...] = ()
+    grown: tuple[Change, ...] = ()
+    better: tuple[Change, ...] = ()
+    other: tuple[Change, ...] = ()
+    measured_no_more: tuple[Change, ...] = ()
+    added: tuple[Change, ...] = ()
+    removed: tuple[Change, ...] = ()
+    unchanged: int = field(default=0)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every cell is what it was."""
+        return not any(self.by_kind().values())
+
+    @property
+    def alarming(self) -> tuple[Change, ...]:
+        """What got worse and is not listed in known_failures.yaml: what somebody has to look at."""
+        return tuple(change for change in (*self.worse, *self.grown) if change.after and not change.after.known)
+
+    def by_kind(self) -> Mapping[str, tuple[Change, ...]]:
+        """The changes under the names of their kinds, the worst first."""
+        return {kind: getattr(self, kind) for kind in KINDS}
+
+
+KINDS: Mapping[str, str] = {
+    "worse": "worse",
+    "grown": "drifted further",
+    "other": "otherwise different",
+    "measured_no_more": "not measured any more",
+    "better": "better",
+    "added": "new",
+    "removed": "gone",
+}
+"""Kinds of changes as text."""
+
+
+def remembered(run: Run, causes: Iterable[Cause]) -> Past:
+    """A run as later ones look back at it; `causes` are those of the run."""
+    counts: dict[str, int] = {}
+    outcomes = {}
+    ids: dict[str, str] = {}
+    # By id: the rank of a cause, which is their order otherwise, changes with the cells of other scenarios.
+    for cause in sorted(causes, key=lambda cause: cause.id):
+        for cell in cause.cells:
+            ids[cell] = f"{ids[cell]} {cause.id}" if cell in ids else cause.id
+    for record in run.records:
+        counts[record.status.value] = counts.get(record.status.value, 0) + 1
+        # Runs have the same cells: one name each, however many runs are remembered.
+        found = sys.intern(ids.get(record.cell, ""))
+        outcomes[sys.intern(record.cell)] = Outcome(record.status, found, delta(record), record.known, record.key)
+    return Past(
+        id=run.id,
+        started=str(run.header.get("started") or ""),
+        finished=str(run.header.get("finished") or ""),
+        set_name=str(run.header.get("set") or ""),
+        complete=run.is_complete,
+        counts=counts,
+        outcomes=outcomes,
+        noise=_noise_of_outputs(run),
+    )
+
+
+def headline(changes: Changes) -> str:
+    """`3 worse, 1 better`; `nothing changed` where it is so."""
+    counted = [f"{len(cells)} {KINDS[kind]}" for kind, cells in changes.by_kind().items() if cells]
+    return ", ".join(counted) or "nothing changed"
+
+
+def compare(before: Past, after: Past) -> Changes:
+    """What changed; cells in the order of their ids."""
+    kinds: dict[str, list[Change]] = {}
+    unchanged = 0
+    for cell in sorted({*before.outcomes, *after.outcomes}):
+        change = Change(cell=cell, before=before.outcomes.get(cell), after=after.outcomes.get(cell))
+        kind = _kind(change, max(_floor(before, cell), _floor(after, cell)))
+        if kind:
+            kinds.setdefault(kind, []).append(change)
+        else:
+            unchanged += 1
+    found = {kind: tuple(changes) for kind, changes in kinds.items()}
+    return Changes(before=before.id, after=after.id, unchanged=unchanged, **found)
+
+
+def _kind(change: Change, floor: float) -> str:
+    old, new = change.before, change.after
+    if old is None:
+        return "added"
+    if new is None:
+        return "removed"
+    if old.status is new.status:
+        told = old.causes is not None and new.causes is not None
+        if told and old.causes != new.causes:
+            return "other"
+        return "grown" if _has_grown(old.difference, new.difference, floor) else ""
+    failed, fails = old.status.is_incompatibility, new.status.is_incompatibility
+    if new.status in (Status.INFRA_ERROR, Status.SKIPPED):
+        return "measured_no_more"
+    if failed and fails:
+        return "other"
+    if fails:
+        return "worse"
+    return "better" if failed or new.status is Status.PASS else "other"
+
+
+def _has_grown(old: float | None, new: float | None, floor: float) -> bool:
+    if old is None or new is None or math.isnan(old):
+        return False
+    if math.isnan(new) or math.isinf(new):
+        return not math.isinf(old)
+    return new > GROWTH * old and new - old > floor
+
+
+def _floor(past: Past, cell: str) -> float:
+    if not past.noise:
+        return 0.0
+    scenario, _, writer, *_ = cell.split("/")
+    return past.noise.get(f"{scenario}/{writer}", 0.0)
+
+
+def _noise_of_outputs(run: Run) -> dict[str, float]:
+    """What the writer's own fresh processes differ by in their outputs, as run.json has it."""
+    floors = {}
+    for pair, checks in (run.header.get("noise") or {}).items():
+        figures = [figure(each.get("max_abs")) for each in (checks.get("outputs") or {}).values()]
+        finite = [value for value in figures if value is not None and math.isfinite(value)]
+        if finite:
+            floors[str(pair)] = max(finite)
+    return floors

@@ -1,0 +1,201 @@
+"""From what a save and a load came to, to the record of a cell: checks, tolerances, marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import tfmatrix.checks
+from tfmatrix.checks.attribution import attribute
+from tfmatrix.checks.calibration import measure_noise, with_noise
+from tfmatrix.checks.comparison import compare
+from tfmatrix.checks.fingerprint import with_fingerprints
+from tfmatrix.checks.observation import Observation
+from tfmatrix.checks.result import holds
+from tfmatrix.checks.verdict import Verdict, judge
+from tfmatrix.core.ids import CellId
+from tfmatrix.core.outcome import Outcome
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.store.content import Store
+from tfmatrix.store.keys import digest_of, digest_of_tree
+from tfmatrix.worker.formats import FORMATS
+
+
+class Tolerances(Protocol):
+    """What matrix.yaml says of tolerances."""
+
+    def tolerance_for(self, scenario: str, format_id: str, check: str, /) -> tuple[float | None, float | None]:
+        """Absolute and relative tolerance of a check of a cell; None where it is left to calibration."""
+
+
+class Listed(Protocol):
+    """An entry of known_failures.yaml."""
+
+    def matches(self, cell: CellId, status: Status, /) -> bool:
+        """Whether it lists this cell with this status."""
+
+    def covers(self, cell: CellId, /) -> bool:
+        """Whether it speaks of this cell."""
+
+
+Noise = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+@cache
+def checks_code_digest() -> str:
+    """Hash of the checks' code: a better check judges anew, without a new measurement."""
+    return digest_of_tree(Path(tfmatrix.checks.__path__[0]), "*.py")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict and where its drift comes from; what is computed from two observations, and kept in the store."""
+
+    verdict: Verdict
+    attribution: Mapping[str, Any] | None
+
+
+class Judge:
+    """Judges the cells of one run. Knows the settings, the noise of each writer, and what is known already."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        run: str,
+        tolerances: Tolerances,
+        known_failures: Sequence[Listed],
+        keras: Mapping[str, str],
+    ) -> None:
+        """`keras` maps environments to the version of their Keras; `known_failures` are those that still count."""
+        self._store = store
+        self._run = run
+        self._tolerances = tolerances
+        self._known_failures = known_failures
+        self._keras = keras
+        self._noise: dict[tuple[str, str], Noise] = {}
+
+    @property
+    def noise(self) -> dict[str, Noise]:
+        """What the writers' own repeated processes differ by, by `scenario/writer`; only where it is not nothing."""
+        return {f"{scenario}/{writer}": noise for (scenario, writer), noise in sorted(self._noise.items()) if noise}
+
+    def measure_noise(self, pair: tuple[str, str], digests: Iterable[str]) -> None:
+        """Calibrates a scenario and writer by the observations of its saves, each of a fresh process."""
+        different = sorted(set(digests))
+        # Equal digests are equal observations: nothing to read.
+        self._noise[pair] = (
+            measure_noise([Observation.read(self._store.folder(digest)) for digest in different])
+            if len(different) > 1
+            else {}
+        )
+
+    def judge(
+        self,
+        cell: CellId,
+        saved: Outcome,
+        loaded: Outcome | None,
+        *,
+        loader: str | None = None,
+        reader: str | None = None,
+    ) -> Judgement:
+        """The verdict of a cell and the attribution of its drift.
+
+        `loader` and `reader` are those of a remedy, where they are not the cell's own format and reader.
+        """
+        if loaded is None or loaded.observation is None or saved.observation is None:
+            return Judgement(verdict=judge(saved, loaded, None), attribution=None)
+        question = {
+            "checks": checks_code_digest(),
+            "writer": saved.observation,
+            "reader": loaded.observation,
+            "applicable": FORMATS[loader or cell.format].CHECKS,
+            "given": {check: self._given(cell, check) for check in ("outputs", "resume", "signatures")},
+            "noise": self._noise.get((cell.scenario, cell.writer), {}),
+            "same_keras": self._keras.get(cell.writer) == self._keras.get(reader or cell.reader),
+        }
+        key = digest_of(["comparison", question])
+        # The same comparison comes again with every run over the same store.
+        compared = self._store.read_outcome(key)
+        if compared is None:
+            compared = self._compare(cell, question)
+            self._store.write_outcome(key, compared)
+        verdict = judge(saved, loaded, compared["checks"])
+        drifted = verdict.status is Status.DRIFT
+        return Judgement(verdict=verdict, attribution=compared["attribution"] if drifted else None)
+
+    def _given(self, cell: CellId, check: str) -> tuple[float | None, float | None]:
+        return self._tolerances.tolerance_for(cell.scenario, cell.format, check)
+
+    def _compare(self, cell: CellId, question: Mapping[str, Any]) -> dict[str, Any]:
+        """The checks on two observations, and where a difference comes from; all that `question` asks."""
+        writer = Observation.read(self._store.folder(question["writer"]))
+        reader = Observation.read(self._store.folder(question["reader"]))
+        tolerance_for = with_noise(question["noise"], lambda check: self._given(cell, check))
+        checks = compare(
+            writer,
+            reader,
+            applicable=question["applicable"],
+            tolerance_for=tolerance_for,
+            same_keras=question["same_keras"],
+        )
+        failed = [name for name, check in checks.items() if not holds(check)]
+        attribution = attribute(writer, reader, tolerance_for("outputs"), failed) if failed else None
+        return {"checks": checks, "attribution": attribution}
+
+    def promised(self, cell: CellId, saved: Outcome) -> tuple[str, ...]:
+        """The checks that a load of the cell would have to hold: the format's, where the writer has something there."""
+        if saved.observation is None:
+            return ()
+        writer = Observation.read(self._store.folder(saved.observation))
+        return tuple(name for name in FORMATS[cell.format].CHECKS if writer.section(name) is not None)
+
+    def record(
+        self, cell: CellId, saved: Outcome, loaded: Outcome | None, judgement: Judgement | None = None
+    ) -> CellRecord:
+        """The record of a cell, with its marks; keys, remedies and cached are the caller's.
+
+        `judgement` is what `judge` returned, where the caller has it already.
+        """
+        judgement = judgement or self.judge(cell, saved, loaded)
+        verdict = judgement.verdict
+        known = any(entry.matches(cell, verdict.status) for entry in self._known_failures)
+        covered = any(entry.covers(cell) for entry in self._known_failures)
+        return CellRecord(
+            run=self._run,
+            cell=str(cell),
+            scenario=cell.scenario,
+            format=cell.format,
+            writer=cell.writer,
+            reader=cell.reader,
+            status=verdict.status,
+            known=known,
+            fixed=verdict.status is Status.PASS and covered,
+            flaky=loaded is not None and loaded.flaky,
+            failed_checks=verdict.failed_checks,
+            checks=verdict.checks,
+            save=_side(saved),
+            load=_side(loaded) if loaded is not None else {},
+            error=verdict.error,
+            attribution=judgement.attribution,
+            artifact=_artifact(saved),
+            seconds=round((loaded or saved).total_seconds, 3),
+        )
+
+
+def _side(outcome: Outcome) -> dict[str, Any]:
+    """The record's `save` or `load`: status, warnings with their fingerprints, seconds."""
+    return {
+        "status": outcome.status,
+        "warnings": with_fingerprints(outcome.warnings),
+        "seconds": round(outcome.total_seconds, 3),
+        "phases": {phase: round(seconds, 4) for phase, seconds in outcome.seconds.items()},
+    }
+
+
+def _artifact(saved: Outcome) -> dict[str, Any] | None:
+    return dict(saved.artifact) if saved.artifact is not None else None

@@ -1,0 +1,286 @@
+"""What in a config is only how a version writes it down, and how two configs differ apart from that.
+
+Keras serializes the same model differently from version to version. A rule here says which differences mean nothing;
+each has its reason, and none is a guess from a name. What no rule covers is a difference:
+
+- another value under the same key, always;
+- a key that only one side has, unless its value says "not used" (None, False, nothing in it), which is what the absence
+  of the key says too; keys for which absence means the opposite are in `ON_BY_DEFAULT`;
+- but a key that only the *reader* has, where the two sides run different versions of Keras, is set aside: the newer
+  version has learned an argument that the writer cannot have set, so nothing was lost. It is recorded. The other way
+  round it stays a difference, because an argument that was set may now be ignored.
+
+The worker's observer has already taken out what needs a live object to tell (see
+runner/tfmatrix/worker/observe/config.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfmatrix.checks.seeds import is_seed_key
+
+IGNORED: Mapping[tuple[str, str], str] = {
+    ("*", "module"): "where the class lives moves between versions",
+    ("*", "registered_name"): "repeats class_name",
+    ("*", "build_config"): "shapes that a build recorded",
+    ("*", "compile_config"): "the check `compile` looks at it",
+    ("*", "shared_object_id"): "numbers objects within one file",
+    ("*", "batch_input_shape"): "Keras 2 notes the first layer's input shape, Keras 3 keeps it in the InputLayer",
+    ("*", "batch_shape"): "the same, as Keras 3 writes it",
+    ("*", "build_input_shape"): "shape that a build recorded",
+    ("*", "implementation"): "Keras 2: which of two equivalent formulas a recurrent layer uses",
+    ("*", "use_cudnn"): "Keras 3: which kernel a recurrent layer uses",
+    ("*", "time_major"): "Keras 2 only; where it is true the outputs differ",
+    ("*", "flash_attention"): "which kernel attention uses",
+    ("*", "jit_compile"): "how to compute, not what",
+    ("*", "is_legacy_optimizer"): "which implementation of the optimizer",
+    ("Lambda", "function_type"): "told by the function itself",
+    ("Lambda", "output_shape_type"): "told by the value itself",
+    ("Lambda", "output_shape_module"): "where a function lives",
+    ("MultiHeadAttention", "query_shape"): "shape that a build recorded",
+    ("MultiHeadAttention", "key_shape"): "shape that a build recorded",
+    ("MultiHeadAttention", "value_shape"): "shape that a build recorded",
+}
+"""(class or "*", key): reason. Keys that say nothing about what the model computes or how it goes on training."""
+
+DEFAULTS: Mapping[tuple[str, str], tuple[Any, str]] = {
+    ("*", "groups"): (1, "convolutions know groups since TensorFlow 2.3; DepthwiseConv2D stopped naming it"),
+    ("*", "data_format"): ("channels_last", "named by Flatten and pooling in some versions only"),
+    ("*", "dilation_rate"): ([1, 1], "named by separable convolutions in some versions only"),
+    ("*", "interpolation"): ("nearest", "UpSampling2D"),
+    ("*", "score_mode"): ("dot", "Attention, since TensorFlow 2.10"),
+    ("*", "fill_mode"): ("constant", "Resizing, since Keras 3.3; used with padding only"),
+    ("*", "fill_value"): (0.0, "the same"),
+    ("*", "dropout"): (0.0, "Attention, since TensorFlow 2.1"),
+    ("*", "noise_shape"): (None, "Dropout"),
+    ("*", "axis"): (-1, "losses and metrics name it in some versions only"),
+    ("*", "label_smoothing"): (0.0, "losses name it in some versions only"),
+    ("*", "reduction"): ("sum_over_batch_size", "losses: what `auto` comes to without a distribution strategy"),
+    ("*", "dynamic"): (True, "LossScaleOptimizer of Keras 2; Keras 3 has no fixed scale"),
+    ("*", "decay"): (0.0, "OptimizerV2 only"),
+    ("*", "weight_decay"): (0.0, "no decay, as None"),
+    ("BatchNormalization", "renorm_momentum"): (0.99, "used with renorm only"),
+    ("BatchNormalization", "fused"): (None, "which kernel"),
+    ("Rescaling", "offset"): (0.0, "Rescaling"),
+}
+"""(class or "*", key): what the absence of the key means, and where that comes up."""
+
+ON_BY_DEFAULT = {"use_bias", "center", "scale", "trainable", "unit_forget_bias", "reset_after"}
+"""Keys whose absence means True, so that False on one side only is a difference."""
+
+RENAMED_KEYS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("LeakyReLU", "alpha"): ("negative_slope", "Keras 3"),
+}
+"""(class, key): the newer name of the key, and since when."""
+
+CLASS_ALIASES: Mapping[str, str] = {
+    "Model": "Functional",  # TensorFlow up to 2.2 has one class for functional and subclassed models
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "GRUV2": "GRU",
+    "LSTMV2": "LSTM",
+    "OrthogonalInitializer": "Orthogonal",  # Keras 3.0 to 3.9
+    "IdentityInitializer": "Identity",
+    "LossScaleOptimizerV3": "LossScaleOptimizer",  # Keras 2.11 to 2.15
+    "L1": "L1L2",
+    "L2": "L1L2",
+}
+"""Names of one class in different versions."""
+
+MASK_OPERATIONS = {"NotEqual"}
+"""Operations that Keras 3 lists as layers of a functional model when a layer computes a mask (Embedding)."""
+
+_POLICIES = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"}
+_SEQUENCES = {"__tuple__", "TensorShape"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One difference of two configs: where (keys joined by dots), and the value on either side (absent: `...`)."""
+
+    path: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        if self.before is ...:
+            return f"{self.path}: {_shown(self.after)} is there but was not in the writer"
+        if self.after is ...:
+            return f"{self.path}: {_shown(self.before)} is missing"
+        return f"{self.path}: {_shown(self.before)} → {_shown(self.after)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What differs, and what differs but is set aside by a rule that records (seeds, arguments new to the reader)."""
+
+    differences: tuple[Change, ...]
+    aside: tuple[Change, ...]
+
+
+def class_name(name: str) -> str:
+    """The class without its package (`Custom>Adam`) and without names of other versions."""
+    short = name.rpartition(">")[2]
+    return CLASS_ALIASES.get(short, short)
+
+
+def compare_configs(before: Any, after: Any, *, owner: str = "", path: str = "", same_keras: bool = True) -> Changes:
+    """How two config values differ. `owner` is the class whose config it is, `path` stands before every path."""
+    found = _Comparison(same_keras)
+    found.walk(canonical(before, owner), canonical(after, owner), owner, path)
+    return Changes(differences=tuple(found.differences), aside=tuple(found.aside))
+
+
+def canonical(value: Any, owner: str = "") -> Any:
+    """A config value in the one form that is compared; see the tables above."""
+    if isinstance(value, Mapping):
+        return _canonical_mapping(value, owner)
+    if isinstance(value, list | tuple):
+        return [canonical(item, owner) for item in value]
+    if isinstance(value, float):
+        # Optimizers and regularizers keep float32, and get_config gives what they keep: 0.009999999776482582 is 0.01.
+        return float(str(np.float32(value))) if abs(value) < float(np.finfo(np.float32).max) else value
+    if isinstance(value, str):
+        # A registered function with its package, and a function as the observer writes it.
+        return re.sub(r"^(?:<function )?(?:[\w.]+>)?([\w.]+)>?$", r"\1", value)
+    return value
+
+
+def _canonical_mapping(value: Mapping[str, Any], owner: str) -> Any:
+    name = value.get("class_name")
+    if not isinstance(name, str):
+        return _canonical_keys(value, owner)
+    if name in _SEQUENCES:
+        return canonical(value.get("items", value.get("config")), owner)
+    config = value.get("config")
+    if name == "__lambda__":
+        return "<lambda>"
+    if name in _POLICIES and isinstance(config, Mapping):
+        return config.get("name")
+    if name == "function":
+        return canonical(config, owner)
+    short = class_name(name)
+    return {"class": short, "config": canonical(config or {}, short)}
+
+
+def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, item in config.items():
+        if ("*", key) in IGNORED or (owner, key) in IGNORED:
+            continue
+        name = RENAMED_KEYS.get((owner, key), (key, ""))[0]
+        result[name] = canonical(item, owner)
+    if owner == "Lambda" and (isinstance(config.get("function"), list) or config.get("function_type") == "lambda"):
+        # Bytecode differs in its bytes from one marshalling to the next; what it computes shows in the outputs.
+        result["function"] = "<lambda>"
+    if owner == "Bidirectional" and _mirrors(result.get("backward_layer"), result.get("layer")):
+        # Keras 2 leaves it out, Keras 3 always writes it.
+        del result["backward_layer"]
+    if isinstance(result.get("axis"), list) and len(result["axis"]) == 1:
+        # Normalization layers: a list in Keras 2.
+        result["axis"] = result["axis"][0]
+    if not result.get("use_ema", True):
+        for key in ("ema_momentum", "ema_overwrite_frequency"):
+            result.pop(key, None)
+    if result.get("reduction") == "auto":
+        result["reduction"] = "sum_over_batch_size"
+    return result
+
+
+def _mirrors(backward: Any, forward: Any) -> bool:
+    """Whether a backward layer is what Keras makes by itself of the forward one."""
+    if not (isinstance(backward, dict) and isinstance(forward, dict) and backward.get("class") == forward.get("class")):
+        return False
+    aside = ("name", "go_backwards")
+    own, other = (
+        {key: item for key, item in (side.get("config") or {}).items() if key not in aside}
+        for side in (backward, forward)
+    )
+    return own == other
+
+
+def _is_off(value: Any) -> bool:
+    """Whether a value says "not used". 0 does not: it is a number like others."""
+    return value is None or value is False or value in ([], {})
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+class _Comparison:
+    """Walks through two canonical values and keeps what differs."""
+
+    def __init__(self, same_keras: bool) -> None:
+        self._same_keras = same_keras
+        self.differences: list[Change] = []
+        self.aside: list[Change] = []
+
+    def walk(self, before: Any, after: Any, owner: str, path: str) -> None:
+        before, after = _as_object(before, after), _as_object(after, before)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            inner = str(before["class"]) if "class" in before and before.get("class") == after.get("class") else owner
+            for key in [*before, *(key for key in after if key not in before)]:
+                self._key(before, after, key, inner, f"{path}.{key}" if path else key)
+        elif _is_list(before) and _is_list(after) and len(before) == len(after):
+            for index, (ours, theirs) in enumerate(zip(before, after, strict=True)):
+                self.walk(ours, theirs, owner, f"{path}[{index}]")
+        elif not _same(before, after):
+            self._differs(path, before, after)
+
+    def _key(self, before: Mapping[str, Any], after: Mapping[str, Any], key: str, owner: str, path: str) -> None:
+        if key in before and key in after:
+            self.walk(before[key], after[key], owner, path)
+            return
+        value = before[key] if key in before else after[key]
+        default = DEFAULTS.get((owner, key)) or DEFAULTS.get(("*", key))
+        if default is not None and (_same(canonical(default[0]), value) or value is None):
+            return
+        if _is_off(value) and not (key in ON_BY_DEFAULT and value is False):
+            return
+        if value is True and key in ON_BY_DEFAULT:
+            return
+        if key in before:
+            self._differs(path, value, ...)
+        elif self._same_keras:
+            self._differs(path, ..., value)
+        else:
+            self.aside.append(Change(path=path, before=..., after=value))
+
+    def _differs(self, path: str, before: Any, after: Any) -> None:
+        key = re.sub(r"\[\d+\]$", "", path).rpartition(".")[2]
+        target = self.aside if is_seed_key(key) else self.differences
+        target.append(Change(path=path, before=before, after=after))
+
+
+def _as_object(value: Any, other: Any) -> Any:
+    """`"zeros"` as the object that the other side writes out: a class by its short name has no arguments."""
+    if (
+        isinstance(value, str)
+        and isinstance(other, Mapping)
+        and value in (other.get("class"), _snake(str(other.get("class"))))
+    ):
+        return {"class": other["class"], "config": {}}
+    return value
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal, with 1 and 1.0 as one but True and 1 as two."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    return bool(a == b)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:119]}…"

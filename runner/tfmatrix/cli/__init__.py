@@ -1,0 +1,84 @@
+"""The command line: options in, functions called, exit codes out. stdout is data, stderr is progress and errors.
+
+A module of commands registers them at `app` when it is imported, in the order in which `--help` lists them. Commands
+import what they call inside them: `tfmatrix --help` must not wait for pandas or Docker.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from tfmatrix.cli import bisect, check, diff, environments, matrix, project, reports, upgrade  # noqa: F401  (each registers its commands)
+from tfmatrix.cli.app import app
+from tfmatrix.core.errors import ExitCode, TfmatrixError
+
+__all__ = ["app", "main", "run_command"]
+
+_COMMAND_LINE_ERROR: type[Exception] = next(
+    base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
+)
+"""What typer raises for a wrong command line; which package it is in depends on typer's version."""
+
+
+def main() -> NoReturn:
+    """Entry point: runs the command, prints an error as the user should see it, exits with the documented code."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) != len(sys.argv) - 1
+    # A CI cancels by SIGTERM: clean up as after Ctrl-C. Not by raising SIGINT, which a script's background jobs ignore.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(run_command(arguments, debug=debug))
+
+
+def run_command(arguments: Sequence[str], *, debug: bool = False) -> int:
+    """Runs one command line; returns its exit code. Errors go to stderr, with a traceback only for `debug`."""
+    code = _run(arguments, debug)
+    if code == ExitCode.INTERRUPTED:
+        print("interrupted: what was finished is kept; the same command goes on from there", file=sys.stderr)
+    return code
+
+
+def _run(arguments: Sequence[str], debug: bool) -> int:
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=list(arguments), prog_name="tfmatrix", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or ExitCode.OK)
+    except typer.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`tfmatrix report | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.OK)
+    except Exception as error:  # noqa: BLE001  (nobody is left to raise it to)
+        if debug:
+            traceback.print_exc()
+        return _tell(error, debug)
+
+
+def _tell(error: Exception, debug: bool) -> int:
+    """Prints an error as the user should see it; returns its exit code."""
+    if isinstance(error, TfmatrixError):
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    if isinstance(error, _COMMAND_LINE_ERROR):
+        error.show(file=sys.stderr)  # type: ignore[attr-defined]
+        return int(ExitCode.USAGE)
+    if not debug:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        print(
+            f"error: tfmatrix itself failed: {type(error).__name__}: {error} "
+            f"({Path(place.filename).name}:{place.lineno})\n"
+            "  to fix:   run it again with --debug and report the traceback",
+            file=sys.stderr,
+        )
+    return int(ExitCode.INFRASTRUCTURE)

@@ -1,0 +1,110 @@
+"""The command check."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfmatrix.cli.app import app
+from tfmatrix.cli.options import (
+    ExecutorOption,
+    JsonOption,
+    OfflineOption,
+    ProjectOption,
+    QuietOption,
+    echo_json,
+    open_project,
+)
+from tfmatrix.core.errors import UsageError
+
+
+class CheckFormat(StrEnum):
+    """What `--format` takes."""
+
+    TEXT = "text"
+    MD = "md"
+
+
+@app.command()
+def check(
+    model: Annotated[Path, typer.Argument(help="A .h5, .keras or .tflite file, a SavedModel folder, a checkpoint.")],
+    readers: Annotated[
+        str,
+        typer.Option(
+            "--readers", metavar="LIST", help="Who is to read it: ids of matrix.yaml, versions, selectors; by commas."
+        ),
+    ] = "latest",
+    saved_with: Annotated[
+        str | None,
+        typer.Option(
+            "--saved-with", metavar="VERSION", help="The TensorFlow that saved it.", show_default="as the file says"
+        ),
+    ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option("--inputs", metavar="FILE.npz", help="An array for each input.", show_default="generated"),
+    ] = None,
+    custom_objects: Annotated[
+        Path | None,
+        typer.Option(
+            "--custom-objects",
+            metavar="FILE.py",
+            help="The model's own classes: registered, or in what its custom_objects() returns.",
+        ),
+    ] = None,
+    builder: Annotated[
+        str | None,
+        typer.Option("--builder", metavar="FILE.py:FUNCTION", help="Builds the model that weights belong to."),
+    ] = None,
+    check_format: Annotated[CheckFormat, typer.Option("--format", help="How.")] = CheckFormat.TEXT,
+    as_json: JsonOption = False,
+    executor: ExecutorOption = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    remedies: Annotated[bool, typer.Option(help="Try the documented workarounds on what fails.")] = True,
+    offline: OfflineOption = False,
+    quiet: QuietOption = False,
+    project: ProjectOption = Path(),
+) -> None:
+    """Check a saved model, given as a file, without its code: what do other versions read back?
+
+    The version that saved it loads it for the reference; every reader is compared with that. The file is only read.
+
+    Examples: `tfmatrix check model.h5 --readers 2.15.1,2.16.2,latest` ·
+    `tfmatrix check saved/ --readers 2.x --inputs batch.npz` ·
+    `tfmatrix check ckpt-7 --builder model.py:build --saved-with 2.10.1 --readers latest`
+    """
+    from tfmatrix.commands.check.report import to_json, to_text
+    from tfmatrix.engine.modelcheck import CheckRequest, check_model
+    from tfmatrix.engine.modelcheck_environments import reader_environments, writer_environment
+    from tfmatrix.engine.run import RunOptions
+    from tfmatrix.project.modelfiles.modelfile import read_model
+    from tfmatrix.project.network import package_index
+
+    opened = open_project(project)
+    wanted = [text.strip() for text in readers.split(",") if text.strip()]
+    if not wanted:
+        raise UsageError("--readers names nobody", expected="versions, such as --readers 2.15.1,latest")
+    found = read_model(model)
+    index = package_index(opened, offline=offline)
+    writer, known_by = writer_environment(opened, found, saved_with, index)
+    result = check_model(
+        opened,
+        CheckRequest(
+            model=model,
+            writer=writer,
+            readers=reader_environments(opened, wanted, index),
+            inputs=inputs,
+            custom_objects=custom_objects,
+            builder=builder,
+            writer_known_by=known_by,
+        ),
+        RunOptions(executor=executor, jobs=jobs, offline=offline, remedies=remedies, quiet=quiet),
+    )
+    if as_json:
+        echo_json(to_json(result))
+    else:
+        typer.echo(to_text(result, markdown=check_format is CheckFormat.MD), nl=False)
+    raise typer.Exit(int(result.exit_code))

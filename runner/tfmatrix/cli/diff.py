@@ -1,0 +1,67 @@
+"""The command that compares two runs: diff."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfmatrix.cli.app import app
+from tfmatrix.cli.options import (
+    JsonOption,
+    OnlyOption,
+    ProjectOption,
+    ReaderOption,
+    ScenarioOption,
+    WriterOption,
+    open_project,
+    selector_of,
+)
+from tfmatrix.reports.diff import DiffFormat
+
+
+@app.command()
+def diff(
+    before: Annotated[
+        str,
+        typer.Argument(
+            metavar="A",
+            help="A run's id, latest, previous, a folder, or a published matrix.json (a file or https://…).",
+        ),
+    ] = "previous",
+    after: Annotated[str, typer.Argument(metavar="B", help="The same, of the newer run.")] = "latest",
+    project: ProjectOption = Path(),
+    diff_format: Annotated[
+        DiffFormat, typer.Option("--format", help="How; md is short, for a message.")
+    ] = DiffFormat.TEXT,
+    only: OnlyOption = None,
+    writer: WriterOption = None,
+    reader: ReaderOption = None,
+    scenario: ScenarioOption = None,
+    formats: Annotated[list[str] | None, typer.Option("--of-format", metavar="GLOB", help="Formats.")] = None,
+    site: Annotated[
+        str, typer.Option("--site", metavar="URL", help="Address of the published site, for the links of md.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two runs cell by cell: worse, better, other causes, drift that grew, warnings, and what else differs.
+
+    Exit code 1 only where something got worse that known_failures.yaml does not list; 4 where it was measured and now
+    cannot be.
+
+    Examples: `tfmatrix diff` · `tfmatrix diff previous latest --format md --site https://example.org/matrix` ·
+    `tfmatrix diff https://example.org/matrix/matrix.json latest --scenario lstm`
+    """
+    from tfmatrix.analysis.diff.compared import diff as compared
+    from tfmatrix.analysis.diff.source import read_source
+    from tfmatrix.reports.diff import WIDTH, render
+
+    results = open_project(project).results
+    selector = selector_of(only, writer, reader, scenario, formats)
+    found = compared(read_source(results, before), read_source(results, after), selector)
+    fmt = DiffFormat.JSON if as_json else diff_format
+    is_terminal = sys.stdout.isatty()
+    typer.echo(render(found, fmt, width=WIDTH, colour=is_terminal, site=site), nl=False)
+    raise typer.Exit(int(found.exit_code))

@@ -1,0 +1,92 @@
+"""The commands about environments: lock, and env list, build, prune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfmatrix.cli.app import app, env_app
+from tfmatrix.cli.options import (
+    ExecutorOption,
+    JsonOption,
+    OfflineOption,
+    ProjectOption,
+    QuietOption,
+    echo_json,
+    open_project,
+)
+
+
+@app.command()
+def lock(
+    environments: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Environments.")] = None,
+    project: ProjectOption = Path(),
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is stale: exit code 2. With --upgrade: what would be new.")
+    ] = False,
+    upgrade: Annotated[
+        bool,
+        typer.Option("--upgrade", help="Renew selectors and environments as of today; say what is new."),
+    ] = False,
+    offline: OfflineOption = False,
+) -> None:
+    """Resolve selectors and pin environments: `locks/selected.json`, and `locks/ID.txt` with hashes.
+
+    An ID is that of an environment or a selector of matrix.yaml. Without any: all that has no lock; with `--upgrade`
+    all that moves with time. Examples: `tfmatrix lock` · `tfmatrix lock 2.16.2@today` ·
+    `tfmatrix lock --upgrade nightly rc` · `tfmatrix lock --check`
+    """
+    from tfmatrix.commands.lock import lock_environments
+
+    opened = open_project(project)
+    for line in lock_environments(opened, environments or [], check=check, upgrade=upgrade, offline=offline):
+        typer.echo(line)
+
+
+@env_app.command("list")
+def env_list(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
+    """List the environments of matrix.yaml: locked, provided, how large."""
+    from tfmatrix.commands.environments import describe_environments
+
+    rows = describe_environments(open_project(project))
+    if as_json:
+        echo_json(rows)
+        return
+    from tabulate import tabulate
+
+    # Without disable_numparse Python 3.10 would be shown as 3.1.
+    typer.echo(tabulate(rows, headers="keys", disable_numparse=True, colalign=("left",) * 6 + ("right",)))
+
+
+@env_app.command("build")
+def env_build(
+    environments: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Environments.")] = None,
+    project: ProjectOption = Path(),
+    executor: ExecutorOption = None,
+    offline: OfflineOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Provide environments ahead of a run. Without ids: all.
+
+    Example: `tfmatrix env build 2.15.1 2.16.2`
+    """
+    from tfmatrix.commands.environments import build_environments
+
+    code = build_environments(
+        open_project(project), environments or [], executor=executor, offline=offline, quiet=quiet
+    )
+    raise typer.Exit(int(code))
+
+
+@env_app.command("prune")
+def env_prune(
+    project: ProjectOption = Path(),
+    everything: Annotated[bool, typer.Option("--all", help="Also those of this project.")] = False,
+) -> None:
+    """Remove provided environments that no lock of this project asks for."""
+    from tfmatrix.commands.environments import prune_environments
+
+    for line in prune_environments(open_project(project), everything=everything):
+        typer.echo(line)

@@ -1,0 +1,191 @@
+"""The commands around a run: plan, run, clean, schema."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfmatrix.cli.app import app
+from tfmatrix.cli.options import (
+    ExecutorOption,
+    FormatsOption,
+    JsonOption,
+    OfflineOption,
+    OnlyOption,
+    ProjectOption,
+    QuietOption,
+    ReaderOption,
+    ScenarioOption,
+    SetOption,
+    WriterOption,
+    echo_json,
+    open_project,
+    say,
+    selector_of,
+)
+from tfmatrix.core.errors import ExitCode
+from tfmatrix.engine.phase import Phase
+from tfmatrix.reports.render import ReportFormat
+
+
+@app.command()
+def plan(
+    project: ProjectOption = Path(),
+    set_name: SetOption = None,
+    only: OnlyOption = None,
+    writer: WriterOption = None,
+    reader: ReaderOption = None,
+    scenario: ScenarioOption = None,
+    formats: FormatsOption = None,
+    cells: Annotated[bool, typer.Option("--cells", help="List the cell ids instead of counting them.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a run would do: environments, scenarios, formats, saves, loads. Starts nothing.
+
+    Examples: `tfmatrix plan --set nightly` · `tfmatrix plan --set quick --cells --reader 2.21.0`
+    """
+    from tfmatrix.engine.run import plan_project
+
+    selector = selector_of(only, writer, reader, scenario, formats)
+    planned = plan_project(open_project(project), set_name, selector)
+    for missed in planned.unmatched:
+        say(f"warning: {missed}")
+    if as_json:
+        echo_json(
+            {
+                "counts": planned.counts(),
+                "environments": [environment.id for environment in planned.environments],
+                "scenarios": [each.name for each in planned.scenarios],
+                "formats": list(planned.formats),
+                "saves": [str(save) for save in planned.saves],
+                "cells": [str(cell) for cell in planned.cells],
+                "unsupported": {str(cell): reason for cell, reason in planned.unsupported.items()},
+            }
+        )
+    elif cells:
+        for cell in planned.cells:
+            typer.echo(str(cell))
+    else:
+        for name, count in planned.counts().items():
+            typer.echo(f"{name:<12} {count:>7}")
+        typer.echo(f"\nenvironments  {', '.join(environment.id for environment in planned.environments)}")
+        typer.echo(f"scenarios     {', '.join(each.name for each in planned.scenarios)}")
+        typer.echo(f"formats       {', '.join(planned.formats)}")
+
+
+@app.command()
+def run(
+    project: ProjectOption = Path(),
+    set_name: SetOption = None,
+    only: OnlyOption = None,
+    writer: WriterOption = None,
+    reader: ReaderOption = None,
+    scenario: ScenarioOption = None,
+    formats: FormatsOption = None,
+    phase: Annotated[
+        Phase, typer.Option(help="Only save, only load what was saved, or only judge what is in the store.")
+    ] = Phase.ALL,
+    executor: ExecutorOption = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    offline: OfflineOption = False,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="A fresh worker for every job: slow; shows that sharing changes nothing.")
+    ] = False,
+    remedies: Annotated[bool, typer.Option(help="Try the documented workarounds on what fails.")] = True,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Entries of known_failures.yaml that ended, match nothing or pass: error.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Add today's unexpected failures to known_failures.yaml, for review.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="NUMBER/COUNT",
+            help="Only this part, split by scenario and writer: every artifact is saved in one shard. `publish` joins.",
+        ),
+    ] = None,
+    shard_group: Annotated[
+        str | None,
+        typer.Option(
+            "--shard-group",
+            metavar="NAME",
+            help="What the shards of one run have in common.",
+            show_default="GITHUB_RUN_ID or today, and a digest of the selection",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Save, load and judge; print the table; write `results/`. What is in the store is not measured again.
+
+    Examples: `tfmatrix run --set quick` · `tfmatrix run --scenario lstm --format keras` ·
+    `tfmatrix run --only 'optimizer_state/h5/*/2.21.0'` · `tfmatrix run --only @cells.txt` ·
+    `tfmatrix run --set nightly --shard 1/4`
+    """
+    from tfmatrix.engine.run import RunOptions, run_project
+    from tfmatrix.reports.render import write
+
+    opened = open_project(project)
+    finished, code = run_project(
+        opened,
+        set_name=set_name,
+        selector=selector_of(only, writer, reader, scenario, formats),
+        options=RunOptions(
+            phase=phase,
+            executor=executor,
+            jobs=jobs,
+            offline=offline,
+            isolated=isolated,
+            remedies=remedies,
+            strict=strict,
+            quiet=quiet,
+            shard=shard,
+            shard_group=shard_group,
+        ),
+    )
+    if accept and code is ExitCode.INCOMPATIBLE:
+        from tfmatrix.commands.accept import add_entries, proposals
+
+        file = opened.root / "known_failures.yaml"
+        say(f"{add_entries(file, proposals(finished))} entries proposed in {file}: review them")
+        code = ExitCode.OK
+    write(finished, ReportFormat.JSON if as_json else ReportFormat.TABLE, sys.stdout)
+    raise typer.Exit(int(code))
+
+
+@app.command()
+def clean(
+    project: ProjectOption = Path(),
+    store: Annotated[bool, typer.Option("--store", help="Also everything measured: the next run starts anew.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also containers of runs that are still going on.")] = False,
+) -> None:
+    """Remove what interrupted runs left behind: containers, work folders, half-built environments.
+
+    Examples: `tfmatrix clean` · `tfmatrix clean --store`
+    """
+    from tfmatrix.commands.clean import clean_up
+
+    for line in clean_up(open_project(project), store=store, force=force):
+        typer.echo(line)
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")] = None,
+) -> None:
+    """Write the JSON Schema of matrix.yaml, for editors.
+
+    Example: `tfmatrix schema -o runner/tfmatrix/project/config/matrix.schema.json`
+    """
+    from tfmatrix.project.config import schema_text
+    from tfmatrix.store.content import write_atomically
+
+    if output is None:
+        typer.echo(schema_text(), nl=False)
+    else:
+        write_atomically(output, schema_text())

@@ -1,0 +1,68 @@
+"""What the commands share: options that several take, and how they open a project and print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tfmatrix.core.selection import Selector
+    from tfmatrix.project.project import Project
+
+ProjectOption = Annotated[
+    Path, typer.Option("-C", "--project", metavar="PROJECT", help="Folder with matrix.yaml.", show_default="here")
+]
+SetOption = Annotated[
+    str | None, typer.Option("--set", help="Named selection of matrix.yaml.", show_default="everything")
+]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="GLOB|@FILE", help="Cell ids: scenario/format/writer/reader. Repeatable."),
+]
+WriterOption = Annotated[list[str] | None, typer.Option("--writer", metavar="GLOB", help="Environments that save.")]
+ReaderOption = Annotated[list[str] | None, typer.Option("--reader", metavar="GLOB", help="Environments that load.")]
+ScenarioOption = Annotated[list[str] | None, typer.Option("--scenario", metavar="GLOB", help="Names, or tag:NAME.")]
+FormatsOption = Annotated[list[str] | None, typer.Option("--format", metavar="GLOB", help="Formats.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option("--executor", metavar="auto|docker|venv", help="Overrides matrix.yaml.", show_default=False),
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no package index and no registry.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings and the result.")]
+
+
+def open_project(root: Path) -> Project:
+    """The project in a folder; nothing is read yet."""
+    from tfmatrix.project.project import Project
+
+    return Project(root=root.resolve())
+
+
+def selector_of(
+    only: list[str] | None,
+    writer: list[str] | None,
+    reader: list[str] | None,
+    scenario: list[str] | None,
+    formats: list[str] | None,
+) -> Selector:
+    """What the selecting options ask for together."""
+    from tfmatrix.core.selection import Selector
+
+    return Selector.from_options(
+        only=only or (), writer=writer or (), reader=reader or (), scenario=scenario or (), format=formats or ()
+    )
+
+
+def say(text: str) -> None:
+    """A line of progress: to stderr."""
+    print(text, file=sys.stderr)
+
+
+def echo_json(data: Any) -> None:
+    """Data for a program: to stdout."""
+    typer.echo(json.dumps(data, indent=1))

@@ -1,0 +1,156 @@
+"""The commands that read a run: report, publish, explain, warnings, reproduce."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfmatrix.analysis.warnings import CatalogueFormat
+from tfmatrix.cli.app import app
+from tfmatrix.cli.options import ProjectOption, open_project
+from tfmatrix.core.errors import UsageError
+from tfmatrix.reports.explain import ExplainFormat
+
+
+class OutputFormat(StrEnum):
+    """What `report --format` takes: the texts of ReportFormat, and what is a folder."""
+
+    TABLE = "table"
+    MD = "md"
+    CSV = "csv"
+    JSON = "json"
+    SITE = "site"
+    ARCHIVE = "archive"
+
+
+@app.command()
+def report(
+    reference: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's id, latest, previous, or a folder.")
+    ] = "latest",
+    report_format: Annotated[OutputFormat, typer.Option("--format", help="How.")] = OutputFormat.TABLE,
+    project: ProjectOption = Path(),
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File to write; a folder for site and archive.", show_default="stdout"),
+    ] = None,
+) -> None:
+    """Print a run as a table, Markdown, CSV or JSON, or write it as a static site to browse or an archive to commit.
+
+    An archive is a folder: the tables in Markdown, run.json, and the records compressed; RUN may be such a folder.
+    Examples: `tfmatrix report` · `tfmatrix report previous --format md -o table.md` ·
+    `tfmatrix report --format site -o site` · `tfmatrix report --format archive -o results/published/nightly`
+    """
+    from tfmatrix.reports.render import render, write
+    from tfmatrix.store.content import write_atomically
+    from tfmatrix.store.runs import read_run
+
+    results = open_project(project).results
+    found = read_run(results, reference)
+    if report_format in (OutputFormat.SITE, OutputFormat.ARCHIVE):
+        if output is None:
+            kind = report_format.value
+            raise UsageError(
+                f"{kind} is written as a folder", expected="-o DIR", fix=f"tfmatrix report --format {kind} -o {kind}"
+            )
+        if report_format is OutputFormat.SITE:
+            from tfmatrix.commands.publish import build_run
+
+            typer.echo(str(build_run(results, found, output).folder / "index.html"))
+        else:
+            from tfmatrix.reports.archive import write_archive
+
+            typer.echo(str(write_archive(found, output)))
+    elif output is not None:
+        write_atomically(output, render(found, report_format.value))
+    else:
+        write(found, report_format.value, sys.stdout)
+
+
+@app.command()
+def publish(
+    project: ProjectOption = Path(),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the site.")] = Path("results/site"),
+) -> None:
+    """Build the site of the newest run with the runs before it as its history, ready for a static host.
+
+    What is missing (a shard, an environment, a column) is shown as what it is, and the exit code is 4.
+    Example: `tfmatrix publish -o results/site`
+    """
+    from tfmatrix.commands.publish import publish as published
+
+    raise typer.Exit(int(published(open_project(project).results, output)))
+
+
+@app.command()
+def explain(
+    target: Annotated[str, typer.Argument(help="A cell id, a cause (C-…), a warning (W-…), or a glob on cell ids.")],
+    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    explain_format: Annotated[ExplainFormat, typer.Option("--format", help="How.")] = ExplainFormat.TEXT,
+    whole_traceback: Annotated[bool, typer.Option("--traceback", help="The whole traceback.")] = False,
+    project: ProjectOption = Path(),
+) -> None:
+    """Explain one cell (evidence, attribution, remedies), or one cause with all its cells.
+
+    Examples: `tfmatrix explain lstm/h5/2.15.1/2.21.0` · `tfmatrix explain 'lstm/**'` · `tfmatrix explain C-3fa9c1`
+    """
+    from tfmatrix.reports.explain import explain as explained
+    from tfmatrix.store.runs import read_run
+
+    found = read_run(open_project(project).results, reference)
+    typer.echo(explained(found, target, fmt=explain_format, traceback=whole_traceback), nl=False)
+
+
+@app.command()
+def warnings(
+    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    catalogue_format: Annotated[CatalogueFormat, typer.Option("--format", help="How.")] = CatalogueFormat.MD,
+    project: ProjectOption = Path(),
+) -> None:
+    """List every warning that saving and loading gave, in which versions, and whether it predicts a failure.
+
+    Examples: `tfmatrix warnings` · `tfmatrix warnings --format csv --run previous`
+    """
+    from tfmatrix.analysis.warnings import catalogue, render
+    from tfmatrix.store.runs import read_run
+
+    typer.echo(render(catalogue(read_run(open_project(project).results, reference)), catalogue_format), nl=False)
+
+
+@app.command()
+def reproduce(
+    cell: Annotated[str, typer.Argument(help="A cell id: scenario/format/writer/reader.")],
+    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    project: ProjectOption = Path(),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder to write.", show_default="reproduce/CELL")
+    ] = None,
+) -> None:
+    """Write a bug report for upstream: two plain scripts, both sides' pinned requirements, and the commands.
+
+    Example: `tfmatrix reproduce lstm/h5/2.15.1/2.21.0 -o report`
+    """
+    from tfmatrix.commands.reproduce import reproduce as write_report
+    from tfmatrix.core.ids import CellId
+    from tfmatrix.store.runs import read_run
+
+    opened = open_project(project)
+    try:
+        wanted = CellId.parse(cell)
+    except ValueError as error:
+        raise UsageError(
+            str(error), expected="scenario/format/writer/reader", fix="see `tfmatrix plan --cells`"
+        ) from error
+    folder = write_report(
+        read_run(opened.results, reference),
+        wanted,
+        scenarios=opened.scenario_folder,
+        locks=opened.locks,
+        output=output or Path("reproduce", *cell.split("/")),
+        environments=opened.config.environments,
+    )
+    typer.echo(str(folder))

@@ -1,0 +1,163 @@
+"""The command upgrade."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfmatrix.cli.app import app
+from tfmatrix.cli.options import (
+    ExecutorOption,
+    JsonOption,
+    OfflineOption,
+    OnlyOption,
+    ProjectOption,
+    QuietOption,
+    ScenarioOption,
+    open_project,
+    say,
+    selector_of,
+)
+from tfmatrix.core.errors import UsageError
+
+
+class AnswerFormat(StrEnum):
+    """What `--format` takes."""
+
+    TEXT = "text"
+    MD = "md"
+
+
+@app.command()
+def upgrade(
+    models: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MODEL]...", help="Scenario files (.py) and saved models.", show_default="the project's"
+        ),
+    ] = None,
+    before: Annotated[
+        str, typer.Option("--from", metavar="VERSION|ID|FILE", help="What it is now.", show_default="see --from-git")
+    ] = "",
+    after: Annotated[
+        str,
+        typer.Option("--to", metavar="VERSION|ID|FILE", help="What it is to be.", show_default="the project's pins"),
+    ] = "",
+    git: Annotated[
+        str,
+        typer.Option(
+            "--from-git",
+            metavar="REF",
+            help="Read the old pins from this commit.",
+            show_default="in a pull request on GitHub: its base",
+        ),
+    ] = "",
+    scenarios: Annotated[
+        Path | None, typer.Option("--scenarios", metavar="DIR", help="Folder of scenarios.", show_default="scenarios/")
+    ] = None,
+    scenario: ScenarioOption = None,
+    saved_as: Annotated[
+        list[str] | None,
+        typer.Option("--saved-as", metavar="GLOB", help="Only these formats: keras, h5, … Repeatable."),
+    ] = None,
+    only: OnlyOption = None,
+    python: Annotated[
+        str, typer.Option(metavar="X.Y", help="The Python of both sides.", show_default="as pinned")
+    ] = "",
+    variables: Annotated[
+        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment variable of both sides.")
+    ] = None,
+    alternative: Annotated[
+        bool, typer.Option("--alternative/--no-alternative", help="If it is not SAFE, look for the newest that is.")
+    ] = True,
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="SAFE WITH CHANGES ends with exit code 0.")
+    ] = False,
+    require_rollback: Annotated[
+        bool, typer.Option("--require-rollback", help="The way back must be safe as well.")
+    ] = False,
+    as_json: JsonOption = False,
+    answer_format: Annotated[AnswerFormat, typer.Option("--format", help="How.")] = AnswerFormat.TEXT,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")] = None,
+    project: ProjectOption = Path(),
+    executor: ExecutorOption = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    offline: OfflineOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """May TensorFlow be upgraded, with your models? And back? SAFE, SAFE WITH CHANGES, UNSAFE or UNKNOWN.
+
+    A side is a version (2.15.1, 2.15, latest, nightly), an id of matrix.yaml, or a file that pins it: requirements.txt,
+    uv.lock, poetry.lock, Pipfile.lock, pylock.toml, pyproject.toml. In a pull request no argument is needed.
+
+    Exit codes: 0 SAFE · 1 UNSAFE, or SAFE WITH CHANGES without --allow-changes · 2 usage, configuration or pins ·
+    3 UNKNOWN: nothing that works could be asked · 4 UNKNOWN: something could not be measured.
+
+    Examples: `tfmatrix upgrade --from 2.12.1 --to 2.15.1` ·
+    `tfmatrix upgrade --from-git main --to requirements.txt` ·
+    `tfmatrix upgrade --from 2.15.1 --to 2.16 model.keras my_scenario.py --saved-as keras`
+    """
+    from tfmatrix.commands.upgrade.answer import Answer
+    from tfmatrix.commands.upgrade.ask import Question, ask
+    from tfmatrix.commands.upgrade.ci import append_summary, to_junit, workflow_commands
+    from tfmatrix.commands.upgrade.render import to_json, to_markdown, to_text, unchanged_document, unchanged_sentence
+    from tfmatrix.commands.upgrade.sides import Wanted
+    from tfmatrix.engine.run import RunOptions
+
+    question = Question(
+        wanted=Wanted(before=before, after=after, git=git, python=python, variables=_variables(variables or [])),
+        models=models or (),
+        scenarios=scenarios,
+        selector=selector_of(only, None, None, scenario, saved_as),
+        alternative=alternative,
+        allow_changes=allow_changes,
+        require_rollback=require_rollback,
+    )
+    for path in filter(None, (output, junit)):
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent}", fix="make it first, or name another file")
+    answer = ask(
+        open_project(project), question, RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet)
+    )
+    if not isinstance(answer, Answer):
+        sentence = unchanged_sentence(answer.before, answer.after)
+        _write(unchanged_document(answer.before, answer.after) if as_json else sentence + "\n", output)
+        return
+    colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    if as_json:
+        _write(to_json(answer), output)
+    elif answer_format is AnswerFormat.MD:
+        _write(to_markdown(answer), output)
+    else:
+        _write(to_text(answer, colour=colour), output)
+    if junit is not None:
+        junit.write_text(to_junit(answer), encoding="utf-8")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in workflow_commands(answer):
+            say(line)
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            append_summary(Path(summary), to_markdown(answer))
+    raise typer.Exit(int(answer.exit_code))
+
+
+def _variables(texts: list[str]) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier():
+            raise UsageError(f"--env {text!r} is no variable", expected="NAME=VALUE, such as TF_USE_LEGACY_KERAS=1")
+        found[name] = value
+    return found
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text, encoding="utf-8")

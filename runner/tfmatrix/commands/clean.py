@@ -1,0 +1,24 @@
+"""`tfmatrix clean`: what interrupted runs left behind is removed."""
+
+from __future__ import annotations
+
+import shutil
+
+from tfmatrix.executors.engine import EngineUnavailableError, connect, remove_images, sweep_all
+from tfmatrix.project.project import Project
+
+
+def clean_up(project: Project, *, store: bool, force: bool) -> list[str]:
+    """Removes what interrupted runs left: containers, work folders; with `store` also everything measured."""
+    lines = []
+    try:
+        client = connect().client
+        lines += [f"removed container {name}" for name in sweep_all(client, force=force)]
+        lines += [f"removed image {name}" for name in remove_images(client)]
+    except EngineUnavailableError as error:
+        lines.append(f"no containers looked for: {error.what}")
+    for folder in [project.store / "work", *([project.store] if store else [])]:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+            lines.append(f"removed {folder}")
+    return lines

@@ -1,0 +1,73 @@
+"""The whole way of the command: sides, material, measuring, the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tfmatrix.analysis.upgrades import Verdict
+from tfmatrix.commands.upgrade.answer import Answer, answer_of
+from tfmatrix.commands.upgrade.measure import find_alternative, find_material, measure
+from tfmatrix.commands.upgrade.sides import Side, Wanted, find_sides
+from tfmatrix.core.errors import UsageError
+from tfmatrix.core.selection import Selector
+from tfmatrix.engine.progress import make_progress
+from tfmatrix.engine.run import RunOptions
+from tfmatrix.envs.releases import Index
+from tfmatrix.project.config import Defaults, read_defaults
+from tfmatrix.project.network import make_uv
+from tfmatrix.project.project import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What the command line asks."""
+
+    wanted: Wanted
+    models: Sequence[Path] = ()
+    scenarios: Path | None = None
+    selector: Selector
+    alternative: bool = True
+    allow_changes: bool = False
+    require_rollback: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unchanged:
+    """Both files pin the same environment: nothing was measured."""
+
+    before: Side
+    after: Side
+
+
+def ask(project: Project, question: Question, options: RunOptions) -> Answer | Unchanged:
+    """Measures and answers. Errors of the command line, of files and of the network are raised as everywhere."""
+    defaults = read_defaults(project.matrix_file) if project.matrix_file.exists() else Defaults()
+    uv = make_uv(defaults, offline=options.offline)
+    index = Index.of(uv)
+    before, after = find_sides(project, question.wanted, index)
+    if replace(before.environment, id="") == replace(after.environment, id=""):
+        if before.file and after.file:
+            return Unchanged(before=before, after=after)
+        raise UsageError(
+            f"--from and --to are the same environment: {before.environment.id}",
+            expected="two different ones",
+        )
+    material = find_material(project, question.models, question.scenarios)
+    measured = measure(project, before, after, material, question.selector, options, uv)
+    verdict = measured.judge(before.environment.id, after.environment.id)
+    alternative = None
+    if question.alternative and verdict.verdict in (Verdict.UNSAFE, Verdict.CHANGES):
+        with make_progress(quiet=options.quiet) as progress:
+            say = progress.message
+        alternative = find_alternative(project, before, after, measured, verdict, material, options, index, say)
+    return answer_of(
+        measured,
+        before,
+        after,
+        material.origin,
+        alternative=alternative,
+        allow_changes=question.allow_changes,
+        require_rollback=question.require_rollback,
+    )

@@ -1,0 +1,364 @@
+"""The answer as text for a terminal, as Markdown, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from tfmatrix.analysis.causes import Cause
+from tfmatrix.analysis.text import one_line as shown
+from tfmatrix.analysis.upgrades import Upgrade, Verdict, cells_in_words
+from tfmatrix.commands.upgrade.answer import Answer
+from tfmatrix.commands.upgrade.measure import Alternative, Tried
+from tfmatrix.commands.upgrade.sides import Side
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.text import Code, Inline, number, with_code
+from tfmatrix.reports import markdown, plain
+from tfmatrix.reports.document import Block, Bullets, Command, Heading, Paragraph, Table
+from tfmatrix.store.runs import strict_json
+
+ANSWER_SCHEMA = 1
+"""Version of the JSON answer; docs/upgrade.md describes it."""
+
+LISTED = 10
+"""Items that a list of the text names; the rest is counted. JSON has all."""
+
+WIDTH = 80
+
+_DOING = {"save": "saving", "load": "loading"}
+
+
+class AnswerFormat(StrEnum):
+    """What `--format` takes."""
+
+    TEXT = "text"
+    MD = "md"
+
+
+def to_text(answer: Answer, *, colour: bool = False) -> str:
+    """For a terminal, at most 80 columns wide (but for commands, which stay whole)."""
+    return plain.to_document(blocks(answer), width=WIDTH, colour=colour)
+
+
+def to_markdown(answer: Answer) -> str:
+    """For a pull request or a job summary."""
+    return markdown.to_document(blocks(answer))
+
+
+def blocks(answer: Answer) -> list[Block]:
+    """The answer in the order in which a person needs it: the verdict, why, what to do, the way back, the rest."""
+    there = answer.upgrade
+    title = f"TensorFlow {_old(answer)} → {_new(answer)}: {there.verdict.value}"
+    return [
+        Heading(level=1, text=(title,), alarm=there.verdict in (Verdict.UNSAFE, Verdict.UNKNOWN)),
+        Paragraph(text=(f"{_sentence(there)}. Tested: {answer.origin}.",)),
+        _versions(answer),
+        *([Bullets(items=tuple(with_code(note) for note in answer.notes))] if answer.notes else []),
+        *_causes(f"What breaks, with no remedy ({cells_in_words(len(there.breaks))})", answer.causes),
+        *_changes(answer),
+        *_unmeasured(answer),
+        *_rollback(answer),
+        *_alternative(answer.alternative),
+        *_warnings(answer),
+        *_numerics(answer),
+        *_already(there),
+        *_flaky(answer),
+        *_ending(answer),
+    ]
+
+
+def _old(answer: Answer) -> str:
+    return shown(answer.name(answer.before), 60)
+
+
+def _new(answer: Answer) -> str:
+    return shown(answer.name(answer.after), 60)
+
+
+def _sentence(upgrade: Upgrade) -> str:
+    text = shown(upgrade.sentence, 400)
+    return text[:1].upper() + text[1:]
+
+
+def _versions(answer: Answer) -> Table:
+    import pandas as pd
+
+    before, after = answer.versions(answer.before), answer.versions(answer.after)
+    names = list(dict.fromkeys([*before, *after]))
+    rows = {name: [shown(before.get(name, "–"), 25), shown(after.get(name, "–"), 25)] for name in names}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["from", "to"], dtype="object")
+    return Table(corner="package", wide=frame, narrow=frame)
+
+
+def _causes(title: str, causes: Sequence[Cause], most: int = LISTED) -> Iterable[Block]:
+    if not causes:
+        return
+    yield Heading(level=2, text=(title,))
+    items: list[Inline] = []
+    for rank, cause in enumerate(causes[:most], start=1):
+        where = f" ({cells_in_words(len(cause.cells))}; {_some(cause.formats)}; {_some(cause.scenarios)})"
+        items.append((f"{rank}. ", *with_code(cause.title), where, ", such as ", Code(shown(cause.example))))
+    if len(causes) > most:
+        items.append((f"and {len(causes) - most} more causes",))
+    yield Bullets(items=tuple(items))
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    listed = ", ".join(shown(name, 40) for name in names[:most])
+    return listed + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _changes(answer: Answer) -> Iterable[Block]:
+    changes = answer.changes
+    if not changes:
+        return
+    cells = cells_in_words(sum(len(change.cells) for change in changes))
+    yield Heading(level=2, text=(f"What you must change ({cells})",))
+    items: list[Inline] = []
+    for change in changes[:LISTED]:
+        what = f"files of {_old(answer)}" if change.when == "read" else f"models saved with {_new(answer)}"
+        costs = f"costs {', '.join(change.costs)}" if change.costs else "costs nothing that is checked"
+        about = f". For {what}: {_some(change.formats)}; {_some(change.scenarios)}"
+        items.append((*with_code(change.todo), f" ({cells_in_words(len(change.cells))}); {costs}{about}"))
+    if len(changes) > LISTED:
+        items.append((f"and {len(changes) - LISTED} more",))
+    yield Bullets(items=tuple(items))
+
+
+def _unmeasured(answer: Answer) -> Iterable[Block]:
+    reasons = answer.unmeasured_reasons
+    if not reasons:
+        return
+    yield Heading(level=2, text=("What was not measured",), alarm=True)
+    items: list[Inline] = [(f"{cells_in_words(count)}: {reason}",) for reason, count in reasons[:LISTED]]
+    yield Bullets(items=tuple(items))
+
+
+def _rollback(answer: Answer) -> Iterable[Block]:
+    back = answer.rollback
+    yield Heading(level=2, text=(f"May you roll back? {back.verdict.value}",))
+    yield Paragraph(text=(f"Files written by {_new(answer)}, read by {_old(answer)}: {shown(back.sentence, 300)}.",))
+    items: list[Inline] = [
+        (f"{rank}. ", *with_code(cause.title), f" ({cells_in_words(len(cause.cells))}; {_some(cause.formats)})")
+        for rank, cause in enumerate(answer.rollback_causes[:3], start=1)
+    ]
+    if len(answer.rollback_causes) > 3:
+        items.append((f"and {len(answer.rollback_causes) - 3} more causes",))
+    if items:
+        yield Bullets(items=tuple(items))
+
+
+def _alternative(found: Alternative | None) -> Iterable[Block]:
+    if found is None:
+        return
+    if found.version:
+        title = f"The newest version that is SAFE: {found.version}"
+    elif found.untried:
+        title = "No version that is SAFE was found among those tried"
+    else:
+        title = "No version between the two is SAFE" if found.tried else "No version lies between the two"
+    yield Heading(level=2, text=(title,))
+    items: list[Inline] = [(f"{each.version}: {_of(each)}. {shown(each.sentence, 300)}",) for each in found.tried]
+    if found.untried:
+        items.append((f"not tried: {', '.join(found.untried)}",))
+    if found.note:
+        items.append((found.note,))
+    if items:
+        yield Bullets(items=tuple(items))
+
+
+def _of(tried: Tried) -> str:
+    """The verdict; of a release that was tried in part, what is certain of it."""
+    if tried.is_complete or tried.verdict is Verdict.UNSAFE:
+        return tried.verdict.value
+    return f"{tried.verdict.value}, or worse (only the scenarios that failed above were tried)"
+
+
+def _warnings(answer: Answer) -> Iterable[Block]:
+    if not answer.warnings:
+        return
+    count = len(answer.warnings)
+    yield Heading(level=2, text=(f"{count} new {'warning' if count == 1 else 'warnings'}",))
+    items: list[Inline] = [
+        (
+            f"when {'saving' if entry.side == 'save' else 'loading'}: ",
+            Code(shown(entry.text, 160)),
+            f" ({entry.category})",
+        )
+        for entry in answer.warnings[:LISTED]
+    ]
+    if count > LISTED:
+        items.append((f"and {count - LISTED} more",))
+    yield Bullets(items=tuple(items))
+
+
+def _numerics(answer: Answer) -> Iterable[Block]:
+    if not answer.read_cells:
+        return
+    yield Heading(level=2, text=("How far outputs move",))
+    if not answer.drifts:
+        yield Paragraph(text=(f"Not at all: bit for bit the same in {cells_in_words(answer.read_cells)}.",))
+        return
+    import pandas as pd
+
+    rows = {
+        shown(drift.scenario, 30): [
+            number(drift.max_abs),
+            "–" if drift.max_ulp is None else number(drift.max_ulp),
+            str(drift.argmax_flips or "–"),
+            "within" if drift.within else "BEYOND",
+            "kernels" if drift.by_kernels else "the file" if not drift.within else "–",
+        ]
+        for drift in answer.drifts[:LISTED]
+    }
+    columns = ["max abs", "max ULP", "flips", "tolerance", "by"]
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype="object")
+    yield Table(corner="scenario", wide=frame, narrow=frame)
+    rest = f"; {len(answer.drifts) - LISTED} more scenarios move less" if len(answer.drifts) > LISTED else ""
+    yield Paragraph(
+        text=(
+            f"Of files of {_old(answer)} that {_new(answer)} loads; flips are rows whose largest "
+            f"output is another one{rest}.",
+        )
+    )
+
+
+def _already(upgrade: Upgrade) -> Iterable[Block]:
+    if not upgrade.already:
+        return
+    keys = dict.fromkeys(f"{record.scenario}/{record.format}" for record in upgrade.already)
+    yield Heading(level=2, text=(f"What failed in {shown(upgrade.before, 60)} already",))
+    yield Paragraph(text=(f"No reason against the upgrade: {_some(list(keys), 8)}.",))
+
+
+def _flaky(answer: Answer) -> Iterable[Block]:
+    if answer.flaky:
+        yield Paragraph(text=(f"Two tries disagreed (flaky): {_some(answer.flaky, 5)}.",))
+
+
+def _ending(answer: Answer) -> Iterable[Block]:
+    trouble: Sequence[CellRecord] = (*answer.upgrade.breaks, *answer.upgrade.changes)
+    if trouble and answer.folders:
+        yield Paragraph(text=("For the evidence of one cell:",))
+        folder = next((each for each in answer.folders if each), "latest")
+        yield Command(text=f"tfmatrix explain {shown(trouble[0].cell)} --run {folder}")
+
+
+# JSON
+
+
+def to_json(answer: Answer) -> str:
+    """The whole answer; see docs/upgrade.md."""
+    return strict_json(document(answer), indent=1) + "\n"
+
+
+def document(answer: Answer) -> dict[str, Any]:
+    """The answer as JSON types."""
+    found = answer.alternative
+    return {
+        "schema": ANSWER_SCHEMA,
+        "verdict": answer.upgrade.verdict.value,
+        "exit_code": int(answer.exit_code),
+        "unchanged": False,
+        "sentence": answer.upgrade.sentence,
+        "from": _side(answer, answer.before),
+        "to": _side(answer, answer.after),
+        "tested_with": answer.origin,
+        "upgrade": _judged(answer.upgrade, answer.causes),
+        "changes": [
+            {
+                "name": change.name,
+                "todo": change.todo,
+                "when": change.when,
+                "costs": list(change.costs),
+                "scenarios": list(change.scenarios),
+                "formats": list(change.formats),
+                "cells": list(change.cells),
+            }
+            for change in answer.changes
+        ],
+        "rollback": _judged(answer.rollback, answer.rollback_causes),
+        "alternative": found
+        and {
+            "version": found.version,
+            "tried": [
+                {
+                    "version": each.version,
+                    "verdict": each.verdict.value,
+                    "sentence": each.sentence,
+                    "complete": each.is_complete,
+                }
+                for each in found.tried
+            ],
+            "not_tried": list(found.untried),
+            "note": found.note,
+        },
+        "new_warnings": [entry.to_json() for entry in answer.warnings],
+        "numerics": [
+            {
+                "scenario": drift.scenario,
+                "formats": list(drift.formats),
+                "max_abs": drift.max_abs,
+                "max_ulp": drift.max_ulp,
+                "argmax_flips": drift.argmax_flips,
+                "within_tolerance": drift.within,
+                "by_kernels": drift.by_kernels,
+            }
+            for drift in answer.drifts
+        ],
+        "flaky": list(answer.flaky),
+        "notes": list(answer.notes),
+        "runs": list(answer.folders),
+    }
+
+
+def _side(answer: Answer, side: Side) -> dict[str, Any]:
+    return {
+        "id": side.environment.id,
+        "source": side.source,
+        "file": str(side.file) if side.file else None,
+        "pins": [
+            {"package": pin.package, "version": pin.version, "specifier": pin.specifier, "line": pin.line}
+            for pin in side.pins
+        ],
+        "packages": answer.versions(side),
+    }
+
+
+def _judged(upgrade: Upgrade, causes: Sequence[Cause]) -> dict[str, Any]:
+    return {
+        "verdict": upgrade.verdict.value,
+        "sentence": upgrade.sentence,
+        "tested": upgrade.tested,
+        "breaks": _ids(upgrade.breaks),
+        "changes": _ids(upgrade.changes),
+        "gone": _ids(upgrade.gone),
+        "failed_before": _ids(upgrade.already),
+        "not_measured": [*_ids(upgrade.unmeasured), *upgrade.missing],
+        "causes": [cause.to_json() for cause in causes],
+    }
+
+
+def _ids(records: Iterable[CellRecord]) -> list[str]:
+    return [record.cell for record in records]
+
+
+def unchanged_document(before: Side, after: Side) -> str:
+    """The JSON answer where both sides are one environment: nothing was measured, and nothing changes."""
+    data: Mapping[str, Any] = {
+        "schema": ANSWER_SCHEMA,
+        "verdict": None,
+        "exit_code": 0,
+        "unchanged": True,
+        "sentence": unchanged_sentence(before, after),
+        "from": {"id": before.environment.id, "source": before.source},
+        "to": {"id": after.environment.id, "source": after.source},
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
+def unchanged_sentence(before: Side, after: Side) -> str:
+    """What is said where both sides are one environment."""
+    return f"nothing to check: {before.source} and {after.source} pin the same ({before.environment.id})"

@@ -1,0 +1,57 @@
+"""The versions of TensorFlow and Keras that decide what an environment saves and loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-intel", "tensorflow-macos")
+KERAS = ("keras", "keras-nightly")
+LEGACY_KERAS = ("tf-keras", "tf-keras-nightly")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Versions:
+    """The versions that decide what an environment saves and loads; empty where they are not known.
+
+    `keras` is the version of what `tf.keras` is there: tf-keras under TF_USE_LEGACY_KERAS.
+    """
+
+    tensorflow: str
+    keras: str
+
+
+def versions_of(described: Mapping[str, Any]) -> Versions:
+    """The versions in an environment's entry of run.json: its packages, else its own `tensorflow` and `keras`.
+
+    With both Keras installed the environment's variables (`env`) decide; where they are not recorded, neither is known.
+    """
+    packages = packages_of(described)
+    keras = _first(packages, KERAS) or str(described.get("keras") or "")
+    legacy = _first(packages, LEGACY_KERAS)
+    if legacy:
+        variables = described.get("env")
+        is_used = str((variables or {}).get("TF_USE_LEGACY_KERAS", "")).strip().lower() in ("1", "true")
+        keras = "" if variables is None else legacy if is_used else keras
+    return Versions(tensorflow=_first(packages, TENSORFLOW) or str(described.get("tensorflow") or ""), keras=keras)
+
+
+def packages_of(described: Mapping[str, Any]) -> dict[str, str]:
+    """The packages of an environment's entry in run.json: version by normalised name."""
+    listed = described.get("packages") or {}
+    return {str(name).lower().replace("_", "-"): str(number) for name, number in listed.items()}
+
+
+def version(text: str) -> Version | None:
+    """A version, or None where the text is none ("nightly")."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _first(packages: Mapping[str, str], names: Sequence[str]) -> str:
+    return next((packages[name] for name in names if name in packages), "")

@@ -1,0 +1,201 @@
+"""What the commands do: puts project, executor, store and progress together. The command line only parses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ExitCode, UsageError
+from tfmatrix.core.selection import Selector
+from tfmatrix.core.version import __version__
+from tfmatrix.engine.phase import Phase
+from tfmatrix.engine.progress import make_progress
+from tfmatrix.engine.shards import Shard, group_name, parse_shard, shard_plan
+from tfmatrix.executors.choose import open_executor
+from tfmatrix.project.config import Defaults, KnownFailure, expired
+from tfmatrix.project.network import with_network
+from tfmatrix.project.project import Project
+
+if TYPE_CHECKING:
+    from tfmatrix.engine.plan import Plan
+    from tfmatrix.engine.request import Adopted, RunRequest
+    from tfmatrix.executors.base import Executor
+    from tfmatrix.store.runs import Run
+
+BYTES_PER_SLOT = 3 * 2**30
+"""Memory that a busy slot may need: two workers with TensorFlow imported, and what its job takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the command line may say of a run beside the selection; None leaves it to matrix.yaml."""
+
+    phase: Phase = Phase.ALL
+    executor: str | None = None
+    jobs: int | None = None
+    offline: bool = False
+    isolated: bool = False
+    remedies: bool = True
+    strict: bool = False
+    quiet: bool = False
+    results: Path | None = None
+    shard: str | None = None
+    shard_group: str | None = None
+    adopted: Mapping[str, Adopted] = field(default_factory=dict)
+
+
+def plan_project(project: Project, set_name: str | None, selector: Selector) -> Plan:
+    """The plan of a set and a selector, decided as far as the locks tell versions."""
+    from tfmatrix.engine.plan import make_plan
+    from tfmatrix.envs.lock import read_lock
+    from tfmatrix.worker.formats import FORMATS
+
+    selection = project.config.selection(set_name)
+    versions = {}
+    for environment in selection.environments:
+        lock = None if environment.image else read_lock(project.locks, environment)
+        if lock is not None:
+            versions[environment.id] = lock.packages
+    return make_plan(selection, project.scenarios, selector, formats=FORMATS, versions=versions)
+
+
+def run_project(
+    project: Project,
+    *,
+    set_name: str | None = None,
+    selector: Selector | None = None,
+    options: RunOptions | None = None,
+) -> tuple[Run, ExitCode]:
+    """Plans, runs, and returns the finished run with its exit code."""
+    from tfmatrix.engine.course import execute, exit_code
+    from tfmatrix.engine.request import RunRequest
+    from tfmatrix.store.runs import new_run_id
+
+    options = options or RunOptions()
+    plan = plan_project(project, set_name, selector or Selector())
+    defaults = with_network(project.config.defaults, offline=options.offline)
+    today = datetime.now(UTC)
+    versions = [environment.tensorflow for environment in project.config.environments]
+    ended = expired(project.known_failures, today.date(), versions)
+    run_id = new_run_id(today)
+    legacy = legacy_readers(plan.environments) if options.remedies else {}
+    whole, shard = plan, _shard(plan, options, today)
+    if shard is not None:
+        plan = shard_plan(whole, shard, helpers={reader: each.id for reader, each in legacy.items()})
+    with make_progress(quiet=options.quiet) as progress:
+        for missed in plan.unmatched:
+            progress.warning(str(missed))
+        for entry in ended:
+            progress.warning(
+                f"{project.root / 'known_failures.yaml'}:{entry.line}: ended with {entry.until}: {entry.reason}"
+            )
+        executor, reason = open_executor(
+            project, plan.environments, defaults, asked=options.executor, say=progress.message, run=run_id
+        )
+        request = RunRequest(
+            run_id=run_id,
+            plan=plan,
+            scenario_folder=project.scenario_folder,
+            results=options.results or project.results,
+            store=options.results / "store" if options.results else project.store,
+            defaults=defaults,
+            known_failures=[entry for entry in project.known_failures if entry not in ended],
+            legacy_readers=legacy,
+            set_name=set_name,
+            executor_reason=reason,
+            phase=options.phase,
+            slots=options.jobs or slots(defaults),
+            isolated=options.isolated,
+            remedies=options.remedies,
+            shard=shard,
+            whole=whole if shard is not None else None,
+            adopted=options.adopted,
+        )
+        progress.print_preamble(_preamble(project, request, executor, reason))
+        # The table wants pandas, whose import takes as long as all else of a run that finds everything in the store.
+        threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
+        finished = execute(request, executor, progress)
+        code = exit_code(finished)
+        # An entry that no cell of a shard needs may be needed by another's.
+        stale = [*ended, *(stale_entries(finished, project.known_failures) if shard is None else ())]
+        if options.strict and stale:
+            lines = ", ".join(str(entry.line) for entry in stale)
+            progress.warning(
+                f"{project.root / 'known_failures.yaml'}: ended, unmatched or fixed entries: lines {lines}"
+            )
+            code = code or ExitCode.INCOMPATIBLE
+    return finished, code
+
+
+def _shard(plan: Plan, options: RunOptions, now: datetime) -> Shard | None:
+    """Which part of the plan this machine makes; None for all of it."""
+    if options.shard is None:
+        if options.shard_group is not None:
+            raise UsageError("--shard-group without --shard", fix="say which part: --shard 1/4")
+        return None
+    number, of = parse_shard(options.shard)
+    group = group_name(plan, of, given=options.shard_group, environ=os.environ, now=now)
+    return Shard(group=group, number=number, of=of)
+
+
+def stale_entries(run: Run, entries: Sequence[KnownFailure]) -> list[KnownFailure]:
+    """Entries that no failing cell of the run needs, of those that cover any cell of it."""
+    stale = []
+    for entry in entries:
+        covered = [record for record in run.records if entry.covers(record.id)]
+        if covered and not any(entry.matches(record.id, record.status) for record in covered):
+            stale.append(entry)
+    return stale
+
+
+def legacy_readers(environments: Sequence[Environment]) -> dict[str, Environment]:
+    """For each environment with Keras 3, the one of the same run with its TensorFlow and tf-keras switched on.
+
+    None is added for the sake of remedies: tf-keras takes ten seconds and more for the first training step of every
+    process (measured with 2.16: AutoGraph converts its code).
+    """
+    legacy = {
+        environment.tensorflow: environment
+        for environment in environments
+        if environment.env.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+    }
+    return {
+        reader.id: legacy[reader.tensorflow]
+        for reader in environments
+        if reader.tensorflow in legacy and "TF_USE_LEGACY_KERAS" not in reader.env
+    }
+
+
+def slots(defaults: Defaults) -> int:
+    """Jobs at once: as matrix.yaml says, or as many as there are CPUs and memory for."""
+    if isinstance(defaults.jobs, int):
+        return defaults.jobs
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(cpus, memory // BYTES_PER_SLOT))
+
+
+def _preamble(project: Project, request: RunRequest, executor: Executor, reason: str) -> list[str]:
+    """The resolved options and where the caches lie: the log of a nightly job explains itself."""
+    from tfmatrix.envs.provision import default_cache_root
+
+    counts = request.plan.counts()
+    chosen = f"set {request.set_name}" if request.set_name else "everything"
+    if (shard := request.shard) is not None:
+        chosen += f", shard {shard.number} of {shard.of} of {shard.group}"
+    return [
+        f"tfmatrix {__version__} in {project.root}",
+        f"selection    {chosen}: {counts['environments']} environments, {counts['scenarios']} scenarios, "
+        f"{counts['formats']} formats, {counts['saves']} saves, {counts['cells']} cells",
+        f"executor     {executor.name}: {reason}",
+        f"jobs         {request.slots} at once",
+        f"cache        {default_cache_root()}",
+        f"results      {project.results}",
+    ]

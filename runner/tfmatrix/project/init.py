@@ -1,0 +1,329 @@
+"""`tfmatrix init`: a project that can be planned and run as it is, made of what the folder already pins.
+
+Everything is made in memory and checked first. Nothing that exists is written over, and nothing is left half done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
+from tfmatrix.core.version_selectors import LATEST, NIGHTLY
+from tfmatrix.envs.pins import Pin, find_pins, read_pins
+from tfmatrix.envs.releases import Index, releases, resolve_selector
+from tfmatrix.project.config.model import default_python
+from tfmatrix.project.new_scenario import ScenarioKind, scenario_text
+from tfmatrix.project.project import Project
+from tfmatrix.project.scenario import read_scenarios
+from tfmatrix.worker.formats import FORMATS
+
+KNOWN_RELEASES: Final = (
+    "2.0.4", "2.1.4", "2.2.3", "2.3.4", "2.4.4", "2.5.3", "2.6.5", "2.7.4", "2.8.4", "2.9.3", "2.10.1", "2.11.1",
+    "2.12.1", "2.13.1", "2.14.1", "2.15.1", "2.16.2", "2.17.1", "2.18.1", "2.19.1", "2.20.0", "2.21.0",
+)  # fmt: skip
+"""The newest patch of every minor when this tfmatrix was made: what is chosen from where no index answers."""
+
+DEFAULT_FROM: Final = "2.15.1"
+"""Where a folder pins nothing: the last TensorFlow with Keras 2, from which an upgrade changes most."""
+
+DEFAULT_ACTION: Final = "OWNER/tfmatrix@v1"
+SAMPLE: Final = "example"
+INDEX_SECONDS: Final = 10.0
+
+_CHECKOUT: Final = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
+_IGNORED: Final = "results/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    """What was written, and what the user should know of it."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+    next_commands: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """The two versions, the Keras that the project pins beside the first, and where they come from."""
+
+    before: str
+    after: str
+    keras: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def initialise(root: Path, index: Index, *, before: str = "", after: str = "", action: str = DEFAULT_ACTION) -> Created:
+    """Makes `root` a project: matrix.yaml, a scenario, a workflow for pull requests, and lines of .gitignore.
+
+    `before` and `after` are version selectors; without them the version that the folder pins, and the newest there is.
+    Raises UsageError where a file is there already, ConfigError for a pin file or scenario that cannot be read. Then
+    nothing was written.
+    """
+    repository = _repository(root)
+    scenarios = root / "scenarios"
+    files = {
+        root / "matrix.yaml": "",
+        scenarios / f"{SAMPLE}.py": scenario_text(SAMPLE, ScenarioKind.FUNCTIONAL),
+        repository / ".github" / "workflows" / "tfmatrix.yml": _workflow(action, root.relative_to(repository)),
+    }
+    _refuse_to_overwrite(root, list(files))
+    if scenarios.is_dir() and any(scenarios.glob("[!_.]*.py")):
+        # A folder of this name that is not ours would make every later command fail.
+        read_scenarios(scenarios, formats=FORMATS)
+    choice = _choose(root, index, before, after)
+    files[root / "matrix.yaml"] = _matrix(choice, index)
+    _check(root, files)
+    ignore = root / ".gitignore"
+    wanted = _ignored(ignore)
+    _write_all(files, ignore, wanted)
+    notes = list(choice.notes)
+    if action == DEFAULT_ACTION:
+        notes.append(f"in the workflow, replace OWNER of {action} by the account that your tfmatrix comes from")
+    return Created(
+        files=(*files, *([ignore] if wanted else [])),
+        notes=tuple(notes),
+        next_commands=(
+            "tfmatrix doctor      # what is missing on this machine",
+            "tfmatrix plan        # what a run would do",
+            "tfmatrix run         # locks and downloads both versions once, then measures",
+            "tfmatrix new-scenario NAME   # a model of your own; then remove scenarios/example.py",
+        ),
+    )
+
+
+def _repository(root: Path) -> Path:
+    """The root of the git repository that `root` lies in, where GitHub looks for workflows; else `root`."""
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+
+
+def _refuse_to_overwrite(root: Path, files: Sequence[Path]) -> None:
+    if not root.is_dir():
+        raise UsageError(f"{root} is no folder", fix="make it first, or name another one with -C")
+    existing = [str(path) for path in files if path.exists() or path.is_symlink()]
+    if existing:
+        raise UsageError(
+            f"there already: {', '.join(existing)}",
+            expected="a folder without them: init writes nothing over, and has written nothing now",
+            fix="remove or rename them; a project that is one already goes on with `tfmatrix plan`",
+        )
+
+
+def _choose(root: Path, index: Index, before: str, after: str) -> _Choice:
+    """The versions to compare."""
+    notes: list[str] = []
+    known = _Known(index=index)
+    keras = ""
+    if before:
+        old = known.resolve(before)
+    elif (pin := _best_pin(find_pins(root))) is not None:
+        old = _pinned(pin, known)
+        keras = _pinned_keras(pin) if old != NIGHTLY and Version(old) >= Version("2.16") else ""
+        notes.append(f"from: {old}{f' with Keras {keras}' if keras else ''}, as {pin.place} pins it")
+    else:
+        old = DEFAULT_FROM
+        notes.append(f"from: {old}, because no file here pins TensorFlow; change it in matrix.yaml")
+    new = known.resolve(after or LATEST)
+    if old == new and not (before and after):
+        # Pinned to the newest already: then the question is whether models of the release before still load.
+        old, keras = known.before(new), ""
+        notes.append(f"{new} is pinned and is the newest: compared with the release before it, {old}")
+    if old == new:
+        raise UsageError(f"--from and --to are both {old}", expected="two versions", fix="leave one of them out")
+    if known.failure:
+        notes.append(f"to: {new}, the newest that this tfmatrix knows: {known.failure}")
+    elif not after:
+        notes.append(f"to: {new}, the newest release")
+    return _Choice(before=old, after=new, keras=keras, notes=tuple(notes))
+
+
+class _Known:
+    """The releases: of the index, or of our own table once it does not answer; `failure` then says why."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = replace(index, timeout=min(index.timeout, INDEX_SECONDS))
+        self.failure = ""
+
+    def resolve(self, selector: str) -> str:
+        """The newest release that a selector chooses."""
+        if not self.failure:
+            try:
+                chosen = resolve_selector(selector, self._index)
+            except InfrastructureError as error:
+                self.failure = error.what.splitlines()[0]
+            else:
+                if not chosen:
+                    raise UsageError(f"{selector} chooses no version now", fix="name a version")
+                return chosen[-1]
+        return self._from_table(selector)
+
+    def _from_table(self, selector: str) -> str:
+        if selector == LATEST:
+            return KNOWN_RELEASES[-1]
+        if selector == NIGHTLY:
+            return NIGHTLY
+        with contextlib.suppress(InvalidVersion):
+            version = Version(selector)
+            if len(version.release) > 2:
+                return selector
+        fitting = [each for each in KNOWN_RELEASES if each.startswith(f"{selector}.")]
+        with contextlib.suppress(ValueError):
+            fitting = fitting or list(SpecifierSet(selector).filter(KNOWN_RELEASES))
+        if not fitting:
+            raise UsageError(
+                f'"{selector}" chooses none of the releases that this tfmatrix knows',
+                expected=f"one of {', '.join(KNOWN_RELEASES)}; others need the package index",
+                fix="name an exact version",
+            )
+        return fitting[-1]
+
+    def before(self, version: str) -> str:
+        """The newest patch of the minor before a version."""
+        if version == NIGHTLY:
+            return self.resolve(LATEST)
+        minor = Version(version).release[:2]
+        older = [each for each in self._all() if Version(each).release[:2] < minor]
+        return older[-1]
+
+    def _all(self) -> list[str]:
+        if not self.failure:
+            with contextlib.suppress(InfrastructureError):
+                return [each.version for each in releases("tensorflow", self._index) if each.is_choosable]
+        return list(KNOWN_RELEASES)
+
+
+def _best_pin(pins: Sequence[Pin]) -> Pin | None:
+    """The pin that says most: an exact one of the best source, else a range."""
+    asked = [pin for pin in pins if not pin.is_constraint] or list(pins)
+    return next((pin for pin in asked if pin.version), asked[0] if asked else None)
+
+
+def _pinned(pin: Pin, known: _Known) -> str:
+    """The TensorFlow that a pin means."""
+    if pin.package.startswith("tf-nightly"):
+        return NIGHTLY
+    version = pin.version or known.resolve(pin.specifier or LATEST)
+    if Version(version) < Version("2.0"):
+        raise UsageError(
+            f"{pin.place} pins TensorFlow {version}, which tfmatrix cannot run",
+            expected="TensorFlow 2.0 or newer",
+            fix="give the version to start from: tfmatrix init --from 2.0.4",
+        )
+    return version
+
+
+def _pinned_keras(pin: Pin) -> str:
+    """The exact Keras that the same file pins: from TensorFlow 2.16 on it decides more than TensorFlow."""
+    return next((each.version for each in read_pins(pin.file).pins if each.package == "keras" and not each.group), "")
+
+
+def _matrix(choice: _Choice, index: Index) -> str:
+    """matrix.yaml. Two environments: what there is, and what one would like to have."""
+    first = f'tensorflow: "{choice.before}", python: "{_python(choice.before, index)}"'
+    if choice.keras:
+        first += f', keras: "{choice.keras}", as_of: today'
+    second = f'tensorflow: "{choice.after}", python: "{_python(choice.after, index)}"'
+    return f"""\
+# The matrix: every environment saves every scenario's model, and every environment loads it. `tfmatrix plan` shows what
+# follows from this file. Versions stand in quotes: YAML reads 2.10 as the number 2.1.
+schema: 1
+environments:
+  - {{{first}}}
+  - {{{second}}}
+"""
+
+
+def _python(version: str, index: Index) -> str:
+    """The Python to run a version with; where its default has no wheel, the newest that has one."""
+    chosen = default_python(version)
+    if version == NIGHTLY or version in KNOWN_RELEASES:
+        return chosen
+    with contextlib.suppress(InfrastructureError, UsageError):
+        quick = replace(index, timeout=min(index.timeout, INDEX_SECONDS))
+        found = next(
+            (each for each in releases("tensorflow", quick, prereleases=True) if each.version == version), None
+        )
+        if found is not None and found.pythons and chosen not in found.pythons and "any" not in found.pythons:
+            return found.pythons[-1]
+    return chosen
+
+
+def _workflow(action: str, project: Path) -> str:
+    """The workflow: on a pull request that changes a pin or a scenario, may TensorFlow be bumped?"""
+    inside = "" if project == Path() else f"\n        with: {{project: {project.as_posix()}}}"
+    return f"""\
+name: tfmatrix
+on: pull_request
+permissions: {{contents: read}}
+jobs:
+  upgrade:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: {_CHECKOUT}
+        with: {{fetch-depth: 0, persist-credentials: false}}
+      - uses: {action}{inside}
+"""
+
+
+def _check(root: Path, files: dict[Path, str]) -> None:
+    """Whether what is about to be written can be planned: tried in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="tfmatrix-init-") as folder:
+        trial = Path(folder)
+        if (root / "scenarios").is_dir():
+            shutil.copytree(root / "scenarios", trial / "scenarios")
+        for path, text in files.items():
+            if path.is_relative_to(root):
+                target = trial / path.relative_to(root)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8")
+        project = Project(root=trial)
+        assert project.scenarios
+        assert project.config.environments
+
+
+def _ignored(path: Path) -> str:
+    """The text that .gitignore lacks; nothing where it ignores the results already."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {error}", file=path) from error
+    if {line.strip().strip("/") for line in text.splitlines()} & {"results", "results/*"}:
+        return ""
+    return ("" if not text or text.endswith("\n") else "\n") + f"{_IGNORED}\n"
+
+
+def _write_all(files: dict[Path, str], ignore: Path, more: str) -> None:
+    """Writes everything, or takes back what was written."""
+    undo: list[Callable[[], object]] = []
+    try:
+        for path, text in files.items():
+            for folder in reversed([each for each in path.parents if not each.exists()]):
+                folder.mkdir()
+                undo.append(folder.rmdir)
+            with path.open("x", encoding="utf-8", newline="\n") as stream:
+                undo.append(path.unlink)
+                stream.write(text)
+        if more:
+            # Last, and one line: the file is the user's own.
+            with ignore.open("a", encoding="utf-8", newline="\n") as stream:
+                stream.write(more)
+    except OSError as error:
+        for step in reversed(undo):
+            with contextlib.suppress(OSError):
+                step()
+        raise UsageError(
+            f"{error.filename or files} cannot be written: {error.strerror}",
+            expected="a folder that may be written; what was written before has been removed again",
+            fix="mend what it names, or choose another folder with -C",
+        ) from error

@@ -1,0 +1,109 @@
+"""A project folder: where its files lie, and what they say."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.scenario import Scenario
+from tfmatrix.envs.lock import lock_path, read_lock
+from tfmatrix.project.config import (
+    Defaults,
+    KnownFailure,
+    MatrixConfig,
+    load_config,
+    load_known_failures,
+    read_defaults,
+)
+from tfmatrix.project.scenario import read_scenarios
+from tfmatrix.worker.formats import FORMATS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A folder with matrix.yaml. Everything is read on first use; the errors name file and line.
+
+    With `environments` given (see `with_environments`) they take the place of those of matrix.yaml, which then need not
+    exist; its defaults still count.
+    """
+
+    root: Path
+    environments: tuple[Environment, ...] = ()
+    scenarios_from: Path | None = None
+
+    @property
+    def matrix_file(self) -> Path:
+        """The configuration."""
+        return self.root / "matrix.yaml"
+
+    @cached_property
+    def config(self) -> MatrixConfig:
+        """matrix.yaml, checked."""
+        if not self.environments:
+            return self._written_config
+        # Read alone: what matrix.yaml selects need not fit another folder of scenarios.
+        defaults = read_defaults(self.matrix_file) if self.matrix_file.exists() else Defaults()
+        return MatrixConfig(path=self.matrix_file, environments=self.environments, defaults=defaults)
+
+    @cached_property
+    def _written_config(self) -> MatrixConfig:
+        return load_config(self.matrix_file, scenarios=self.scenarios, formats=FORMATS)
+
+    @cached_property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """The scenario files, read without importing them."""
+        return read_scenarios(self.scenario_folder, formats=FORMATS)
+
+    @cached_property
+    def known_failures(self) -> tuple[KnownFailure, ...]:
+        """The incompatibilities that somebody has looked at."""
+        return load_known_failures(self.root / "known_failures.yaml")
+
+    @property
+    def scenario_folder(self) -> Path:
+        """One file per scenario."""
+        return self.scenarios_from or self.root / "scenarios"
+
+    @property
+    def locks(self) -> Path:
+        """One lock per environment; committed, but for those of environments outside matrix.yaml."""
+        return self.results / "locks" if self.environments else self.root / "locks"
+
+    @property
+    def results(self) -> Path:
+        """Runs. Those of environments outside matrix.yaml lie apart: they are no part of the matrix's history."""
+        return self.root / "results" / "adhoc" if self.environments else self.root / "results"
+
+    @property
+    def store(self) -> Path:
+        """Everything measured, whatever run it was for."""
+        return self.root / "results" / "store"
+
+    def with_environments(self, environments: Sequence[Environment], *, scenarios: Path | None = None) -> Project:
+        """The project with other environments (and perhaps another folder of scenarios), all pairs of them.
+
+        A lock of the project that fits an environment is used; a missing one is made beside the runs, not committed.
+        """
+        other = replace(self, environments=tuple(environments), scenarios_from=scenarios or self.scenarios_from)
+        other.locks.mkdir(parents=True, exist_ok=True)
+        for environment in environments:
+            target = lock_path(other.locks, environment.id)
+            source = lock_path(self.locks, environment.id)
+            if source.exists() and source != target and _fits(self.locks, environment):
+                shutil.copyfile(source, target)
+            elif target.exists() and not _fits(other.locks, environment):
+                # Of an earlier command, under the same id for other packages.
+                target.unlink()
+        return other
+
+
+def _fits(locks: Path, environment: Environment) -> bool:
+    try:
+        return read_lock(locks, environment) is not None
+    except ConfigError:
+        return False

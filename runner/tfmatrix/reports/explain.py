@@ -1,0 +1,239 @@
+"""`tfmatrix explain`: everything a run knows about one cell, one cause, one warning, or a selection of cells."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar, assert_never
+
+from tfmatrix.analysis.causes import Cause, causes_of, find_causes
+from tfmatrix.analysis.text import one_line
+from tfmatrix.analysis.warnings import WarningEntry, catalogue
+from tfmatrix.core.errors import NothingSelectedError, UsageError
+from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet, did_you_mean_glob
+from tfmatrix.core.hints import did_you_mean
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import WORST_FIRST
+from tfmatrix.reports.cell_page import CellPage, cells_word, links
+from tfmatrix.reports.pages import Block, Commands, Heading, Items, Paragraph, Verbatim, to_page, to_text
+from tfmatrix.store.runs import Run, strict_json
+
+EXPLAIN_SCHEMA = 1
+"""Version of the JSON form."""
+
+_T = TypeVar("_T")
+
+_MAX_CELLS = 40
+
+
+class ExplainFormat(StrEnum):
+    """How an explanation is written."""
+
+    TEXT = "text"
+    MD = "md"
+    JSON = "json"
+
+
+def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.TEXT, traceback: bool = False) -> str:
+    """What `target` is about: a cell id, the id of a cause (`C-…`) or a warning (`W-…`), or a glob on cell ids.
+
+    With `traceback` the whole of it, else its last lines. Ends with a newline. Raises UsageError for an id that is
+    none, NothingSelectedError for a glob that matches no cell of the run.
+    """
+    causes = find_causes(run)
+    if target[:2].upper() == "C-":
+        cause = _named(target, {each.id: each for each in causes}, "cause", run)
+        return _written(fmt, _cause_blocks(cause), lambda: {"kind": "cause", "cause": cause.to_json()})
+    if target[:2].upper() == "W-":
+        entry = _named(target, {each.id: each for each in catalogue(run).entries}, "warning", run)
+        return _written(fmt, _warning_blocks(entry), lambda: {"kind": "warning", "warning": entry.to_json()})
+    records = _selected(run, target)
+    if len(records) == 1:
+        page = CellPage(run, records[0], causes_of(causes, records[0].cell), whole_traceback=traceback)
+        return _written(fmt, page.blocks(), page.to_json)
+    chosen = {record.cell for record in records}
+    concerned = [cause for cause in causes if chosen & set(cause.cells)]
+    return _written(
+        fmt,
+        _selection_blocks(run, target, records, concerned),
+        lambda: {
+            "kind": "cells",
+            "cells": [{"cell": record.cell, "status": record.status.value} for record in records],
+            "causes": [cause.to_json() for cause in concerned],
+        },
+    )
+
+
+def _written(fmt: ExplainFormat | str, blocks: Sequence[Block], data: Callable[[], dict[str, Any]]) -> str:
+    match ExplainFormat(fmt):
+        case ExplainFormat.TEXT:
+            return to_text(blocks)
+        case ExplainFormat.MD:
+            return to_page(blocks)
+        case ExplainFormat.JSON:
+            return strict_json({"schema": EXPLAIN_SCHEMA} | data(), indent=1) + "\n"
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _named(target: str, known: Mapping[str, _T], what: str, run: Run) -> _T:
+    """The cause or warning of that id, upper and lower case alike."""
+    by_folded = {name.casefold(): item for name, item in known.items()}
+    if target.casefold() in by_folded:
+        return by_folded[target.casefold()]
+    if not known:
+        raise UsageError(f'the run {run.id} has no {what}s, so there is no "{target}"', fix="name a cell instead")
+    hint = did_you_mean(target, known)
+    listed = ", ".join(list(known)[:5])
+    raise UsageError(
+        f'the run {run.id} has no {what} "{target}"',
+        expected=f"one of its {len(known)} {what}s: {listed}{', …' if len(known) > 5 else ''}",
+        fix=hint or f"ids of {what}s belong to their run: name the run with --run if it is another one",
+    )
+
+
+def _selected(run: Run, target: str) -> tuple[CellRecord, ...]:
+    """The cells of the run that an id or a glob names."""
+    exact = tuple(record for record in run.records if record.cell == target)
+    if exact:
+        return exact
+    try:
+        globs = GlobSet([target], segments=CELL_SEGMENTS)
+    except ValueError as error:
+        raise UsageError(
+            str(error), expected="a cell id (scenario/format/writer/reader), a glob on them, or the id of a cause"
+        ) from error
+    found = tuple(record for record in run.records if globs.matches(record.cell))
+    if found:
+        return found
+    names = [
+        sorted({getattr(record, part) for record in run.records}) for part in ("scenario", "format", "writer", "reader")
+    ]
+    raise NothingSelectedError(
+        f'"{target}" matches no cell of the run {run.id}',
+        expected="scenario/format/writer/reader, or a glob on it",
+        fix=did_you_mean_glob(target, names) or "`tfmatrix report` shows the cells of the run",
+    )
+
+
+# Causes, warnings, selections
+
+
+def _cause_blocks(cause: Cause) -> list[Block]:
+    blocks: list[Block] = [
+        Heading(level=1, text=f"{cause.id}: {cause.title}"),
+        Paragraph(text=f"{cause.status.value}, {len(cause.cells)} {cells_word(len(cause.cells))}: {_known(cause)}."),
+    ]
+    facts = [
+        f"Where: {cause.where}" + ("" if cause.readers else " (at saving: every reader of these saves is concerned)"),
+        f"First shown by: {cause.first_reader or cause.first_writer}" + ("" if cause.first_reader else " (writer)"),
+        f"Formats: {', '.join(cause.formats)}",
+        f"Scenarios: {', '.join(cause.scenarios)}",
+    ]
+    if cause.also_failed:
+        also = ", ".join(f"{name} ({count})" for name, count in sorted(cause.also_failed.items()))
+        facts.append(f"Checks that failed as a consequence: {also}")
+    if cause.promised:
+        facts.append(f"Promised by a version policy: {cause.promised} of the cells")
+    facts.append(f"Remedy: {_remedy(cause)}")
+    blocks.append(Items.of(one_line(fact, 1000) for fact in facts))
+    blocks += links(cause)
+    if cause.text:
+        blocks += [Heading(level=2, text="Said, in the example"), Verbatim(text=cause.text)]
+    shown = cause.cells[:_MAX_CELLS]
+    listed = [f"`{one_line(cell, 300)}`" for cell in shown]
+    if len(cause.cells) > _MAX_CELLS:
+        listed.append(f"and {len(cause.cells) - _MAX_CELLS} more")
+    example = shlex.quote(one_line(cause.example, 300))
+    return [
+        *blocks,
+        Heading(level=2, text="Cells"),
+        Items.of(listed),
+        Heading(level=2, text="To go on"),
+        Commands(
+            lines=(
+                (f"tfmatrix explain {example}", "the evidence of one cell"),
+                (f"tfmatrix reproduce {example}", "plain scripts that show the same"),
+            )
+        ),
+    ]
+
+
+def _known(cause: Cause) -> str:
+    if not cause.known:
+        return "not listed in known_failures.yaml"
+    said = "known" if cause.is_known else f"{cause.known} known, {len(cause.cells) - cause.known} not listed"
+    return f"{said} ({'; '.join(cause.reasons)})" if cause.reasons else said
+
+
+def _remedy(cause: Cause) -> str:
+    best = cause.remedy
+    if best is None:
+        return (
+            f"none of those tried for {cause.tried} {cells_word(cause.tried)} helps"
+            if cause.tried
+            else "none was tried"
+        )
+    said = f"`{best.name}` helps {best.cells} of {len(cause.cells)} {cells_word(len(cause.cells))}"
+    if best.complete < best.cells:
+        said += f", completely {best.complete}"
+    return f"{said}: {best.detail}" if best.detail else said
+
+
+def _warning_blocks(entry: WarningEntry) -> list[Block]:
+    does = "Saving" if entry.side == "save" else "Loading"
+    listed = [f"`{one_line(cell, 300)}`" for cell in entry.cells[:_MAX_CELLS]]
+    if len(entry.cells) > _MAX_CELLS:
+        listed.append(f"and {len(entry.cells) - _MAX_CELLS} more")
+    return [
+        Heading(level=1, text=f"{entry.id}: {entry.category}"),
+        Verbatim(text=entry.example),
+        Items.of(
+            [
+                f"{does} says it in phase {', '.join(entry.phases)}, by {entry.channel}",
+                f"Issued by {entry.issued} of {entry.of} {entry.side}s, {entry.times} times in all",
+                f"TensorFlow {entry.first_version} to {entry.last_version}: {', '.join(entry.environments)}",
+                f"Formats: {', '.join(entry.formats)}",
+                f"Scenarios: {', '.join(entry.scenarios)}",
+                f"Cells with it that failed or drifted: {entry.prediction}",
+            ]
+        ),
+        Heading(level=2, text="Cells"),
+        Items.of(listed),
+    ]
+
+
+def _selection_blocks(run: Run, target: str, records: Sequence[CellRecord], causes: Sequence[Cause]) -> list[Block]:
+    counts = Counter(record.status for record in records)
+    said = ", ".join(f"{status.value} {counts[status]}" for status in WORST_FIRST if counts[status])
+    blocks: list[Block] = [
+        Heading(level=1, text=f"{len(records)} cells of run {run.id}: {target}"),
+        Paragraph(text=f"{said}."),
+    ]
+    if not causes:
+        return [*blocks, Paragraph(text="None of them failed.")]
+    chosen = {record.cell for record in records}
+    items = []
+    for cause in causes:
+        here = sum(cell in chosen for cell in cause.cells)
+        share = f"{here} of its {len(cause.cells)} cells" if here < len(cause.cells) else f"{here} {cells_word(here)}"
+        items.append(
+            (
+                f"{cause.id}: {cause.title}",
+                (
+                    f"{cause.status.value}, {share}, {', '.join(cause.formats)}, {cause.where}"
+                    + (" (known)" if cause.is_known else ""),
+                    f"example: `{one_line(cause.example, 300)}`",
+                ),
+            )
+        )
+    example = causes[0]
+    return [
+        *blocks,
+        Heading(level=2, text="Causes"),
+        Items(items=tuple(items)),
+        Heading(level=2, text="To go on"),
+        Commands(lines=((f"tfmatrix explain {example.id}", "all about the first of them"),)),
+    ]

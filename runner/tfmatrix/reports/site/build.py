@@ -1,0 +1,175 @@
+"""`write_site`: a run, and the runs before it, as a folder of pages that opens from a disk and from any static host."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from tfmatrix.analysis.diff.changes import Changes, Past, compare, remembered
+from tfmatrix.analysis.upgrades import every_upgrade
+from tfmatrix.core.errors import UsageError
+from tfmatrix.reports.site.board import Board
+from tfmatrix.reports.site.data import MAX_FILE, evidence, index, script
+from tfmatrix.reports.site.files import every_file
+from tfmatrix.reports.site.health import Problem, problems
+from tfmatrix.reports.site.names import slugs
+from tfmatrix.reports.site.pages import Site
+from tfmatrix.store.runs import Run
+
+MARKER = ".tfmatrix-site"
+"""Its presence says that a folder is a site, and may be written anew."""
+
+MAX_PAST = 30
+"""Earlier runs that the history shows; those before are counted in no plot."""
+
+MAX_PAST_CELLS = 300_000
+"""Cells of earlier runs that the history remembers, newest runs first; the run before is always among them."""
+
+MAX_PAST_EVIDENCE = 20_000
+"""Cells of earlier runs, newest runs first, whose evidence is kept: the rest of them have a status and no page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What was written. `problems` are those of the newest run."""
+
+    folder: Path
+    files: int
+    problems: tuple[Problem, ...]
+
+
+def write_site(run: Run, output: Path, earlier: Iterable[Run] = (), *, also_wrong: Sequence[Problem] = ()) -> Built:
+    """Writes the site of a run; `earlier` are runs before it, newest first, read one by one. Same runs, same bytes.
+
+    `also_wrong` are problems that the run itself does not show. Raises UsageError where `output` holds anything that
+    is not a site.
+    """
+    _make_empty(output)
+    with _without_collector():
+        writer = _Writer(output)
+        runs = _write_past(writer, run, earlier)
+        board = Board.of(run)
+        runs.append(_write_run(writer, board, with_evidence=True))
+        found = (*also_wrong, *problems(board))
+        upgrades = every_upgrade(board.pairs, board.environments)
+        news = _news(runs)
+        dates = {each.id: each.finished or each.started for each in runs}
+        listed = [
+            {"run": each.id, "folder": folder_of(each.id), "started": each.started, "set": each.set_name}
+            for each in reversed(runs)
+        ]
+        writer.write("data/runs.js", script("runs", listed))
+        for name, content in Site(board, upgrades, found, runs, news, folder_of(run.id)).pages():
+            writer.write(name, content)
+        for name, content in every_file(board, upgrades, found, news, dates):
+            writer.write(name, content)
+        writer.copy_static()
+    return Built(folder=output, files=writer.files, problems=found)
+
+
+def folder_of(run_id: str) -> str:
+    """The name of a run in the site's data folder."""
+    return slugs([run_id])[run_id]
+
+
+def _write_past(writer: _Writer, run: Run, earlier: Iterable[Run]) -> list[Past]:
+    """The data of earlier runs, and what later pages say of them, oldest first."""
+    past: list[Past] = []
+    cells = 0
+    for each in earlier:
+        cells += len(each.records)
+        if past and (len(past) == MAX_PAST or cells > MAX_PAST_CELLS):
+            break
+        if each.id != run.id:
+            past.insert(0, _write_run(writer, Board.of(each), with_evidence=cells <= MAX_PAST_EVIDENCE))
+    return past
+
+
+def _write_run(writer: _Writer, board: Board, *, with_evidence: bool) -> Past:
+    folder = folder_of(board.run.id)
+    writer.write(f"data/{folder}/index.js", script(f"{folder}/index", index(board, evidence=with_evidence)))
+    if with_evidence:
+        for name, content in evidence(board, folder):
+            writer.write(f"data/{folder}/{name}", content)
+    return remembered(board.run, board.causes)
+
+
+def _news(runs: Sequence[Past]) -> list[Changes]:
+    """Each run against the last one before it that is comparable, newest first."""
+    news = []
+    for place, run in enumerate(runs):
+        before = next((each for each in reversed(runs[:place]) if _is_comparable(each, run)), None)
+        if before:
+            news.append(compare(before, run))
+    return list(reversed(news))
+
+
+def _is_comparable(before: Past, after: Past) -> bool:
+    """Whether it is complete, of the same set, and has half of the cells: a run of a few cells is no night."""
+    if not before.complete or before.set_name != after.set_name:
+        return False
+    shared = sum(cell in before.outcomes for cell in after.outcomes)
+    return 2 * shared >= len(after.outcomes)
+
+
+class _Writer:
+    """Writes files of one folder, and refuses one that would be too large for a static host."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = 0
+        self._made: set[Path] = set()
+
+    def write(self, name: str, content: str) -> None:
+        data = content.encode("utf-8", "backslashreplace")
+        if len(data) > MAX_FILE:
+            raise AssertionError(f"{name} has {len(data)} bytes, more than {MAX_FILE}")
+        path = self.folder / name
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        path.write_bytes(data)
+        self.files += 1
+
+    def copy_static(self) -> None:
+        for resource in sorted(
+            resources.files("tfmatrix.reports.site").joinpath("static").iterdir(), key=lambda each: each.name
+        ):
+            self.write(f"static/{resource.name}", resource.read_text("utf-8"))
+
+
+def _make_empty(folder: Path) -> None:
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file()):
+        raise UsageError(
+            f"{folder} is not empty, and was not written by tfmatrix",
+            expected="a new folder, an empty one, or that of an earlier site",
+            fix="name another folder with -o",
+        )
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    # First, so that a folder left half written by a kill can be written again; static hosts leave it out.
+    (folder / MARKER).write_text("", encoding="utf-8")
+    # GitHub Pages would leave out what begins with an underscore.
+    (folder / ".nojekyll").write_text("", encoding="utf-8")
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pauses the garbage collector: a hundred thousand records are walked through again and again for nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,364 @@
+"""Files beside the pages: matrix.json, cells.csv, table.md, junit.xml, news.atom, and a badge per upgrade.
+
+Each is below MAX_FILE: what would be larger goes on in `NAME-2.EXT`, and so on, each part whole by itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from tfmatrix.analysis.diff.changes import Change, Changes, headline
+from tfmatrix.analysis.upgrades import Upgrade, Verdict, neighbours
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.core.text import Code, one_line, to_markdown
+from tfmatrix.reports.claims import short_error
+from tfmatrix.reports.site.board import Board, Tally, cell_name
+from tfmatrix.reports.site.data import MARKS, MAX_FILE
+from tfmatrix.reports.site.health import Problem
+from tfmatrix.reports.site.names import cut, in_url, printable, shown
+
+MATRIX_SCHEMA = 1
+"""Version of matrix.json; matrix.schema.json describes it."""
+
+_TARGET = MAX_FILE * 9 // 10
+_COLOURS: Mapping[Verdict, str] = {
+    Verdict.SAFE: "#0a5c8f",
+    Verdict.CHANGES: "#6b5900",
+    Verdict.UNSAFE: "#a63f00",
+    Verdict.UNKNOWN: "#595959",
+}
+
+
+def every_file(
+    board: Board,
+    upgrades: Mapping[tuple[str, str], Upgrade],
+    problems: Sequence[Problem],
+    news: Sequence[Changes],
+    dates: Mapping[str, str],
+) -> Iterator[tuple[str, str]]:
+    """Name and content of every file; `news` newest first, `dates` say when each run ended."""
+    yield from matrix_json(board, upgrades, problems)
+    yield (
+        "matrix.schema.json",
+        resources.files("tfmatrix.reports.site").joinpath("matrix.schema.json").read_text("utf-8"),
+    )
+    yield from cells_csv(board)
+    yield "table.md", table_md(board, upgrades)
+    yield from junit(board)
+    yield "news.atom", atom(board, news, dates)
+    for (before, after), upgrade in upgrades.items():
+        if before != after:
+            slug = board.pair_slug(before, after)
+            yield f"badges/{slug}.svg", badge(upgrade)
+            yield f"badges/{slug}.json", json.dumps(endpoint(upgrade), indent=1) + "\n"
+
+
+def _in_parts(pieces: Iterable[str], extra: int) -> list[list[str]]:
+    """Pieces in groups that stay below the limit, `extra` being what each file has beside them."""
+    parts: list[list[str]] = [[]]
+    size = extra
+    for piece in pieces:
+        length = len(piece.encode("utf-8"))
+        if parts[-1] and size + length > _TARGET:
+            parts.append([])
+            size = extra
+        parts[-1].append(piece)
+        size += length
+    return parts
+
+
+def _part_name(stem: str, ending: str, number: int) -> str:
+    return f"{stem}.{ending}" if number == 0 else f"{stem}-{number + 1}.{ending}"
+
+
+# matrix.json
+
+
+def matrix_json(
+    board: Board, upgrades: Mapping[tuple[str, str], Upgrade], problems: Sequence[Problem]
+) -> Iterator[tuple[str, str]]:
+    """The run's statuses as data. Keys and meaning: matrix.schema.json."""
+    header = board.run.header
+    head: dict[str, Any] = {
+        "schema": MATRIX_SCHEMA,
+        "run": shown(board.run.id),
+        "started": shown(header.get("started") or ""),
+        "finished": shown(header.get("finished") or ""),
+        "set": shown(header.get("set") or ""),
+        "tfmatrix": shown(header.get("tfmatrix") or ""),
+        "complete": board.run.is_complete,
+        "counts": {status.value: count for status, count in sorted(Tally.of(board.run.records).counts.items())},
+        "problems": [{"kind": each.kind, "text": cut(each.text, 2000)} for each in problems],
+        "environments": [
+            {
+                "id": shown(name),
+                "tensorflow": shown(board.versions(name).tensorflow),
+                "keras": shown(board.versions(name).keras),
+                "python": shown(board.packages(name).get("python", "")),
+            }
+            for name in board.environments
+        ],
+        "scenarios": [
+            {"name": shown(name), "title": shown(board.title(name)), "tags": [shown(tag) for tag in board.tags(name)]}
+            for name in board.scenarios
+        ],
+        "formats": [shown(name) for name in board.formats],
+        "upgrades": [
+            {
+                "from": shown(each.before),
+                "to": shown(each.after),
+                "verdict": each.verdict.value,
+                "tested": each.tested,
+                "breaks": len(each.breaks),
+                "changes": len(each.changes),
+                "gone": len(each.gone),
+                "not_measured": len(each.unmeasured) + len(each.missing),
+                "failed_before": len(each.already),
+            }
+            for each in upgrades.values()
+            if each.before != each.after
+        ],
+        "causes": [
+            {
+                "id": cause.id,
+                "title": cut(cause.title, 300),
+                "status": cause.status.value,
+                "cells": len(cause.cells),
+                "known": cause.known,
+                "where": shown(cause.where),
+                "first_reader": None if cause.first_reader is None else shown(cause.first_reader),
+                "remedy": cause.remedy and shown(cause.remedy.name),
+                "links": [shown(link.url) for link in cause.links],
+            }
+            for cause in board.causes[:1000]
+        ],
+    }
+    rows = [
+        _row(board, scenario, fmt, writer) for scenario, fmt in sorted(board.blocks) for writer in board.environments
+    ]
+    parts = _in_parts((row for row in rows if row), len(json.dumps(head)) + 1000)
+    head["parts"] = [_part_name("matrix", "json", number) for number in range(len(parts))]
+    for number, part in enumerate(parts):
+        about = head if number == 0 else {key: head[key] for key in ("schema", "run", "parts", "environments")}
+        cells = ",\n".join(part)
+        yield _part_name("matrix", "json", number), f'{json.dumps(about)[:-1]},\n"cells": [\n{cells}\n]}}\n'
+
+
+def _row(board: Board, scenario: str, fmt: str, writer: str) -> str:
+    """One writer: a text for each environment as reader, null where there is no cell."""
+    block = board.block(scenario, fmt)
+    cells = [block.get((writer, reader)) for reader in board.environments]
+    if not any(cells):
+        return ""
+    row = {
+        "scenario": shown(scenario),
+        "format": shown(fmt),
+        "writer": shown(writer),
+        "readers": [None if record is None else " ".join([record.status.value, *_marks(record)]) for record in cells],
+    }
+    return json.dumps(row, separators=(",", ":"))
+
+
+def _marks(record: CellRecord) -> list[str]:
+    flags = (record.known, record.fixed, record.flaky, record.promised, bool(record.remedy))
+    return [name for name, flag in zip(MARKS, flags, strict=True) if flag]
+
+
+# CSV, Markdown, JUnit
+
+
+_CSV_HEAD = ("cell", "scenario", "format", "writer", "reader", "status", "marks", "failed_checks", "causes", "remedy")
+
+
+def cells_csv(board: Board) -> Iterator[tuple[str, str]]:
+    """One line per cell, as RFC 4180 has it; texts that a spreadsheet would compute begin with an apostrophe."""
+    head = _csv_line(_CSV_HEAD)
+    lines = (
+        _csv_line(
+            [
+                cell_name(record),
+                *map(shown, (record.scenario, record.format, record.writer, record.reader)),
+                record.status.value,
+                " ".join(_marks(record)),
+                " ".join(map(shown, record.failed_checks)),
+                " ".join(cause.id for cause in board.causes_of(record)),
+                shown(record.remedy) if record.remedy else "",
+            ]
+        )
+        for record in board.run.records
+    )
+    for number, part in enumerate(_in_parts(lines, len(head))):
+        yield _part_name("cells", "csv", number), head + "".join(part)
+
+
+def _csv_line(values: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    safe = [f"'{value}" if value.startswith(("=", "+", "-", "@")) else value for value in values]
+    csv.writer(buffer, lineterminator="\r\n").writerow(safe)
+    return buffer.getvalue()
+
+
+def table_md(board: Board, upgrades: Mapping[tuple[str, str], Upgrade]) -> str:
+    """For a README: the verdict of each neighbouring upgrade, and the map of worst statuses."""
+    lines = [
+        f"Run {to_markdown(shown(board.run.id))}, {to_markdown(shown(board.run.header.get('finished') or ''))}: "
+        f"{Tally.of(board.run.records).in_words or 'no cells'}.",
+        "",
+        "| upgrade | verdict | |",
+        "| --- | --- | --- |",
+    ]
+    for pair in neighbours(board.environments):
+        each = upgrades[pair]
+        name = to_markdown(f"{shown(each.before)} → {shown(each.after)}", in_table=True)
+        lines.append(f"| {name} | {each.verdict.value} | {to_markdown(one_line(each.sentence, 300), in_table=True)} |")
+    names = [to_markdown((Code(shown(name)),), in_table=True) for name in board.environments]
+    lines += ["", f"| writer↓ reader→ | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
+    for writer, name in zip(board.environments, names, strict=True):
+        fields = [_field(Tally.of(board.pairs.get((writer, reader), ()))) for reader in board.environments]
+        lines.append(f"| {name} | {' | '.join(fields)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _field(tally: Tally) -> str:
+    if tally.worst is None:
+        return ""
+    if not tally.failing:
+        return {Status.PASS: f"✓ {tally.total}", Status.INFRA_ERROR: "? infra-error"}.get(
+            tally.worst, tally.worst.value
+        )
+    return f"✗ {tally.worst.value} {tally.failing}/{tally.measured}"
+
+
+def junit(board: Board) -> Iterator[tuple[str, str]]:
+    """A test case per cell, a suite per scenario: a known incompatibility is skipped, an unlisted one is a failure."""
+    begin = 0
+    for number, part in enumerate(_in_parts((_test_case(board, record) for record in board.run.records), 500)):
+        records = board.run.records[begin : begin + len(part)]
+        begin += len(part)
+        failures = sum(record.is_news for record in records)
+        errors = sum(record.status is Status.INFRA_ERROR for record in records)
+        passes = sum(record.status is Status.PASS for record in records)
+        skipped = len(part) - failures - errors - passes
+        name = _xml(f"tfmatrix {shown(board.run.id)}")
+        yield (
+            _part_name("junit", "xml", number),
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="{name}">\n'
+            f'<testsuite name="{name}" tests="{len(part)}" failures="{failures}" errors="{errors}" '
+            f'skipped="{skipped}">\n'
+            f"{''.join(part)}</testsuite>\n</testsuites>\n",
+        )
+
+
+def _test_case(board: Board, record: CellRecord) -> str:
+    case = ET.Element(
+        "testcase",
+        classname=shown(f"{record.scenario}.{record.format}"),
+        name=shown(f"{record.writer} → {record.reader}"),
+        time=f"{record.seconds:.3f}",
+    )
+    titles = "; ".join(shown(cause.title) for cause in board.causes_of(record))
+    said = short_error(record.error) or titles or record.status.value
+    if record.status is Status.INFRA_ERROR:
+        ET.SubElement(case, "error", type=record.status.value, message=said)
+    elif record.is_news:
+        ET.SubElement(case, "failure", type=record.status.value, message=said)
+    elif record.status is not Status.PASS:
+        ET.SubElement(case, "skipped", message=f"{record.status.value}: {said}" + (" (known)" if record.known else ""))
+    return ET.tostring(case, encoding="unicode") + "\n"
+
+
+# News
+
+
+def atom(board: Board, news: Sequence[Changes], dates: Mapping[str, str]) -> str:
+    """A feed with an entry for each run that changed anything. Addresses are relative to the feed's own."""
+    feed = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
+    _element(feed, "title", "tfmatrix: news of the compatibility matrix")
+    _element(feed, "id", "tag:tfmatrix,2025:news")
+    _element(feed, "updated", shown(board.run.header.get("finished") or board.run.header.get("started") or ""))
+    ET.SubElement(ET.SubElement(feed, "author"), "name").text = "tfmatrix"
+    ET.SubElement(feed, "link", rel="self", href="news.atom")
+    ET.SubElement(feed, "link", rel="alternate", href="index.html")
+    for changes in news:
+        if changes.is_empty:
+            continue
+        entry = ET.SubElement(feed, "entry")
+        _element(entry, "title", f"{headline(changes)} (run {shown(changes.after)})")
+        _element(entry, "id", f"tag:tfmatrix,2025:run/{in_url(shown(changes.after))}")
+        _element(entry, "updated", shown(dates.get(changes.after, "")))
+        ET.SubElement(
+            entry, "link", href=f"diff.html?a={in_url(shown(changes.before))}&b={in_url(shown(changes.after))}"
+        )
+        _element(entry, "content", "\n".join(_entry_lines(changes)))
+    ET.indent(feed)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(feed, encoding="unicode")}\n'
+
+
+def _entry_lines(changes: Changes) -> Iterator[str]:
+    kinds = (
+        ("worse", changes.worse),
+        ("drifted further", changes.grown),
+        ("better", changes.better),
+        ("different", changes.other),
+    )
+    for name, cells in kinds:
+        for change in cells[:50]:
+            yield f"{name}: {said(change)}"
+        if len(cells) > 50:
+            yield f"and {len(cells) - 50} more that are {name}"
+
+
+def said(change: Change) -> str:
+    """`dense/h5/2.12.1/2.16.2: pass → drift`."""
+    before = change.before.status.value if change.before else "absent"
+    after = change.after.status.value if change.after else "absent"
+    return f"{one_line(change.cell, 300)}: {before} → {after}"
+
+
+def _element(parent: ET.Element, name: str, text: str) -> None:
+    ET.SubElement(parent, name).text = printable(text)
+
+
+# Badges
+
+
+def endpoint(upgrade: Upgrade) -> dict[str, Any]:
+    """What shields.io's endpoint badge reads: https://shields.io/badges/endpoint-badge."""
+    return {
+        "schemaVersion": 1,
+        "label": _label(upgrade),
+        "message": upgrade.verdict.value.lower(),
+        "color": _COLOURS[upgrade.verdict].lstrip("#"),
+    }
+
+
+def badge(upgrade: Upgrade) -> str:
+    """The same as a picture, as wide as its text."""
+    label, message = _label(upgrade), upgrade.verdict.value.lower()
+    left, right = 7 * len(label) + 12, 7 * len(message) + 12
+    words = _xml(f"{label}: {message}")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" aria-label="{words}">'
+        f"<title>{words}</title>"
+        f'<rect width="{left + right}" height="20" rx="3" fill="#3b4148"/>'
+        f'<path d="M{left} 0h{right - 3}a3 3 0 0 1 3 3v14a3 3 0 0 1-3 3h-{right - 3}z" '
+        f'fill="{_COLOURS[upgrade.verdict]}"/>'
+        '<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
+        f'<text x="{left / 2:g}" y="14" textLength="{left - 12}">{_xml(label)}</text>'
+        f'<text x="{left + right / 2:g}" y="14" textLength="{right - 12}">{_xml(message)}</text></g></svg>\n'
+    )
+
+
+def _label(upgrade: Upgrade) -> str:
+    return one_line(f"TensorFlow {shown(upgrade.before)} → {shown(upgrade.after)}", 100)
+
+
+def _xml(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -1,0 +1,129 @@
+"""Whether a run can be trusted as a whole: what is missing, what was not measured, what looks like a broken machine.
+
+None of it stops a report. Each problem is a sentence at the top of the site, and publishing ends with exit code 4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.reports.claims import short_error
+from tfmatrix.reports.site.board import Board
+
+ALIKE_AT_LEAST = 3
+"""Cells of a column that must fail alike before it is suspected: two may be a coincidence."""
+
+_INFRASTRUCTURE_TYPES = frozenset({
+    "ImportError", "ModuleNotFoundError", "MemoryError", "PermissionError", "ConnectionError", "BrokenPipeError",
+    "ConnectionResetError", "ConnectionRefusedError", "BlockingIOError", "InfrastructureError", "WorkerLostError",
+    "SIGILL", "SIGKILL", "memory",
+})  # fmt: skip
+_INFRASTRUCTURE_WORDS = re.compile(
+    r"no space left|cannot allocate memory|resource temporarily unavailable|read-only file system|input/output error"
+    r"|too many open files|shared object file|illegal instruction|permission denied|connection (?:refused|reset)"
+    r"|no module named|cannot import name|disk quota|out of memory",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a run. `kind` is a word for programs, `text` a sentence for people."""
+
+    kind: str
+    text: str
+    environment: str = ""
+
+
+def problems(board: Board) -> tuple[Problem, ...]:
+    """Everything that is wrong, the widest first."""
+    return (*_run(board), *_shards(board), *_environments(board), *_alike(board), *_cells(board))
+
+
+def _run(board: Board) -> Iterator[Problem]:
+    if not board.run.is_complete:
+        yield Problem(kind="incomplete", text="The run did not come to its end: only finished cells are shown.")
+    for said in board.run.problems:
+        yield Problem(kind="incomplete", text=said)
+    if not board.run.records:
+        yield Problem(kind="empty-run", text="The run has no cells.")
+
+
+def _shards(board: Board) -> Iterator[Problem]:
+    for missing in board.run.header.get("missing_shards") or ():
+        yield Problem(kind="missing-shard", text=f"Shard {missing} is missing: its cells are empty.")
+
+
+def _environments(board: Board) -> Iterator[Problem]:
+    """Environments of run.json without a cell, and those of which no cell could be measured."""
+    listed = [str(name) for name in board.run.header.get("environments") or ()]
+    legacy = {str(name) for name in board.run.header.get("remedy_environments") or ()}
+    for name in listed:
+        if name not in board.environments and name not in legacy:
+            yield Problem(kind="empty-column", environment=name, text=f"{name} has no cell, neither saved nor loaded.")
+    for name in board.environments:
+        writes = [record for record in board.run.records if record.writer == name]
+        reads = [record for record in board.run.records if record.reader == name]
+        if not reads:
+            yield Problem(kind="empty-column", environment=name, text=f"No cell is loaded in {name}.")
+        if not writes:
+            yield Problem(kind="empty-row", environment=name, text=f"No cell is saved in {name}.")
+        both = [*writes, *reads]
+        if all(record.status is Status.INFRA_ERROR for record in both):
+            reason = short_error(both[0].error) or "no reason was recorded"
+            yield Problem(
+                kind="failed-environment",
+                environment=name,
+                text=f"{name} could not be measured at all ({len(set(map(id, both)))} cells): {reason}",
+            )
+
+
+def _alike(board: Board) -> Iterator[Problem]:
+    """Columns and rows that fail in every cell with one reason that is a machine's rather than TensorFlow's."""
+    sides: Sequence[tuple[str, Callable[[CellRecord], str]]] = (
+        ("loaded", lambda record: record.reader),
+        ("saved", lambda record: record.writer),
+    )
+    for doing, side in sides:
+        columns: dict[str, list[CellRecord]] = {}
+        for record in board.run.records:
+            if record.status not in (Status.UNSUPPORTED, Status.SKIPPED, Status.INFRA_ERROR):
+                columns.setdefault(side(record), []).append(record)
+        for name in board.environments:
+            cells = columns.get(name, [])
+            if len(cells) < ALIKE_AT_LEAST or not all(record.status.is_incompatibility for record in cells):
+                continue
+            errors = {short_error(record.error) for record in cells}
+            if len(errors) == 1 and _is_infrastructure(cells[0]):
+                yield Problem(
+                    kind="fails-alike",
+                    environment=name,
+                    text=(
+                        f"All {len(cells)} cells {doing} in {name} fail alike, and with what looks like a fault of the "
+                        f"machine, not of TensorFlow: {errors.pop()}"
+                    ),
+                )
+
+
+def _is_infrastructure(record: CellRecord) -> bool:
+    error = record.error or {}
+    return str(error.get("type")) in _INFRASTRUCTURE_TYPES or bool(
+        _INFRASTRUCTURE_WORDS.search(str(error.get("message") or "")[:2000])
+    )
+
+
+def _cells(board: Board) -> Iterator[Problem]:
+    """Cells that could not be measured in environments that otherwise work."""
+    lost = [record for record in board.run.records if record.status is Status.INFRA_ERROR]
+    if lost:
+        reasons = sorted({short_error(record.error) or "no reason was recorded" for record in lost})
+        more = f" and {len(reasons) - 3} more reasons" if len(reasons) > 3 else ""
+        were = "cell was" if len(lost) == 1 else "cells were"
+        yield Problem(
+            kind="not-measured",
+            text=f"{len(lost)} {were} not measured (infra-error): {'; '.join(reasons[:3])}{more}",
+        )

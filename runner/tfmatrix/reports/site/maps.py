@@ -1,0 +1,136 @@
+"""Maps: writers × readers, a field for each pair, as the templates draw them. A field is a sign, a figure and words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tfmatrix.analysis.records import delta
+from tfmatrix.analysis.upgrades import pairs_of
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.core.text import number
+from tfmatrix.reports.cells import KNOWN, MEANINGS, SIGNS
+from tfmatrix.reports.site.board import Tally
+from tfmatrix.reports.site.names import shown
+
+MIDDLE, STRONG = 0.25, 0.75
+"""Shares of failing cells from which on a field has the middle and the full colour."""
+
+DENSE = 12
+"""Readers from which on a map is drawn narrow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One field: `tone` is a class of the style sheet, `words` what it says to those who do not see it."""
+
+    sign: str
+    figure: str
+    tone: str
+    words: str
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """Rows are writers; None where the run has no such pair."""
+
+    readers: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Field | None, ...]], ...]
+    caption: str
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether there are so many readers that their names must stand upright."""
+        return len(self.readers) > DENSE
+
+
+def counted_map(
+    records: Iterable[CellRecord], order: Sequence[str], link: Callable[[str, str], str], caption: str
+) -> Map:
+    """A map of several cells a field: the worst status, and how many of those measured fail."""
+    found = pairs_of(records)
+
+    def field(writer: str, reader: str) -> Field | None:
+        cells = found.get((writer, reader))
+        return _counted(Tally.of(cells), writer, reader, link(writer, reader)) if cells else None
+
+    return _map(order, field, caption)
+
+
+def cell_map(
+    block: Mapping[tuple[str, str], CellRecord], order: Sequence[str], link: Callable[[CellRecord], str], caption: str
+) -> Map:
+    """A map of one scenario and format: a cell a field."""
+
+    def field(writer: str, reader: str) -> Field | None:
+        record = block.get((writer, reader))
+        return _single(record, link(record)) if record else None
+
+    return _map(order, field, caption)
+
+
+def _map(order: Sequence[str], field: Callable[[str, str], Field | None], caption: str) -> Map:
+    rows = tuple((shown(writer), tuple(field(writer, reader) for reader in order)) for writer in order)
+    return Map(readers=tuple(map(shown, order)), rows=rows, caption=caption)
+
+
+def _counted(tally: Tally, writer: str, reader: str, link: str) -> Field:
+    worst = tally.worst
+    assert worst is not None  # A field without a cell is none.
+    known = tally.failing and not tally.news
+    return Field(
+        sign=SIGNS[worst],
+        figure=f"{tally.failing or tally.counts.get(worst, 0)}{KNOWN if known else ''}",
+        tone=tone(worst, promised=bool(tally.promised), share=tally.failing / max(1, tally.measured)),
+        words=f"{shown(writer)} read by {shown(reader)}: {tally.in_words}"
+        + (", all known" if known else "")
+        + (f", {tally.broken_promises} promised" if tally.broken_promises else ""),
+        link=link,
+    )
+
+
+def _single(record: CellRecord, link: str) -> Field:
+    difference = delta(record) if record.status is Status.DRIFT else None
+    marks = [
+        name
+        for name, is_set in (
+            ("known", record.known),
+            ("listed as known, but passes", record.fixed),
+            ("flaky", record.flaky),
+            ("promised", record.promised),
+            (f"passes with {shown(record.remedy)}", bool(record.remedy)),
+        )
+        if is_set
+    ]
+    lost = ", ".join(shown(check) for check in record.failed_checks if check != "load")
+    return Field(
+        sign=SIGNS[record.status],
+        figure=(number(difference) if difference is not None else "→✓" if record.remedy else "")
+        + (KNOWN if record.known else ""),
+        # There is no share of one cell: pale is what has been looked at.
+        tone=tone(record.status, promised=record.promised, share=0.0 if record.known else 1.0),
+        words=f"{shown(record.writer)} read by {shown(record.reader)}: {record.status.value}"
+        + (f" ({lost})" if lost else "")
+        + "".join(f", {mark}" for mark in marks),
+        link=link,
+    )
+
+
+def tone(status: Status, *, promised: bool, share: float) -> str:
+    """The classes of a field; the more of what was measured fails, the stronger its colour."""
+    classes = [f"s-{status.value}"]
+    if status.is_incompatibility and share < STRONG:
+        classes.append("low" if share < MIDDLE else "middle")
+    if promised:
+        classes.append("promised")
+    return " ".join(classes)
+
+
+def legend(records: Iterable[CellRecord]) -> list[tuple[str, str, str, str]]:
+    """Sign, class, name and meaning of each status that is there."""
+    present = {record.status for record in records}
+    return [
+        (SIGNS[status], f"s-{status.value}", status.value, MEANINGS[status]) for status in SIGNS if status in present
+    ]

@@ -1,0 +1,376 @@
+"""The pages. What is computed elsewhere is put into templates here; every text is escaped by the template engine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from tfmatrix.analysis.causes import Cause
+from tfmatrix.analysis.diff.changes import Changes, Past, headline
+from tfmatrix.analysis.upgrades import Upgrade, Verdict, neighbours
+from tfmatrix.analysis.warnings import answer, catalogue
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import WORST_FIRST, Status
+from tfmatrix.core.text import Code, Inline, Link, one_line, with_code
+from tfmatrix.reports.cells import MEANINGS, SIGNS
+from tfmatrix.reports.claims import evidence, paragraph, sentences
+from tfmatrix.reports.site import charts
+from tfmatrix.reports.site.board import Board, Tally, cell_name
+from tfmatrix.reports.site.files import said
+from tfmatrix.reports.site.health import Problem
+from tfmatrix.reports.site.maps import Map, cell_map, counted_map, legend
+from tfmatrix.reports.site.names import cut, in_url, printable, shown
+
+LISTED = 50
+"""Items that a list of a page names; the rest is counted, and stands behind the filters of the overview."""
+
+MAX_FIELDS = 12_000
+"""Fields of all maps of one page; beyond that a page would be too large, and says where to look instead."""
+
+NAVIGATION = (
+    ("index.html", "Overview"),
+    ("upgrade.html", "Upgrade"),
+    ("scenarios.html", "Scenarios"),
+    ("formats.html", "Formats"),
+    ("causes.html", "Causes"),
+    ("warnings.html", "Warnings"),
+    ("history.html", "History"),
+)
+
+VERDICT_SIGNS: Mapping[Verdict, str] = {
+    Verdict.SAFE: "✓",
+    Verdict.CHANGES: "△",
+    Verdict.UNSAFE: "✗",
+    Verdict.UNKNOWN: "?",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything that the pages are made of. `news` are the changes from run to run, newest first.
+
+    `run_folder` is the name of the run in the site's data folder.
+    """
+
+    board: Board
+    upgrades: Mapping[tuple[str, str], Upgrade]
+    problems: Sequence[Problem]
+    runs: Sequence[Past]
+    news: Sequence[Changes]
+    run_folder: str
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """Name and content of each page."""
+        yield self._page("index.html", "overview.html", **self._overview())
+        yield self._page("scenarios.html", "scenarios.html", rows=self._rows(self.board.scenarios, "scenario"))
+        yield self._page("formats.html", "formats.html", rows=self._rows(self.board.formats, "format"))
+        for scenario in self.board.scenarios:
+            name = f"scenario/{self.board.scenario_slugs[scenario]}.html"
+            yield self._page(name, "scenario.html", **self._scenario(scenario))
+        for fmt in self.board.formats:
+            yield self._page(f"format/{self.board.format_slugs[fmt]}.html", "format.html", **self._format(fmt))
+        yield self._page("cell.html", "cell.html")
+        causes = self.board.causes[:500]
+        yield self._page("causes.html", "causes.html", causes=[self._cause(cause) for cause in causes])
+        found = catalogue(self.board.run)
+        yield self._page("warnings.html", "warnings.html", catalogue=found, answer=answer(found))
+        yield self._page("upgrade.html", "upgrade.html", map=self._verdict_map())
+        for (before, after), upgrade in self.upgrades.items():
+            name = f"upgrade/{self.board.pair_slug(before, after)}.html"
+            yield self._page(name, "pair.html", **self._pair(upgrade))
+        yield self._page(
+            "history.html",
+            "history.html",
+            charts=[Markup(chart) for chart in self._charts() if chart],
+            runs=list(reversed(self.runs)),
+            news={changes.after: changes for changes in self.news},
+        )
+        yield self._page("diff.html", "diff.html", runs=list(reversed(self.runs)))
+
+    def _page(self, name: str, template: str, /, **values: Any) -> tuple[str, str]:
+        root = "../" * name.count("/")
+        content = self._templates.get_template(template).render(
+            page=name, root=root, site=self, board=self.board, links=Links(self.board, root), **values
+        )
+        return name, content
+
+    @cached_property
+    def _templates(self) -> Environment:
+        environment = Environment(
+            loader=PackageLoader("tfmatrix.reports.site"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_finalize,
+        )
+        environment.globals |= {
+            "navigation": NAVIGATION,
+            "shown": shown,
+            "cut": cut,
+            "figure": "{:,}".format,
+            "prose": _prose,
+            "one_line": one_line,
+            "quoted": lambda text: shlex.quote(shown(text)),
+            "inline": _inline,
+            "with_code": lambda text: _inline(with_code(text)),
+            "headline": headline,
+            "said": said,
+            "cell_name": cell_name,
+            "evidence": lambda record: _inline(evidence(record)),
+            "SIGNS": SIGNS,
+            "MEANINGS": MEANINGS,
+            "VERDICT_SIGNS": VERDICT_SIGNS,
+            "LISTED": LISTED,
+        }
+        return environment
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """run.json."""
+        return self.board.run.header
+
+    @cached_property
+    def latest_news(self) -> Changes | None:
+        """What changed since the run before; None where there is none to compare with."""
+        return next((changes for changes in self.news if changes.after == self.board.run.id), None)
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """Every tag, sorted."""
+        return sorted({tag for name in self.board.scenarios for tag in self.board.tags(name)})
+
+    @cached_property
+    def tally(self) -> Tally:
+        """The whole run, counted."""
+        return Tally.of(self.board.run.records)
+
+    @cached_property
+    def statuses(self) -> list[Status]:
+        """The statuses that the run has, the worst first."""
+        return [status for status in WORST_FIRST if self.tally.counts.get(status)]
+
+    def _overview(self) -> dict[str, Any]:
+        links = Links(self.board, "")
+        order = self.board.environments
+        return {
+            "map": counted_map(self.board.run.records, order, links.pair, "Worst status of every writer and reader")
+            if len(order) ** 2 <= MAX_FIELDS
+            else None,
+            "legend": legend(self.board.run.records),
+            "neighbours": [self.upgrades[pair] for pair in neighbours(order)],
+            "rollbacks": {pair: self.upgrades[pair[1], pair[0]] for pair in neighbours(order)},
+        }
+
+    def _rows(self, names: Iterable[str], what: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": name,
+                "tally": Tally.of(
+                    self.board.records_of(scenario=name if what == "scenario" else None)
+                    if what == "scenario"
+                    else self.board.records_of(fmt=name)
+                ),
+            }
+            for name in names
+        ]
+
+    def _scenario(self, scenario: str) -> dict[str, Any]:
+        board, links = self.board, Links(self.board, "../")
+        records = list(board.records_of(scenario=scenario))
+        formats = [fmt for fmt in board.formats if board.block(scenario, fmt)]
+        fits = len(formats) * len(board.environments) ** 2 <= MAX_FIELDS
+        return {
+            "name": scenario,
+            "tally": Tally.of(records),
+            "summary": _inline(paragraph(records)),
+            "legend": legend(records),
+            "formats": [
+                {
+                    "name": fmt,
+                    "sentences": [
+                        _inline(line) for line in sentences(list(board.block(scenario, fmt).values()), self._order)
+                    ],
+                    "map": self._cells(scenario, fmt, links) if fits else None,
+                    "tally": Tally.of(board.block(scenario, fmt).values()),
+                }
+                for fmt in formats
+            ],
+            "charts": [
+                Markup(chart)
+                for chart in (charts.drift_over_runs(self.runs, scenario), charts.drift_over_versions(board, scenario))
+                if chart
+            ],
+        }
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        return self.board.environments
+
+    def _cells(self, scenario: str, fmt: str, links: Links) -> Map:
+        caption = f"{shown(scenario)}, {shown(fmt)}: every writer and reader"
+        return cell_map(self.board.block(scenario, fmt), self._order, links.cell, caption)
+
+    def _format(self, fmt: str) -> dict[str, Any]:
+        board, links = self.board, Links(self.board, "../")
+        records = list(board.records_of(fmt=fmt))
+        scenarios = [name for name in board.scenarios if board.block(name, fmt)]
+        causes = Counter(place for record in records for place in board.cause_places.get(record.cell, ()))
+        return {
+            "name": fmt,
+            "tally": Tally.of(records),
+            "summary": _inline(paragraph(records)),
+            "legend": legend(records),
+            "map": counted_map(
+                records,
+                self._order,
+                lambda writer, reader: links.filtered(format=fmt, writers=writer, readers=reader),
+                f"{shown(fmt)}: worst status of every writer and reader, over all scenarios",
+            )
+            if len(self._order) ** 2 <= MAX_FIELDS
+            else None,
+            "scenarios": [{"name": name, "tally": Tally.of(board.block(name, fmt).values())} for name in scenarios],
+            "causes": [(board.causes[place], count) for place, count in causes.most_common(LISTED)],
+        }
+
+    def _cause(self, cause: Cause) -> dict[str, Any]:
+        records = [record for cell in cause.cells[:LISTED] if (record := self._by_cell.get(cell))]
+        return {
+            "cause": cause,
+            "records": records,
+            "links": [_inline((Link(one_line(link.url, 300)), f": {shown(link.about)}")) for link in cause.links],
+        }
+
+    @cached_property
+    def _by_cell(self) -> Mapping[str, CellRecord]:
+        return {record.cell: record for record in self.board.run.records}
+
+    def _pair(self, upgrade: Upgrade) -> dict[str, Any]:
+        before, after = self.board.packages(upgrade.before), self.board.packages(upgrade.after)
+        differing = [
+            (name, before.get(name, "–"), after.get(name, "–"))
+            for name in dict.fromkeys([*before, *after])
+            if before.get(name) != after.get(name)
+        ]
+        return {
+            "upgrade": upgrade,
+            "back": self.upgrades[upgrade.after, upgrade.before],
+            "breaks": self._by_cause(upgrade.breaks),
+            "changes": self._by_cause(upgrade.changes),
+            "by_format": {
+                fmt: Tally.of(record for record in upgrade.read if record.format == fmt) for fmt in self.board.formats
+            },
+            "already": self._by_cause(upgrade.already),
+            "packages": differing,
+            "badge": f"badges/{self.board.pair_slug(upgrade.before, upgrade.after)}",
+        }
+
+    def _by_cause(self, records: Sequence[CellRecord]) -> list[tuple[Cause, list[CellRecord]]]:
+        groups: dict[int, list[CellRecord]] = {}
+        for record in records:
+            for place in self.board.cause_places.get(record.cell, ()):
+                groups.setdefault(place, []).append(record)
+        ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+        return [(self.board.causes[place], group) for place, group in ranked]
+
+    def _verdict_map(self) -> list[tuple[str, list[tuple[Upgrade, str]]]] | None:
+        links = Links(self.board, "")
+        if len(self._order) ** 2 > MAX_FIELDS:
+            return None
+        return [
+            (before, [(self.upgrades[before, after], links.pair(before, after)) for after in self._order])
+            for before in self._order
+        ]
+
+    def _charts(self) -> Iterator[str]:
+        yield charts.statuses_over_runs(self.runs)
+        yield charts.drift_over_runs(self.runs)
+        yield charts.drift_over_versions(self.board)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Addresses of pages, as seen from a page that lies `root` below the first."""
+
+    board: Board
+    root: str
+
+    def scenario(self, name: str) -> str:
+        """The page of a scenario."""
+        return f"{self.root}scenario/{in_url(self.board.scenario_slugs[name])}.html"
+
+    def format(self, name: str) -> str:
+        """The page of a format."""
+        return f"{self.root}format/{in_url(self.board.format_slugs[name])}.html"
+
+    def pair(self, writer: str, reader: str) -> str:
+        """The page of an upgrade."""
+        return f"{self.root}upgrade/{in_url(self.board.pair_slug(writer, reader))}.html"
+
+    def cell(self, record: CellRecord) -> str:
+        """The page of a cell."""
+        return f"{self.root}cell.html?cell={in_url(cell_name(record))}"
+
+    def named(self, cell: str) -> str:
+        """The page of a cell that is known by its id, which may be of an earlier run."""
+        return f"{self.root}cell.html?cell={in_url(cell)}"
+
+    def cause(self, cause: Cause) -> str:
+        """A cause among all of them."""
+        return f"{self.root}causes.html#{cause.id}"
+
+    def filtered(self, **filters: str) -> str:
+        """The overview with filters set."""
+        values = "&".join(f"{name}={in_url(shown(value))}" for name, value in filters.items())
+        return f"{self.root}index.html?{values}#cells"
+
+
+def _finalize(value: object) -> object:
+    """What a template prints: texts without characters that could reorder a line or end a file early."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return printable(value)
+    return value
+
+
+def _prose(text: str) -> Markup:
+    """A docstring as paragraphs: code and emphasis as they were meant, lists and code blocks line by line."""
+    blocks = []
+    for block in cut(text, 6000).strip().split("\n\n"):
+        words = _EMPHASIS.sub(_emphasised, str(escape(block.strip("\n"))))
+        is_list = any(line.startswith(("- ", "* ", "    ", "|", "```", "1.")) for line in block.splitlines())
+        blocks.append(f'<p class="lines">{words}</p>' if is_list else f"<p>{words}</p>")
+    return Markup("".join(blocks))
+
+
+_EMPHASIS = re.compile(r"`([^`\n]+)`|(?<![\w*])\*(?!\s)([^*]+?)\*(?![\w*])")
+
+
+def _emphasised(match: re.Match[str]) -> str:
+    return f"<code>{match[1]}</code>" if match[1] else f"<em>{match[2]}</em>"
+
+
+def _inline(inline: Inline | str) -> Markup:
+    """Text, code and links of a report as HTML; every piece is escaped."""
+    parts = (inline,) if isinstance(inline, str) else inline
+    return Markup("".join(map(_piece, parts)))
+
+
+def _piece(part: str | Code | Link) -> str:
+    match part:
+        case Code(text=text):
+            return f"<code>{escape(printable(text))}</code>"
+        case Link(url=url) if url.startswith(("https://", "http://")):
+            address = escape(printable(url))
+            return f'<a href="{address}" rel="noreferrer noopener">{address}</a>'
+        case Link(url=url):
+            return str(escape(printable(url)))
+        case _:
+            return str(escape(printable(part)))

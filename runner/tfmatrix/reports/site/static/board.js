@@ -1,0 +1,109 @@
+// Reads the data files of a run (see runner/tfmatrix/reports/site/data.py) and makes elements. Texts are set as text, never as HTML.
+"use strict";
+const tfmatrix = (() => {
+  const STATUSES = { p: "pass", d: "drift", l: "load-error", s: "save-error", c: "crash", t: "timeout", i: "infra-error", u: "unsupported", k: "skipped" };
+  const SIGNS = { pass: "✓", drift: "≠", "load-error": "✗", "save-error": "⊗", crash: "!", timeout: "…", unsupported: "–", "infra-error": "?", skipped: "○" };
+  const WORST_FIRST = ["drift", "crash", "timeout", "load-error", "save-error", "infra-error", "pass", "unsupported", "skipped"];
+  const FAILING = new Set(["drift", "crash", "timeout", "load-error", "save-error"]);
+  const MARKS = ["known", "fixed", "flaky", "promised", "remedy"];
+  const root = document.body.dataset.root;
+
+  const values = new Map();
+  const loading = new Map();
+  const receive = (name, value) => values.set(name, value);
+
+  /** The value of a data file. A page from a disk may not fetch, but may load a script. */
+  const load = (name) => {
+    if (!loading.has(name)) {
+      loading.set(name, new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = `${root}data/${name.split("/").map(encodeURIComponent).join("/")}.js`;
+        script.onload = () => (values.has(name) ? resolve(values.get(name)) : reject(new Error(`${name} is damaged`)));
+        script.onerror = () => reject(new Error(`${name} is not part of this site`));
+        document.head.append(script);
+      }));
+    }
+    return loading.get(name);
+  };
+
+  /** A run: `blocks` have one character per cell, row by row (a row for each writer). */
+  const board = async (folder) => {
+    const index = await load(`${folder}/index`);
+    const size = index.environments.length;
+    for (const block of index.blocks) {
+      block.scenario = index.scenarios[block.s];
+      block.format = index.formats[block.f];
+      if (!(block.causes instanceof Int32Array)) {
+        const causes = new Int32Array(size * size);
+        let place = 0;
+        for (let run = 0; run < block.causes.length; run += 2) {
+          causes.fill(block.causes[run], place, place + block.causes[run + 1]);
+          place += block.causes[run + 1];
+        }
+        block.causes = causes;
+      }
+    }
+    return { ...index, folder, size };
+  };
+
+  const cell = (run, block, place) => {
+    const writer = run.environments[Math.floor(place / run.size)].name;
+    const reader = run.environments[place % run.size].name;
+    const bits = parseInt(block.marks[place], 32);
+    const remedy = block.remedies[place];
+    return {
+      block, place, writer, reader,
+      id: `${block.scenario.name}/${block.format.name}/${writer}/${reader}`,
+      scenario: block.scenario.name,
+      format: block.format.name,
+      status: STATUSES[block.status[place]],
+      marks: MARKS.filter((_, bit) => bits & (1 << bit)),
+      causes: run.cause_sets[block.causes[place]].map((number) => run.causes[number]),
+      difference: block.differences[place] ?? null,
+      remedy: remedy === undefined ? null : run.remedies[remedy],
+    };
+  };
+
+  /** The cell of an id; null where the run has none. Names may hold any character, so the id is not split. */
+  const find = (run, id) => {
+    for (const block of run.blocks) {
+      const before = `${block.scenario.name}/${block.format.name}/`;
+      if (!id.startsWith(before)) continue;
+      const pair = id.slice(before.length);
+      for (let place = 0; place < run.size * run.size; place += 1) {
+        if (block.status[place] === ".") continue;
+        const found = cell(run, block, place);
+        if (`${found.writer}/${found.reader}` === pair) return found;
+      }
+    }
+    return null;
+  };
+
+  /** An element with attributes and children; texts become text nodes. */
+  const make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === true) element.setAttribute(name, "");
+      else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+    }
+    element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+    return element;
+  };
+
+  const sign = (status, known = false) => make("span", { class: `status s-${status}${known ? " low" : ""}` }, make("span", { "aria-hidden": "true" }, SIGNS[status] || "?"), ` ${status}`);
+
+  /** A line of ours: what stands between backticks is code. */
+  const withCode = (text) => text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
+
+  /** Titles of causes, each in its own line, as links where the page has them. */
+  const causes = (found, linked = true) => found.map((cause) => make("div", {}, linked
+    ? make("a", { href: `${root}causes.html#${encodeURIComponent(cause.id)}` }, ...withCode(cause.title))
+    : make("span", {}, ...withCode(cause.title))));
+
+  const cellLink = (id, run = null) => {
+    const query = new URLSearchParams(run ? { cell: id, run } : { cell: id });
+    return `${root}cell.html?${query}`;
+  };
+
+  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MARKS, root, receive, load, board, cell, find, make, sign, withCode, causes, cellLink };
+})();

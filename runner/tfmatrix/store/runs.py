@@ -1,0 +1,414 @@
+"""Run folders: `results/runs/RUN/` with run.json (the header) and cells.jsonl (one record per cell).
+
+A run is readable at every moment: the header is written first, every record is appended as it comes, and a run
+that was killed is the same folder with `complete: false`. Both files are strict JSON: figures that are not finite
+are the strings "nan", "inf" and "-inf". `results/latest` names the complete run that ended last. An archived run is a
+folder whose records are compressed, cells.jsonl.gz.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import gzip
+import json
+import marshal
+import math
+import secrets
+import sys
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tfmatrix.core.errors import StoreError, UsageError
+from tfmatrix.core.ids import ID_PATTERN
+from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
+from tfmatrix.core.status import WORST_FIRST, Status
+from tfmatrix.store.content import write_atomically
+
+RUN_SCHEMA = 1
+"""Version of run.json."""
+
+LATEST, PREVIOUS = "latest", "previous"
+_HEADER_FILE, _CELLS_FILE, _ARCHIVED_FILE = "run.json", "cells.jsonl", "cells.jsonl.gz"
+_UPGRADE = "upgrade tfmatrix: python -m pip install --upgrade tfmatrix"
+
+
+def strict_json(value: Any, indent: int | None = None) -> str:
+    """JSON that every parser takes: figures that are not finite as strings, what is not ASCII as escapes."""
+    # ASCII, so that no character of a message (U+2028, U+0085) is taken for the end of a line by any reader.
+    try:
+        return json.dumps(value, allow_nan=False, indent=indent)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False, indent=indent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run as it was read: `header` is run.json, `records` are sorted by cell id, one per cell.
+
+    `problems` are sentences on what was left out while reading, such as the torn last line of a killed run.
+    """
+
+    id: str
+    header: Mapping[str, Any]
+    records: tuple[CellRecord, ...]
+    folder: Path
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run came to its end; an interrupted one holds the cells that were finished."""
+        return bool(self.header.get("complete"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """What run.json says. Times are ISO 8601 in UTC; `finished` and `counts` are empty until it is complete.
+
+    `is_part` says that it is a shard, or a run that only saved or only loaded: never `latest`, and not `previous`.
+    """
+
+    id: str
+    folder: Path
+    complete: bool
+    started: str
+    finished: str
+    counts: Mapping[str, int]
+    is_part: bool = False
+
+
+def new_run_id(now: datetime) -> str:
+    """An id such as `20251122T190412Z-3fa9c1`: sorts by time, and two runs of one second differ.
+
+    `now` must know its time zone; raises ValueError where it does not.
+    """
+    if now.tzinfo is None:
+        raise ValueError("the time of a run needs a time zone")
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+class RunWriter:
+    """Creates and fills one run folder, from any thread. As a context manager it closes the journal.
+
+    `header` holds the keys of run.json but `schema`, `run`, `complete`, `finished` and `counts`: those are written
+    here. Raises UsageError where the id is not one, or is taken.
+    """
+
+    def __init__(self, results: Path, run_id: str, header: Mapping[str, Any]) -> None:
+        if not ID_PATTERN.fullmatch(run_id) or run_id in (LATEST, PREVIOUS):
+            raise UsageError(
+                f"{run_id!r} cannot name a run",
+                expected=f"{ID_PATTERN.pattern}, and neither {LATEST!r} nor {PREVIOUS!r}",
+            )
+        self.id = run_id
+        self.results = results
+        self.folder = _runs(results) / run_id
+        try:
+            self.folder.mkdir(parents=True)
+        except FileExistsError:
+            raise UsageError(f"the run {run_id} exists already: {self.folder}", fix="give another id") from None
+        self._lock = threading.Lock()
+        self._header = dict(header)
+        self._lines: dict[str, str] = {}
+        self._statuses: dict[str, Status] = {}
+        self._write_header({"complete": False})
+        self._journal = (self.folder / _CELLS_FILE).open("x", encoding="ascii", newline="\n")
+
+    def update_header(self, changes: Mapping[str, Any]) -> None:
+        """Adds to run.json what is known only now, such as the packages of environments that are provided."""
+        with self._lock:
+            self._header.update(changes)
+            self._write_header({"complete": False})
+
+    def add(self, record: CellRecord) -> None:
+        """Appends a record to the journal. The last record of a cell is the one that counts."""
+        line = strict_json(record.to_json()) + "\n"
+        with self._lock:
+            self._journal.write(line)
+            self._journal.flush()
+            self._lines[record.cell] = line
+            self._statuses[record.cell] = record.status
+
+    def finish(self, finished: datetime, *, latest: bool = True) -> Run:
+        """Sorts the journal by cell id, marks the run complete, makes it the latest, and returns it as it reads.
+
+        In this order: neither a complete header nor `latest` ever stands before the records it speaks of.
+        """
+        with self._lock:
+            self._journal.close()
+            write_atomically(self.folder / _CELLS_FILE, "".join(self._lines[cell] for cell in sorted(self._lines)))
+            counts = Counter(self._statuses.values())
+            self._write_header(
+                {
+                    "complete": True,
+                    "finished": finished.astimezone(UTC).isoformat(timespec="seconds"),
+                    "counts": {status.value: counts[status] for status in WORST_FIRST if counts[status]},
+                }
+            )
+            if latest:
+                write_atomically(self.results / LATEST, self.id + "\n")
+        return read_run_folder(self.folder)
+
+    def close(self) -> None:
+        """Closes the journal; without finish() before, the run stays marked as incomplete."""
+        with self._lock:
+            self._journal.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_header(self, state: Mapping[str, Any]) -> None:
+        header = {"schema": RUN_SCHEMA, "run": self.id} | self._header | {"run": self.id} | dict(state)
+        write_atomically(self.folder / _HEADER_FILE, strict_json(header, indent=1) + "\n")
+
+
+def read_run(results: Path, reference: str | Path = LATEST) -> Run:
+    """The run that `reference` names: "latest", "previous" (the complete one before it), an id, or a folder.
+
+    Raises UsageError where there is no such run, StoreError where it is damaged or newer than this tfmatrix.
+    """
+    if reference == LATEST:
+        return read_run_folder(_runs(results) / _latest_id(results))
+    if reference == PREVIOUS:
+        return read_run_folder(_runs(results) / _previous_id(results))
+    if ID_PATTERN.fullmatch(str(reference)) and (_runs(results) / str(reference)).is_dir():
+        return read_run_folder(_runs(results) / str(reference))
+    if Path(reference).is_dir():
+        return read_run_folder(Path(reference))
+    ids = [run.id for run in list_runs(results)]
+    if not ids:
+        raise _no_runs(results)
+    close = difflib.get_close_matches(str(reference), ids, n=3)
+    raise UsageError(
+        f"no run {str(reference)!r} in {_runs(results)}",
+        expected=f"{LATEST}, {PREVIOUS}, the id of a run, or its folder",
+        fix=f"did you mean {' or '.join(close)}?" if close else f"the newest runs are {', '.join(ids[:3])}",
+    )
+
+
+def read_run_folder(folder: Path) -> Run:
+    """The run in a folder. Raises StoreError naming file and line where it is damaged or too new."""
+    header = _read_header(folder)
+    path = folder / _CELLS_FILE
+    problems = []
+    records = {}
+    parts = _Parts()
+    with _without_collector():
+        for number, line in enumerate(_lines(path), start=1):
+            if not line.endswith(b"\n"):
+                # What a kill leaves. A complete run was rewritten at once and has no such line.
+                if header["complete"]:
+                    raise _damaged(f"{path}:{number}", "the file ends in the middle of a line")
+                problems.append(f"{path}:{number}: the last line was cut off when the run was killed; it is left out")
+                break
+            record = _read_record(line, f"{path}:{number}", parts)
+            records[record.cell] = record
+    counted = sum(header["counts"].values()) if header["complete"] else len(records)
+    if counted != len(records):
+        raise _damaged(str(path), f"holds {len(records)} cells, but {_HEADER_FILE} counts {counted}")
+    return Run(
+        id=header["run"],
+        header=header,
+        records=tuple(records[cell] for cell in sorted(records)),
+        folder=folder,
+        problems=tuple(problems),
+    )
+
+
+def archive_run(run: Run, folder: Path) -> None:
+    """Writes a run to `folder` as run.json and cells.jsonl.gz, which `read_run_folder` reads. Same run, same bytes."""
+    records = "".join(strict_json(record.to_json()) + "\n" for record in run.records)
+    write_atomically(folder / _ARCHIVED_FILE, gzip.compress(records.encode("ascii"), mtime=0))
+    write_atomically(folder / _HEADER_FILE, strict_json(dict(run.header), indent=1) + "\n")
+
+
+def list_runs(results: Path) -> tuple[RunSummary, ...]:
+    """All runs, newest first; a folder without run.json is none. Raises StoreError on a damaged run.json."""
+    folders = [path.parent for path in _runs(results).glob(f"*/{_HEADER_FILE}")]
+    summaries = []
+    for folder in folders:
+        header = _read_header(folder)
+        summaries.append(
+            RunSummary(
+                id=header["run"],
+                folder=folder,
+                complete=header["complete"],
+                started=header.get("started", ""),
+                finished=header.get("finished", ""),
+                counts=header.get("counts", {}),
+                is_part=bool(header.get("shard")) or header.get("phase") in ("save", "load"),
+            )
+        )
+    return tuple(sorted(summaries, key=lambda run: (run.started, run.id), reverse=True))
+
+
+def _runs(results: Path) -> Path:
+    return results / "runs"
+
+
+def _latest_id(results: Path) -> str:
+    try:
+        latest = (results / LATEST).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        runs = list_runs(results)
+        if runs:
+            raise UsageError(
+                f"no run in {_runs(results)} has come to its end",
+                fix=f"run `tfmatrix run` again, or name the interrupted one: {runs[0].id}",
+            ) from None
+        raise _no_runs(results) from None
+    if not ID_PATTERN.fullmatch(latest) or not (_runs(results) / latest).is_dir():
+        raise StoreError(
+            f"{results / LATEST} names the run {latest!r}, which is not there",
+            fix="name a run by its id, or run `tfmatrix run` again",
+        )
+    return latest
+
+
+def _previous_id(results: Path) -> str:
+    latest = _latest_id(results)
+    # By the end, not by the start: `latest` is the run that ended last.
+    complete = sorted((run.finished, run.id) for run in list_runs(results) if run.complete and not run.is_part)
+    before = [run_id for _, run_id in complete]
+    position = before.index(latest) if latest in before else 0
+    if position == 0:
+        raise UsageError(
+            f"there is no complete run before {latest} in {_runs(results)}",
+            fix="run `tfmatrix run` once more",
+        )
+    return before[position - 1]
+
+
+def _no_runs(results: Path) -> UsageError:
+    return UsageError(f"no runs yet in {_runs(results)}", fix="run `tfmatrix run` (or `python -m nox`) first")
+
+
+def _read_header(folder: Path) -> dict[str, Any]:
+    path = folder / _HEADER_FILE
+    try:
+        header = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise StoreError(f"{folder} is not the folder of a run: it has no {_HEADER_FILE}") from None
+    except ValueError as error:
+        raise _damaged(str(path), str(error)) from error
+    if not isinstance(header, dict):
+        raise _damaged(str(path), "not a JSON object")
+    _check_schema(header, RUN_SCHEMA, str(path))
+    if not isinstance(header.get("run"), str) or not isinstance(header.get("complete"), bool):
+        raise _damaged(str(path), "`run` (text) or `complete` (true or false) is missing")
+    if header["complete"] and not isinstance(header.get("counts"), dict):
+        raise _damaged(str(path), "`counts` is missing from a complete run")
+    return header
+
+
+class _Parts:
+    """Equal parts of records, each once in memory: readers share a save, and checks that held look alike.
+
+    A run of a hundred thousand cells takes a tenth of the memory this way.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Any] = {}
+
+    def shared(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The record with its parts replaced by equal ones that were read before."""
+        for key in ("run", "scenario", "format", "writer", "reader"):
+            if isinstance(record.get(key), str):
+                record[key] = sys.intern(record[key])
+        if isinstance(record.get("checks"), dict):
+            record["checks"] = self._once({name: self._once(check) for name, check in record["checks"].items()})
+        for key in ("save", "error", "artifact", "attribution", "remedies", "failed_checks"):
+            if record.get(key):
+                record[key] = self._once(record[key])
+        if isinstance(record.get("load"), dict):
+            # As a whole it differs from cell to cell, by its seconds.
+            record["load"] = {sys.intern(name): self._once(value) for name, value in record["load"].items()}
+        return record
+
+    def _once(self, value: Any) -> Any:
+        return self._known.setdefault(marshal.dumps(value, 2), value)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pauses the garbage collector: while a large run is read it walks through everything again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.exists():
+        with path.open("rb") as file:
+            yield from file
+    elif (archived := path.with_name(_ARCHIVED_FILE)).exists():
+        try:
+            with gzip.open(archived) as file:
+                yield from file
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise _damaged(str(archived), str(error)) from error
+
+
+def _read_record(line: bytes, place: str, parts: _Parts) -> CellRecord:
+    try:
+        data = json.loads(line)
+    except ValueError as error:
+        raise _damaged(place, str(error)) from error
+    if not isinstance(data, dict):
+        raise _damaged(place, "not a JSON object")
+    _check_schema(data, RECORD_SCHEMA, place)
+    try:
+        record = CellRecord.from_json(parts.shared(data))
+    except KeyError as error:
+        raise _damaged(place, f"the field {error} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise _damaged(place, str(error)) from error
+    if str(record.id) != record.cell:
+        raise _damaged(place, f"the cell {record.cell!r} says of itself that it is {record.id}")
+    return record
+
+
+def _check_schema(data: Mapping[str, Any], newest: int, place: str) -> None:
+    schema = data.get("schema")
+    if not isinstance(schema, int) or schema < 1:
+        raise _damaged(place, f"`schema` is {schema!r}")
+    if schema > newest:
+        raise StoreError(
+            f"{place}: written by a newer tfmatrix (schema {schema}; this one reads up to {newest})",
+            fix=_UPGRADE,
+        )
+
+
+def _damaged(place: str, why: str) -> StoreError:
+    return StoreError(
+        f"{place}: damaged: {why}",
+        expected="what `tfmatrix run` wrote",
+        fix="restore the file, or delete that run's folder and run again: what was measured is in the store",
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

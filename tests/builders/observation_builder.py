@@ -1,0 +1,192 @@
+"""Synthetic observations: a draft that a test changes, then builds in memory or writes as the worker does."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tfmatrix.checks.observation import Observation
+
+
+@dataclass
+class DraftWeight:
+    path: str
+    values: Any
+    trainable: bool = True
+    dtype: str = ""
+
+
+@dataclass
+class Draft:
+    kind: str = "keras"
+    model_class: str = "Sequential"
+    outputs: Any = field(default_factory=dict)
+    weights: Any = field(default_factory=list)
+    optimizer: Any = None
+    config: Any = None
+    compile: Any = None
+    resume: Any = None
+    signatures: Any = None
+    control: Any = None
+    reading: Any = None
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def copy(self) -> Draft:
+        return copy.deepcopy(self)
+
+    def weight(self, path: str) -> DraftWeight:
+        return next(weight for weight in self.weights if weight.path == path)
+
+    def slot(self, name: str, path: str) -> dict[str, Any]:
+        return next(slot for slot in self.optimizer["slots"] if (slot["slot"], slot["path"]) == (name, path))
+
+    def layer(self, path: str) -> dict[str, Any]:
+        return next(layer for layer in self.config["layers"] if layer["path"] == path)
+
+    def document(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        arrays: dict[str, np.ndarray] = {}
+
+        def ref(values: Any, dtype: str = "") -> dict[str, Any]:
+            values = np.asarray(values)
+            if values.dtype.kind in "OSU":
+                flat = [base64.b64encode(item).decode() for item in values.ravel().tolist()]
+                return {"strings": flat, "dtype": "string", "shape": list(values.shape)}
+            key = f"a{len(arrays)}"
+            arrays[key] = values
+            return {"array": key, "dtype": dtype or values.dtype.name, "shape": list(values.shape)}
+
+        def refs(found: Any) -> Any:
+            """Every numpy array in a structure, as a reference."""
+            if isinstance(found, np.ndarray):
+                return ref(found)
+            if isinstance(found, dict):
+                return {key: refs(item) for key, item in found.items()}
+            return [refs(item) for item in found] if isinstance(found, list) else found
+
+        weights: Any = self.weights
+        if isinstance(weights, list):
+            weights = [
+                {
+                    "path": weight.path,
+                    "layer": weight.path.rpartition("/")[0],
+                    "role": weight.path.rpartition("/")[2],
+                    "index": index,
+                    "trainable": weight.trainable,
+                    "array": ref(weight.values, weight.dtype),
+                }
+                for index, weight in enumerate(self.weights)
+            ]
+        document = {
+            "schema": 1,
+            "kind": self.kind,
+            "model_class": self.model_class,
+            "weights": weights,
+            **{
+                name: refs(getattr(self, name))
+                for name in (
+                    *("outputs", "optimizer", "config", "compile", "resume", "signatures", "control", "reading"),
+                    "notes",
+                )
+            },
+        }
+        return document, arrays
+
+    def build(self) -> Observation:
+        return Observation(*self.document())
+
+    def write(self, folder: Path) -> Path:
+        document, arrays = self.document()
+        (folder / "observation.json").write_text(json.dumps(document))
+        np.savez(folder / "arrays.npz", **arrays)
+        return folder
+
+
+def trained() -> Draft:
+    """Dense, BatchNormalization, Dropout, two more Dense of one shape, trained with Adam: something of everything."""
+    rng = np.random.default_rng(0)
+
+    def values(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype("float32")
+
+    weights = [
+        DraftWeight("dense/kernel", values(4, 8)),
+        DraftWeight("dense/bias", np.zeros(8, "float32")),
+        DraftWeight("batch_normalization/gamma", np.ones(8, "float32")),
+        DraftWeight("batch_normalization/beta", np.zeros(8, "float32")),
+        DraftWeight("batch_normalization/moving_mean", values(8), trainable=False),
+        DraftWeight("batch_normalization/moving_variance", np.abs(values(8)), trainable=False),
+        DraftWeight("dense_1/kernel", values(8, 8)),
+        DraftWeight("dense_1/bias", values(8)),
+        DraftWeight("dense_2/kernel", values(8, 8)),
+        DraftWeight("dense_2/bias", values(8)),
+    ]
+    slots = [
+        {"slot": slot, "variable": index, "path": weight.path, "array": values(*weight.values.shape)}
+        for slot in ("momentum", "velocity")
+        for index, weight in enumerate(weights)
+        if weight.trainable
+    ]
+    layers = {
+        "dense": ("Dense", {"units": 8, "activation": "relu", "use_bias": True}),
+        "batch_normalization": ("BatchNormalization", {"axis": -1, "momentum": 0.99, "epsilon": 0.001}),
+        "dropout": ("Dropout", {"rate": 0.5, "seed": None}),
+        "dense_1": ("Dense", {"units": 8, "activation": "tanh", "use_bias": True}),
+        "dense_2": ("Dense", {"units": 8, "activation": "softmax", "use_bias": True}),
+    }
+    return Draft(
+        outputs={"": np.array([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2]], "float32")},
+        weights=weights,
+        optimizer={
+            "class": "Adam",
+            "implementation": "keras3",
+            "iterations": 3,
+            "hyperparameters": {"learning_rate": 0.001},
+            "state": {},
+            "slots": slots,
+        },
+        config={
+            "class": "Sequential",
+            "layers": [
+                {"path": path, "class": name, "config": dict(config)} for path, (name, config) in layers.items()
+            ],
+            "trainable": {"": True, **dict.fromkeys(layers, True)},
+            "dtype_policies": {"": "float32", **dict.fromkeys(layers, "float32")},
+        },
+        compile={
+            "optimizer": "Adam",
+            "hyperparameters": {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-07},
+            "loss": "mean_squared_error",
+            "loss_weights": None,
+            "metrics": ["mean_absolute_error", "accuracy"],
+            "weighted_metrics": [],
+        },
+        resume={
+            "losses": [0.5, 0.4, 0.3011],
+            "weights_after": [weight.values + np.float32(0.001) for weight in weights],
+            "error": None,
+            "fresh": {
+                "losses": [0.5, 0.45, 0.4121],
+                "weights_after": [weight.values + np.float32(0.002) for weight in weights],
+                "error": None,
+            },
+        },
+        signatures={
+            "serving_default": {
+                "inputs": {"x": {"dtype": "float32", "shape": [None, 4]}},
+                "outputs": {"y": {"dtype": "float32", "shape": [None, 3]}},
+                "results": {"y": np.array([[0.1, 0.7, 0.2]], "float32")},
+            }
+        },
+    )
+
+
+def loaded() -> Draft:
+    """What a loader without losses makes of `trained()`."""
+    draft = trained()
+    del draft.resume["fresh"]
+    return draft

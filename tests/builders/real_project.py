@@ -1,0 +1,60 @@
+"""Projects on real TensorFlow: the checkout's locks and scenarios in a folder of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from repository import ROOT
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command came to."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def cells(self) -> dict[str, dict]:
+        """The records of `run --json`, by cell id."""
+        return {record["cell"]: record for record in json.loads(self.stdout)["cells"]}
+
+
+class RealProject:
+    """A project folder whose environments are those of the checkout, by id."""
+
+    def __init__(self, root: Path, environments: Iterable[str], scenarios: Iterable[str], settings: str = "") -> None:
+        self.root = root
+        (root / "locks").mkdir(parents=True)
+        (root / "scenarios").mkdir()
+        lines = ["schema: 1", "environments:"]
+        for name in environments:
+            lines.append(f'  - {{tensorflow: "{name}", python: "3.11"}}')
+            shutil.copy(ROOT / "locks" / f"{name}.txt", root / "locks")
+        (root / "matrix.yaml").write_text("\n".join(lines) + "\n" + textwrap.dedent(settings))
+        for name in scenarios:
+            shutil.copy(ROOT / "scenarios" / f"{name}.py", root / "scenarios")
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "tfmatrix", *arguments, "-C", str(self.root)]
+
+    def tfmatrix(self, *arguments: str, **environ: str) -> Finished:
+        """Runs a command in a process of its own, as a user would."""
+        process = subprocess.run(
+            self.command(*arguments),
+            cwd=ROOT,
+            env={**os.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        return Finished(process.returncode, process.stdout, process.stderr)

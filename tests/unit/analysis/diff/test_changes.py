@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+from tfmatrix.analysis.diff.changes import Outcome, Past, compare
+from tfmatrix.core.status import Status
+
+
+def past(name, **outcomes):
+    return Past(id=name, started="", finished="", set_name="", complete=True, counts={}, outcomes=outcomes)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("pass", "drift", "worse"),
+        ("unsupported", "load-error", "worse"),
+        ("drift", "pass", "better"),
+        ("infra-error", "pass", "better"),
+        ("drift", "crash", "other"),
+        ("pass", "unsupported", "other"),
+        ("pass", "infra-error", "measured_no_more"),
+        (None, "pass", "added"),
+        ("pass", None, "removed"),
+        ("pass", "pass", None),
+    ],
+)
+def test_kinds_of_change(before, after, kind):
+    old = past("a", **({"cell": Outcome(Status(before))} if before else {}))
+    new = past("b", **({"cell": Outcome(Status(after))} if after else {}))
+    changes = compare(old, new)
+    found = [
+        name for name in ("worse", "better", "other", "measured_no_more", "added", "removed") if getattr(changes, name)
+    ]
+    assert found == ([kind] if kind else [])
+    assert changes.unchanged == (kind is None)
+
+
+def test_another_cause_of_the_same_status_is_a_change():
+    changes = compare(past("a", x=Outcome(Status.DRIFT, "C-1")), past("b", x=Outcome(Status.DRIFT, "C-2")))
+    assert [change.cell for change in changes.other] == ["x"]

@@ -1,0 +1,245 @@
+"""A check over fake workers: what is sent, what stands in the store, what each failure becomes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import golden_hdf5
+import numpy as np
+import pytest
+from fakes import Ends, FakeExecutor
+from saved_models import saved_model
+from tfmatrix.commands.check.report import to_json, to_text
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ExitCode, UsageError
+from tfmatrix.core.status import Status
+from tfmatrix.engine.modelcheck import CheckRequest, CheckResult, check_model
+from tfmatrix.engine.run import RunOptions
+from tfmatrix.project.project import Project
+
+OLD, NEW = "2.10.1", "2.21.0"
+OK = {"phase": None, "reason": None, "error": None, "warnings": [], "artifact": None, "observation": None}
+
+
+def observed(folder: Path, value: float, given: dict[str, Any] | None) -> dict[str, Any]:
+    """A result with the smallest observation that can be compared."""
+    target = folder / "observation"
+    target.mkdir(parents=True)
+    np.savez(target / "arrays.npz", a0=np.full((2, 2), value, dtype="float32"))
+    sections = ("weights", "optimizer", "config", "compile", "resume", "signatures", "control")
+    document = {
+        "schema": 1,
+        "kind": "keras",
+        "model_class": "Sequential",
+        "outputs": {"": {"array": "a0", "dtype": "float32", "shape": [2, 2]}},
+        **dict.fromkeys(sections),
+        "notes": {"resume": "the model is not compiled with a loss"},
+    }
+    (target / "observation.json").write_text(json.dumps(document | ({"given": given} if given else {})))
+    return {**OK, "status": "ok", "seconds": {"load": 0.1}, "observation": "observation"}
+
+
+def raised(phase: str, kind: str, message: str) -> dict[str, Any]:
+    error = {"type": kind, "message": message, "traceback": f"{kind}: {message}"}
+    return {**OK, "status": "error", "phase": phase, "error": error, "seconds": {phase: 0.1}}
+
+
+class Bench:
+    """A model file, a project without matrix.yaml, and workers that are functions."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root = folder
+        self.model = folder / "my model (2).h5"
+        self.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.NEW_H5PY)))
+        self.adopt: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda job: None
+        self.load: Callable[[str, dict[str, Any]], Any] = lambda reader, job: 1.0
+        self.executor = FakeExecutor(job=self._job)
+        monkeypatch.setattr("tfmatrix.engine.run.open_executor", lambda *_, **__: (self.executor, "fake"))
+
+    def _job(self, environment: str, job: dict[str, Any]) -> dict[str, Any]:
+        folder = Path(job["folder"])
+        if job["kind"] == "adopt":
+            described = [{"name": "x", "dtype": "float32", "shape": [8, 3], "values": "uniform in [0, 1)"}]
+            given = {"described": described, "note": "", "network": "none"}
+            return self.adopt(job) or observed(folder, 1.0, given)
+        found = self.load(environment, job)
+        return found if isinstance(found, dict) else observed(folder, found, None)
+
+    def check(self, readers: tuple[str, ...] = (NEW,), **changes: Any) -> CheckResult:
+        environments = [Environment(id=name, tensorflow=name, python="3.11") for name in (OLD, *readers)]
+        request = {"model": self.model, "writer": environments[0], "readers": tuple(environments[1:]), **changes}
+        project = Project(root=self.root / "project")
+        return check_model(project, CheckRequest(**request), RunOptions(quiet=True))
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    return Bench(tmp_path, monkeypatch)
+
+
+def statuses(result: CheckResult) -> dict[str, Status]:
+    return {record.cell: record.status for record in result.run.records}
+
+
+def test_the_file_itself_is_the_artifact_and_stays_as_it_is(bench):
+    before, time = bench.model.read_bytes(), bench.model.stat().st_mtime_ns
+    bench.model.chmod(0o444)
+    result = bench.check()
+    assert result.exit_code is ExitCode.OK
+    name = "my_model__2_"
+    assert statuses(result) == {
+        f"{name}/h5/{OLD}/{OLD}": Status.PASS,
+        f"{name}/h5/{OLD}/{NEW}": Status.PASS,
+    }
+    for job in bench.executor.jobs:
+        assert Path(job["artifact"]).name == "m.h5"
+        assert Path(job["artifact"]).read_bytes() == before
+        assert Path(job["artifact"]) != bench.model
+    assert [job["kind"] for job in bench.executor.jobs] == ["adopt", "load", "load"]
+    assert all(job["adopted"] for job in bench.executor.jobs[1:])
+    assert (bench.model.read_bytes(), bench.model.stat().st_mtime_ns) == (before, time)
+    assert result.run.records[0].artifact["bytes"] == len(before)
+
+
+def test_only_keras_3_is_asked_for_its_layer_of_a_saved_model(bench):
+    bench.model = saved_model(bench.root / "saved", OLD, keras=True)
+    result = bench.check(("2.15.1", NEW))
+    with_layer = [record.reader for record in result.run.records if record.format == "savedmodel-tfsm"]
+    assert with_layer == [NEW]
+    assert [(record.reader, record.format) for record in result.others] == [
+        ("2.15.1", "savedmodel"),
+        ("2.15.1", "savedmodel-raw"),
+        (NEW, "savedmodel"),
+        (NEW, "savedmodel-raw"),
+        (NEW, "savedmodel-tfsm"),
+    ]
+
+
+def test_the_second_check_measures_nothing_and_another_file_does(bench):
+    bench.check()
+    sent = len(bench.executor.jobs)
+    result = bench.check()
+    assert len(bench.executor.jobs) == sent
+    assert "x float32 [8, 3]: uniform in [0, 1)" in to_text(result)
+    bench.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.OLD_H5PY)))
+    bench.check()
+    assert len(bench.executor.jobs) == 2 * sent
+
+
+def test_a_reader_that_reads_something_else(bench):
+    bench.load = lambda reader, job: 2.0 if reader == NEW else 1.0
+    result = bench.check()
+    assert result.exit_code is ExitCode.INCOMPATIBLE
+    assert [(record.reader, record.status) for record in result.others] == [(NEW, Status.DRIFT)]
+    text = to_text(result)
+    assert "drift" in text
+    assert "not compared  resume: the model is not compiled with a loss" in text
+    data = to_json(result)
+    failed = {cell["reader"]: cell["failed_checks"] for cell in data["cells"]}
+    assert (data["exit_code"], failed) == (1, {OLD: [], NEW: ["outputs"]})
+    assert data["model"]["keras"] == "2.10.0"
+    assert "| drift" in to_text(result, markdown=True)
+
+
+def test_a_writer_that_cannot_load_its_own_file(bench):
+    bench.adopt = lambda job: raised("load", "ValueError", "Unknown layer: 'Scale'")
+    result = bench.check()
+    assert {record.reader: record.status for record in result.run.records} == {
+        OLD: Status.LOAD_ERROR,
+        NEW: Status.SKIPPED,
+    }
+    assert result.exit_code is ExitCode.USAGE
+    assert result.unknown == f"{OLD} itself cannot load my model (2).h5: ValueError: Unknown layer: 'Scale'"
+    assert "--custom-objects" in to_text(result)
+    bench.adopt = lambda job: raised("load", "OSError", "bad marshal data")
+    # The first answer is in the store: the same file and code give the same.
+    assert "Scale" in bench.check().unknown
+
+
+def test_a_writer_that_dies_of_the_file(bench):
+    def die(job: dict[str, Any]) -> dict[str, Any]:
+        raise Ends("crash", signal="SIGSEGV")
+
+    bench.adopt = die
+    result = bench.check()
+    assert result.own[0].status is Status.CRASH
+    assert "cannot load" in result.unknown
+    assert "try another --saved-with" in to_text(result)
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind", "told"),
+    [
+        ("inputs", "InputsError", "inputs of my model (2).h5: the model takes x"),
+        ("import", "ModuleNotFoundError", "custom code of my model (2).h5: ModuleNotFoundError: the model takes x"),
+        ("build", "TypeError", "builder of my model (2).h5: TypeError: the model takes x"),
+    ],
+)
+def test_what_comes_with_the_file_and_does_not_fit(bench, phase, kind, told):
+    bench.adopt = lambda job: raised(phase, kind, "the model takes x")
+    with pytest.raises(UsageError) as found:
+        bench.check()
+    assert found.value.what == told
+    assert found.value.fix
+
+
+def test_code_and_inputs_go_to_the_workers_under_their_own_names(bench):
+    code = bench.root / "my_layers.py"
+    code.write_text("class Scale: ...\ndef build(): ...\n")
+    np.savez(bench.root / "x.npz", x=np.zeros((2, 3)))
+    bench.load = lambda reader, job: raised("load", "ValueError", "no") if reader == NEW else 1.0
+    result = bench.check(custom_objects=code, builder=f"{code}:build", inputs=bench.root / "x.npz")
+    adopt, *loads = bench.executor.jobs
+    assert Path(adopt["custom"]).name == "my_layers.py"
+    assert Path(adopt["custom"]).read_text() == code.read_text()
+    assert adopt["function"] == "build"
+    assert np.load(adopt["inputs"])["x"].shape == (2, 3)
+    assert all(job["builder"] == adopt["builder"] for job in loads)
+    names = [remedy["name"] for remedy in result.others[0].remedies]
+    assert "custom_objects" in names
+    assert "rebuild from code + load_weights" in names
+
+
+def test_without_code_no_remedy_needs_it(bench):
+    bench.load = lambda reader, job: raised("load", "ValueError", "no") if reader == NEW else 1.0
+    names = [remedy["name"] for remedy in bench.check().others[0].remedies]
+    assert "compile=False" in names
+    assert not {"custom_objects", "rebuild from code + load_weights"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"builder": "model.py"}, "names no function"),
+        ({"builder": "absent.py:build"}, "--builder: absent.py cannot be read"),
+        ({"builder": f"{__file__}:nowhere"}, "defines no nowhere"),
+        ({"custom_objects": Path("absent.py")}, "--custom-objects: absent.py cannot be read"),
+        ({"inputs": Path(__file__)}, "is no .npz file"),
+    ],
+)
+def test_options_that_name_nothing(bench, changes, what):
+    with pytest.raises(UsageError, match=what):
+        bench.check(**changes)
+    assert not bench.executor.jobs
+
+
+def test_weights_without_a_builder(bench):
+    bench.model = bench.root / "m.weights.h5"
+    bench.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.WEIGHTS_ONLY)))
+    with pytest.raises(UsageError, match="it has values and no model"):
+        bench.check()
+
+
+def test_a_file_that_changes_meanwhile(bench):
+    def change(reader: str, job: dict[str, Any]) -> float:
+        bench.model.write_bytes(b"another")
+        return 1.0
+
+    bench.load = change
+    with pytest.raises(UsageError, match="was changed by somebody while it was checked"):
+        bench.check()

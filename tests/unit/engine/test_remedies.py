@@ -1,0 +1,141 @@
+"""Which workarounds are worth a try, and what a try came to."""
+
+from __future__ import annotations
+
+import pytest
+from tfmatrix.core.status import Status
+from tfmatrix.engine.remedies import Remedy, Try, attempt, best, candidates, is_sensible
+
+PROMISED = ("load", "outputs", "weights", "compile", "optimizer", "resume", "warnings")
+
+
+def names(**changes: object) -> list[str]:
+    arguments: dict = {
+        "format_id": "keras",
+        "status": Status.LOAD_ERROR,
+        "failed_checks": ("load",),
+        "keras": "3.4.1",
+        "artifact_kind": "zip",
+        "has_definitions": True,
+        "error": "",
+        "legacy_reader": None,
+        **changes,
+    }
+    return [remedy.name for remedy in candidates(**arguments)]
+
+
+def test_a_load_error_of_a_keras_file_tries_everything_documented() -> None:
+    assert names(legacy_reader="2.16.2+tf-keras") == [
+        "TF_USE_LEGACY_KERAS=1",
+        "custom_objects",
+        "safe_mode=False",
+        "enable_unsafe_deserialization()",
+        "compile=False",
+        "custom_objects + safe_mode=False",
+        "custom_objects + compile=False",
+        "compile=False + safe_mode=False",
+        "rebuild from code + load_weights",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "there", "not_there"),
+    [
+        ({"has_definitions": False}, "compile=False", "custom_objects"),
+        ({"keras": "2.12.0"}, "compile=False", "safe_mode=False"),
+        ({"artifact_kind": "directory", "format_id": "savedmodel"}, "keras.layers.TFSMLayer", "safe_mode=False"),
+        ({"artifact_kind": "directory", "format_id": "savedmodel"}, "tf.saved_model.load", "safe_mode=False"),
+        ({"format_id": "savedmodel", "keras": "2.15.0"}, "tf.saved_model.load", "keras.layers.TFSMLayer"),
+        ({"format_id": "savedmodel", "keras": "2.15.0"}, "compile=False", "load_weights after load_model"),
+    ],
+)
+def test_only_what_the_case_allows(changes: dict, there: str, not_there: str) -> None:
+    found = names(**changes)
+    assert there in found
+    assert not_there not in found
+
+
+def test_keras_2_gets_a_lost_optimizer_from_the_checkpoint_of_the_savedmodel() -> None:
+    lost: dict = {"format_id": "savedmodel", "artifact_kind": "directory", "status": Status.DRIFT}
+    lost |= {"failed_checks": ("optimizer", "resume"), "has_definitions": False}
+    assert names(**lost, keras="2.15.0") == ["load_weights after load_model"]
+    assert names(**lost, keras="3.4.1") == []
+    assert names(**{**lost, "format_id": "h5", "artifact_kind": "hdf5"}, keras="2.15.0") == []
+
+
+def test_a_combination_is_tried_where_one_of_its_parts_changed_something() -> None:
+    both = Remedy(name="a + b", loader="keras", parts=("a", "b"))
+    same = [Try(name=name, status=Status.LOAD_ERROR, error="TypeError: at 0x7f00aa") for name in ("a", "b")]
+    other = Try(name="b", status=Status.LOAD_ERROR, error="ValueError: further on")
+    assert not is_sensible(both, same, "TypeError: at 0x7f11bb")
+    assert is_sensible(both, [same[0], other], "TypeError: at 0x7f11bb")
+    assert is_sensible(both, same[:1], "TypeError: at 0x7f11bb")
+    assert is_sensible(Remedy(name="a", loader="keras"), same, "TypeError: at 0x7f11bb")
+
+
+def test_a_refused_format_needs_another_loader() -> None:
+    refused = "File format not supported: filepath=m. Keras 3 only supports V3 `.keras` files and legacy H5 format"
+    assert names(format_id="savedmodel", artifact_kind="directory", error=refused) == [
+        "keras.layers.TFSMLayer",
+        "tf.saved_model.load",
+    ]
+
+
+def test_a_lost_optimizer_is_not_brought_back_by_loading_less() -> None:
+    assert names(status=Status.DRIFT, failed_checks=("optimizer", "resume")) == ["custom_objects"]
+    assert "compile=False" in names(status=Status.DRIFT, failed_checks=("outputs",))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": Status.PASS}, {"status": Status.SAVE_ERROR}, {"format_id": "checkpoint"}]
+)
+def test_nothing_to_try(changes: dict) -> None:
+    assert names(**changes) == []
+
+
+def checks(*passed: str) -> dict:
+    return {name: {"status": "pass" if name in passed else "fail"} for name in PROMISED}
+
+
+def test_what_a_try_gives_up_is_said() -> None:
+    found = attempt("compile=False", Status.DRIFT, checks("load", "outputs", "weights"), PROMISED, "")
+    assert found.brings_back_the_model
+    assert found.to_json() == {
+        "name": "compile=False",
+        "status": "drift",
+        "detail": "brings back outputs, weights; not compile, optimizer, resume",
+    }
+
+
+def test_a_loader_that_promises_less_is_judged_by_what_the_cell_promised() -> None:
+    less = {"load": {"status": "pass"}, "outputs": {"status": "pass"}, "weights": {"status": "not-applicable"}}
+    found = attempt("keras.layers.TFSMLayer", Status.PASS, less, PROMISED, "")
+    assert found.status is Status.DRIFT
+    assert found.missing == ("weights", "compile", "optimizer", "resume")
+
+
+def test_everything_brought_back_is_a_pass() -> None:
+    found = attempt("custom_objects", Status.PASS, checks(*PROMISED), PROMISED, "")
+    assert (found.status, found.missing) == (Status.PASS, ())
+
+
+def test_a_try_that_fails_keeps_its_error() -> None:
+    found = attempt("safe_mode=False", Status.LOAD_ERROR, {}, PROMISED, "ValueError: still not")
+    assert not found.brings_back_the_model
+    assert found.to_json()["detail"] == "ValueError: still not"
+
+
+def test_the_best_remedy_loses_least() -> None:
+    some = Try(name="some", status=Status.DRIFT, held=("outputs",), missing=("resume", "optimizer"))
+    more = Try(name="more", status=Status.DRIFT, held=("outputs", "optimizer"), missing=("resume",))
+    none = Try(name="none", status=Status.LOAD_ERROR)
+    wrong = Try(name="wrong", status=Status.DRIFT, held=("weights",), missing=("outputs",))
+    assert best([none, wrong, some, more], ("load",), Status.LOAD_ERROR) == "more"
+    assert best([none, wrong], ("load",), Status.LOAD_ERROR) is None
+
+
+def test_a_drifting_cell_is_only_helped_by_more_than_it_has() -> None:
+    same = Try(name="same", status=Status.DRIFT, held=("outputs",), missing=("optimizer", "resume"))
+    better = Try(name="better", status=Status.DRIFT, held=("outputs", "resume"), missing=("optimizer",))
+    assert best([same], ("optimizer", "resume"), Status.DRIFT) is None
+    assert best([same, better], ("optimizer", "resume"), Status.DRIFT) == "better"

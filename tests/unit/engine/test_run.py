@@ -1,0 +1,477 @@
+"""A whole run over fake workers: what is measured, what comes from the store, what each failure becomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import Dies, Ends, FakeExecutor, Hangs
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import ConfigError, ExitCode, InfrastructureError
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.engine.course import execute, exit_code
+from tfmatrix.engine.phase import Phase
+from tfmatrix.engine.plan import make_plan
+from tfmatrix.engine.progress import make_progress
+from tfmatrix.engine.request import RunRequest
+from tfmatrix.project.config import Defaults, KnownFailure, Selection
+from tfmatrix.project.scenario import read_scenarios
+from tfmatrix.store.runs import Run, read_run
+from tfmatrix.worker.formats import FORMATS
+
+SCENARIO = '''"""A dense layer."""
+import tensorflow as tf
+FORMATS = ("h5", "keras")
+def build_model(): ...
+def inputs(rng): ...
+'''
+OLD, NEW = "2.15.1", "2.21.0"
+OK = {"phase": None, "reason": None, "error": None, "warnings": [], "artifact": None, "observation": None}
+
+
+def write_observation(folder: Path, outputs: float) -> str:
+    """The smallest observation that can be compared: one output."""
+    target = folder / "observation"
+    target.mkdir(parents=True)
+    values = np.full((2, 2), outputs, dtype="float32")
+    np.savez(target / "arrays.npz", a0=values)
+    sections = ("weights", "optimizer", "config", "compile", "resume", "signatures", "control")
+    document = {
+        "schema": 1,
+        "kind": "keras",
+        "model_class": "Sequential",
+        "outputs": {"": {"array": "a0", "dtype": "float32", "shape": [2, 2]}},
+        **dict.fromkeys(sections),
+        "notes": {},
+    }
+    (target / "observation.json").write_text(json.dumps(document))
+    return "observation"
+
+
+def raised(phase: str, kind: str, message: str) -> dict[str, Any]:
+    error = {"type": kind, "message": message, "traceback": f"{kind}: {message}"}
+    return {**OK, "status": "error", "phase": phase, "error": error, "seconds": {phase: 0.1}}
+
+
+class Laboratory:
+    """A project with two environments, and what happens to each of its jobs.
+
+    `load(format, reader, job)` and `save(saver, writer, job)` may return a result, raise what fakes know, or return
+    None for the usual: everything comes back as it was saved.
+    """
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.root = tmp_path
+        folder = tmp_path / "scenarios"
+        folder.mkdir(exist_ok=True)
+        if not list(folder.iterdir()):
+            (folder / "dense.py").write_text(SCENARIO)
+        self.save: Callable[..., Any] = lambda saver, writer, job: None
+        self.load: Callable[..., Any] = lambda format_id, reader, job: None
+        self.executor = FakeExecutor(job=self._job)
+        self.environments = (Environment(id=OLD, tensorflow=OLD), Environment(id=NEW, tensorflow=NEW))
+        self.runs = 0
+
+    def _job(self, environment: str, job: dict[str, Any]) -> dict[str, Any]:
+        folder = Path(job["folder"])
+        if job["kind"] == "save":
+            special = self.save(job["saver"], environment, job)
+            if special is not None:
+                return special
+            name = FORMATS[job["saver"]].ARTIFACT
+            (folder / "artifact").mkdir(parents=True)
+            (folder / "artifact" / name).write_text(f"{job['scenario']} {job['saver']} {environment}")
+            artifact = {"name": name, "kind": "hdf5"}
+            observation = write_observation(folder, 1.0)
+            return {**OK, "status": "ok", "seconds": {"save": 0.2}, "artifact": artifact, "observation": observation}
+        assert Path(job["artifact"]).exists()
+        assert (Path(job["reference"]) / "observation.json").exists()
+        special = self.load(job["format"], environment, job)
+        if special is not None and not isinstance(special, float):
+            return special
+        observation = write_observation(folder, 1.0 if special is None else special)
+        return {**OK, "status": "ok", "seconds": {"load": 0.1}, "observation": observation}
+
+    def run(self, known: tuple[KnownFailure, ...] = (), **changes: Any) -> Run:
+        self.runs += 1
+        plan = make_plan(
+            Selection(environments=self.environments), read_scenarios(self.root / "scenarios"), formats=FORMATS
+        )
+        request = RunRequest(
+            run_id=f"run-{self.runs}",
+            plan=plan,
+            scenario_folder=self.root / "scenarios",
+            results=self.root / "results",
+            store=self.root / "results" / "store",
+            defaults=Defaults(),
+            known_failures=known,
+            **changes,
+        )
+        return execute(request, self.executor, make_progress(quiet=True))
+
+
+@pytest.fixture
+def laboratory(tmp_path):
+    return Laboratory(tmp_path)
+
+
+def statuses(run: Run) -> dict[str, Status]:
+    return {record.cell: record.status for record in run.records}
+
+
+def cell(run: Run, cell_id: str) -> CellRecord:
+    return next(record for record in run.records if record.cell == cell_id)
+
+
+def test_all_is_well(laboratory):
+    run = laboratory.run()
+    assert len(run.records) == 8
+    assert set(statuses(run).values()) == {Status.PASS}
+    assert exit_code(run) is ExitCode.OK
+    assert run.header["complete"] is True
+    assert read_run(laboratory.root / "results", "latest").id == run.id
+    record = cell(run, f"dense/h5/{OLD}/{NEW}")
+    assert record.checks["outputs"]["status"] == "pass"
+    assert record.artifact["bytes"] > 0
+    assert (record.save["seconds"], record.load["seconds"], record.cached) == (0.2, 0.1, False)
+    assert laboratory.executor.living == 0
+    assert laboratory.executor.swept == 1
+    assert not list((laboratory.root / "results" / "store" / "work").iterdir())
+
+
+def test_the_second_run_measures_nothing(laboratory):
+    first = laboratory.run()
+    sent = len(laboratory.executor.jobs)
+    second = laboratory.run()
+    assert len(laboratory.executor.jobs) == sent
+    assert statuses(first) == statuses(second)
+    assert all(record.cached for record in second.records)
+
+
+def test_a_changed_scenario_is_measured_again_and_nothing_else(laboratory):
+    (laboratory.root / "scenarios" / "other.py").write_text(SCENARIO.replace("A dense", "Another"))
+    laboratory.run()
+    (laboratory.root / "scenarios" / "other.py").write_text(SCENARIO.replace("A dense", "A changed"))
+    sent = len(laboratory.executor.jobs)
+    run = laboratory.run()
+    assert {Path(job["scenario"]).stem for job in laboratory.executor.jobs[sent:]} == {"other"}
+    assert {record.scenario for record in run.records if record.cached} == {"dense"}
+
+
+def test_a_killed_run_goes_on_where_it_stopped(laboratory):
+    class Interrupted(Exception):
+        pass
+
+    calls = []
+
+    def count(record):
+        calls.append(record)
+        if len(calls) == 3:
+            raise Interrupted
+
+    progress = make_progress(quiet=True)
+    progress.loaded = count  # type: ignore[method-assign]
+    plan = make_plan(
+        Selection(environments=laboratory.environments),
+        read_scenarios(laboratory.root / "scenarios"),
+        formats=FORMATS,
+    )
+    request = RunRequest(
+        run_id="killed",
+        plan=plan,
+        scenario_folder=laboratory.root / "scenarios",
+        results=laboratory.root / "results",
+        store=laboratory.root / "results" / "store",
+        defaults=Defaults(),
+    )
+    with pytest.raises(Interrupted):
+        execute(request, laboratory.executor, progress)
+    assert laboratory.executor.living == 0
+    killed = read_run(laboratory.root / "results", "killed")
+    assert not killed.is_complete
+    assert len(killed.records) == 3
+    run = laboratory.run()
+    assert {record.cell for record in killed.records} <= {record.cell for record in run.records if record.cached}
+    assert set(statuses(run).values()) == {Status.PASS}
+
+
+def test_a_lost_folder_of_the_store_is_measured_again(laboratory):
+    run = laboratory.run()
+    digest = cell(run, f"dense/h5/{OLD}/{NEW}").artifact["digest"]
+    folder = laboratory.root / "results" / "store" / "folders" / digest[:2] / digest
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.unlink()
+    folder.rmdir()
+    again = laboratory.run()
+    assert set(statuses(again).values()) == {Status.PASS}
+    assert folder.is_dir()
+
+
+def test_silently_different_is_drift(laboratory):
+    laboratory.load = lambda format_id, reader, job: 1.5 if (format_id, reader) == ("h5", NEW) else None
+    run = laboratory.run()
+    record = cell(run, f"dense/h5/{OLD}/{NEW}")
+    assert record.status is Status.DRIFT
+    assert record.failed_checks == ("outputs",)
+    assert record.checks["outputs"]["max_abs"] == 0.5
+    assert record.attribution is not None
+    assert exit_code(run) is ExitCode.INCOMPATIBLE
+
+
+def test_an_exception_of_the_loader_is_a_load_error_with_its_traceback(laboratory):
+    def load(format_id, reader, job):
+        return raised("load", "ValueError", "no such layer") if format_id == "h5" else None
+
+    laboratory.load = load
+    record = cell(laboratory.run(), f"dense/h5/{OLD}/{NEW}")
+    assert record.status is Status.LOAD_ERROR
+    assert record.error == {
+        "phase": "load",
+        "type": "ValueError",
+        "message": "no such layer",
+        "traceback": "ValueError: no such layer",
+    }
+
+
+def test_a_save_that_fails_settles_every_reader(laboratory):
+    def save(saver, writer, job):
+        return raised("save", "NotImplementedError", "get_config") if (saver, writer) == ("h5", OLD) else None
+
+    laboratory.save = save
+    run = laboratory.run()
+    assert {c for c, status in statuses(run).items() if status is Status.SAVE_ERROR} == {
+        f"dense/h5/{OLD}/{OLD}",
+        f"dense/h5/{OLD}/{NEW}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "words"),
+    [
+        (Ends("crash", signal="SIGSEGV", output="Fatal Python error"), Status.CRASH, "killed by SIGSEGV"),
+        (Ends("crash", exit_code=0), Status.CRASH, "exit code 0"),
+        (Ends("timeout", signal="SIGKILL", output="in loop()"), Status.TIMEOUT, "time limit"),
+        (Ends("memory", signal="SIGKILL", peak_bytes=2**32), Status.CRASH, "4096 MiB"),
+    ],
+)
+def test_a_child_that_dies_costs_its_own_cell_only(laboratory, end, status, words):
+    def load(format_id, reader, job):
+        if (format_id, reader) == ("h5", NEW) and OLD in Path(job["artifact"]).read_text():
+            raise end
+
+    laboratory.load = load
+    run = laboratory.run()
+    record = cell(run, f"dense/h5/{OLD}/{NEW}")
+    assert record.status is status
+    assert words in record.error["message"]
+    assert record.error["traceback"] == end.event["output"]
+    others = {name: found for name, found in statuses(run).items() if name != record.cell}
+    assert set(others.values()) == {Status.PASS}
+
+
+def test_a_crash_that_does_not_come_again_is_flaky(laboratory):
+    tries = []
+
+    def load(format_id, reader, job):
+        if (format_id, reader) == ("keras", NEW) and OLD in Path(job["artifact"]).read_text():
+            tries.append(job)
+            # In a group, alone, and alone once more: only the last one goes well.
+            if len(tries) < 3:
+                raise Ends("crash", signal="SIGSEGV")
+
+    laboratory.load = load
+    record = cell(laboratory.run(), f"dense/keras/{OLD}/{NEW}")
+    assert (record.status, record.flaky) == (Status.CRASH, True)
+    again = cell(laboratory.run(), record.cell)
+    assert (again.status, again.flaky, again.cached) == (Status.CRASH, True, True)
+
+
+def test_what_fails_behind_another_load_is_tried_alone_before_it_is_believed(laboratory):
+    seen: list[tuple[str, ...]] = []
+
+    def load(format_id, reader, job):
+        # The second format fails only where the first was loaded before it in the same child.
+        request = next(
+            request
+            for transport in laboratory.executor.transports
+            for request in transport.requests
+            if job["folder"] in [each["folder"] for each in request.get("jobs", ())]
+        )
+        group = tuple(each["format"] for each in request["jobs"])
+        seen.append(group)
+        if format_id == "keras" and len(group) > 1:
+            return raised("load", "RuntimeError", "spoiled by its neighbour")
+        return None
+
+    laboratory.load = load
+    run = laboratory.run()
+    assert set(statuses(run).values()) == {Status.PASS}
+    assert ("h5", "keras") in seen
+    assert ("keras",) in seen
+
+
+def test_an_environment_that_cannot_be_provided_says_nothing_about_compatibility(laboratory):
+    laboratory.executor.broken = {NEW: InfrastructureError("no wheel for this platform")}
+    run = laboratory.run()
+    found = statuses(run)
+    assert found[f"dense/h5/{OLD}/{OLD}"] is Status.PASS
+    assert {name for name, status in found.items() if status is Status.INFRA_ERROR} == {
+        name for name in found if NEW in name
+    }
+    assert exit_code(run) is ExitCode.INFRASTRUCTURE
+    assert run.header["environments"][NEW] == {"unavailable": "no wheel for this platform"}
+
+
+def test_a_wrong_environment_ends_the_run(laboratory):
+    laboratory.executor.broken = {NEW: ConfigError("the lock no longer fits", file="locks/x.txt")}
+    with pytest.raises(ConfigError, match="no longer fits"):
+        laboratory.run()
+
+
+@pytest.mark.parametrize("how", [Dies("out of luck"), Hangs()])
+def test_a_lost_worker_is_infrastructure_and_is_not_stored(laboratory, how):
+    def load(format_id, reader, job):
+        if reader == NEW:
+            raise how
+
+    laboratory.load = load
+    run = laboratory.run()
+    lost = [record for record in run.records if record.status is Status.INFRA_ERROR]
+    assert {record.reader for record in lost} == {NEW}
+    assert len(lost) == 4
+    laboratory.load = lambda format_id, reader, job: None
+    again = laboratory.run()
+    assert set(statuses(again).values()) == {Status.PASS}
+
+
+def test_a_fault_of_the_worker_is_infrastructure(laboratory):
+    error = {"type": "KeyError", "message": "'x'", "traceback": "in observe.py"}
+    laboratory.load = lambda format_id, reader, job: {**OK, "status": "internal-error", "error": error}
+    run = laboratory.run()
+    assert set(statuses(run).values()) == {Status.INFRA_ERROR}
+    assert "in observe.py" in run.records[0].error["traceback"]
+
+
+def test_known_failures_are_expected_and_fixed_ones_are_told(laboratory):
+    laboratory.load = lambda format_id, reader, job: 1.5 if (format_id, reader) == ("h5", NEW) else None
+    known = KnownFailure(cells=("dense/h5",), status=(Status.DRIFT,), reason="measured")
+    run = laboratory.run(known=(known,))
+    assert exit_code(run) is ExitCode.OK
+    assert {record.cell for record in run.records if record.known} == {
+        f"dense/h5/{OLD}/{NEW}",
+        f"dense/h5/{NEW}/{NEW}",
+    }
+    assert {record.cell for record in run.records if record.fixed} == {
+        f"dense/h5/{OLD}/{OLD}",
+        f"dense/h5/{NEW}/{OLD}",
+    }
+
+
+def test_phases_can_run_apart_and_the_table_measures_nothing(laboratory):
+    saved = laboratory.run(phase=Phase.SAVE)
+    assert set(statuses(saved).values()) == {Status.SKIPPED}
+    assert {job["kind"] for job in laboratory.executor.jobs} == {"save"}
+    table = laboratory.run(phase=Phase.TABLE)
+    assert set(statuses(table).values()) == {Status.SKIPPED}
+    loaded = laboratory.run(phase=Phase.LOAD)
+    assert set(statuses(loaded).values()) == {Status.PASS}
+    sent = len(laboratory.executor.jobs)
+    table = laboratory.run(phase=Phase.TABLE)
+    assert set(statuses(table).values()) == {Status.PASS}
+    assert len(laboratory.executor.jobs) == sent
+    assert read_run(laboratory.root / "results", "latest").id == table.id
+
+
+def test_noise_of_the_writer_is_measured_stored_and_granted(laboratory):
+    def save(saver, writer, job):
+        folder = Path(job["folder"])
+        (folder / "artifact").mkdir(parents=True)
+        name = FORMATS[saver].ARTIFACT
+        (folder / "artifact" / name).write_text(saver + writer)
+        observation = write_observation(folder, 1.0 if saver == "h5" else 1.01)
+        artifact = {"name": name, "kind": "hdf5"}
+        return {**OK, "status": "ok", "seconds": {}, "artifact": artifact, "observation": observation}
+
+    laboratory.save = save
+    laboratory.load = lambda format_id, reader, job: 1.01 if format_id == "h5" else None
+    run = laboratory.run()
+    assert cell(run, f"dense/h5/{OLD}/{NEW}").status is Status.PASS
+    noise = run.header["noise"][f"dense/{OLD}"]["outputs"][""]["max_abs"]
+    assert noise == pytest.approx(0.01, rel=1e-4)
+
+
+def test_isolated_jobs_share_nothing(laboratory):
+    run = laboratory.run(isolated=True, slots=1)
+    assert set(statuses(run).values()) == {Status.PASS}
+    requests = [
+        request for transport in laboratory.executor.transports for request in transport.requests if "jobs" in request
+    ]
+    assert {len(request["jobs"]) for request in requests} == {1}
+    assert len(laboratory.executor.transports) == len(requests) == 4 + 8
+
+
+def test_remedies_are_tried_until_one_brings_back_everything(laboratory):
+    def load(format_id, reader, job):
+        if format_id != "keras" or reader != NEW:
+            return None
+        workaround = job.get("workaround")
+        if workaround == {"arguments": {"compile": False}}:
+            return None
+        return raised("load", "TypeError", "cannot deserialize")
+
+    laboratory.load = load
+    run = laboratory.run()
+    record = cell(run, f"dense/keras/{OLD}/{NEW}")
+    assert record.status is Status.LOAD_ERROR
+    tried = {entry["name"]: entry["status"] for entry in record.remedies}
+    assert tried["safe_mode=False"] == "load-error"
+    assert tried["compile=False"] == "pass"
+    assert "rebuild from code + load_weights" not in tried
+    assert record.remedy == "compile=False"
+    again = cell(laboratory.run(), record.cell)
+    assert again.cached
+    assert again.remedies == record.remedies
+
+
+def test_another_format_is_a_remedy(laboratory):
+    laboratory.load = lambda format_id, reader, job: (
+        raised("load", "TypeError", "no") if format_id == "keras" and reader == NEW else None
+    )
+    record = cell(laboratory.run(), f"dense/keras/{OLD}/{NEW}")
+    assert record.remedy == "save as h5"
+
+
+def test_another_format_is_measured_by_what_the_failing_one_promises(laboratory):
+    (laboratory.root / "scenarios" / "dense.py").write_text(SCENARIO.replace('"h5"', '"tf-savedmodel-raw"'))
+
+    def save(saver, writer, job):
+        folder = Path(job["folder"])
+        name = FORMATS[saver].ARTIFACT
+        (folder / "artifact").mkdir(parents=True)
+        (folder / "artifact" / name).write_text(saver)
+        document = folder / write_observation(folder, 1.0) / "observation.json"
+        document.write_text(json.dumps({**json.loads(document.read_text()), "config": {"config": {}}}))
+        artifact = {"name": name, "kind": "directory"}
+        return {**OK, "status": "ok", "seconds": {}, "artifact": artifact, "observation": "observation"}
+
+    laboratory.save = save
+    laboratory.load = lambda format_id, reader, job: (
+        raised("load", "TypeError", "no") if format_id == "keras" and reader == NEW else None
+    )
+    record = cell(laboratory.run(), f"dense/keras/{OLD}/{NEW}")
+    (saved,) = [each for each in record.remedies if each["name"] == "save as tf-savedmodel-raw"]
+    # A function that predicts is no model whose config could be read.
+    assert saved["status"] == "drift"
+    assert saved["detail"] == "brings back outputs; not config"
+
+
+def test_no_remedy_is_tried_where_none_is_wanted(laboratory):
+    laboratory.load = lambda format_id, reader, job: raised("load", "TypeError", "no")
+    run = laboratory.run(remedies=False)
+    assert not any(job.get("workaround") for job in laboratory.executor.jobs)
+    assert not any(record.remedies for record in run.records)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
+
+import pytest
+import tfmatrix.reports.site
+from jsonschema import Draft202012Validator
+from site_runs import VERSIONS, write_hostile, write_nights, write_run
+from tfmatrix.core.errors import UsageError
+from tfmatrix.reports.site import files
+from tfmatrix.reports.site.board import Board
+from tfmatrix.reports.site.build import write_site
+from tfmatrix.reports.site.data import MAX_FILE
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    results = tmp_path_factory.mktemp("nights")
+    runs = write_nights(results, 3)
+    write_site(runs[-1], results / "site", runs[-2::-1])
+    return results / "site", runs[-1]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    results = tmp_path_factory.mktemp("hostile")
+    run = write_hostile(results)
+    write_site(run, results / "site")
+    return results / "site", run
+
+
+@pytest.fixture(params=["nights", "hostile"])
+def either(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_matrix_json_is_what_its_schema_says_and_has_every_cell(either):
+    site, run = either
+    schema = json.loads((site / "matrix.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    data = json.loads((site / "matrix.json").read_text())
+    Draft202012Validator(schema).validate(data)
+    cells = [cell for row in data["cells"] for cell in row["readers"] if cell]
+    assert len(cells) == len(run.records)
+    assert sorted(cell.split()[0] for cell in cells) == sorted(record.status.value for record in run.records)
+
+
+def test_cells_csv_has_a_line_per_cell(either):
+    site, run = either
+    rows = list(csv.DictReader(io.StringIO((site / "cells.csv").read_text(), newline="")))
+    assert len(rows) == len(run.records)
+    assert {row["status"] for row in rows} == {record.status.value for record in run.records}
+
+
+def test_a_spreadsheet_computes_nothing():
+    line = files._csv_line(["=cmd()", "+1", "plain"])
+    assert line == "'=cmd(),'+1,plain\r\n"
+
+
+def test_junit_counts_what_it_holds(either):
+    site, run = either
+    suite = ET.parse(site / "junit.xml").getroot().find("testsuite")
+    assert int(suite.get("tests")) == len(suite.findall("testcase")) == len(run.records)
+    assert int(suite.get("failures")) == len(suite.findall("testcase/failure")) == sum(r.is_news for r in run.records)
+    assert int(suite.get("skipped")) == len(suite.findall("testcase/skipped"))
+
+
+def test_the_feed_has_an_entry_for_each_run_that_changed_something(nights):
+    site, _ = nights
+    feed = ET.parse(site / "news.atom").getroot()
+    atom = "{http://www.w3.org/2005/Atom}"
+    entries = feed.findall(f"{atom}entry")
+    assert entries
+    for entry in entries:
+        assert entry.find(f"{atom}id").text.startswith("tag:")
+        assert re.match(r"\d{4}-\d\d-\d\dT", entry.find(f"{atom}updated").text)
+        assert "diff.html?a=" in entry.find(f"{atom}link").get("href")
+
+
+def test_a_badge_for_each_upgrade_in_both_forms(nights):
+    site, _ = nights
+    svg = ET.parse(site / "badges/2.12.1--2.16.2.svg").getroot()
+    endpoint = json.loads((site / "badges/2.12.1--2.16.2.json").read_text())
+    assert endpoint["schemaVersion"] == 1
+    assert f"{endpoint['label']}: {endpoint['message']}" == svg.get("aria-label")
+
+
+def test_table_md_is_a_table(either):
+    site, _ = either
+    lines = [line for line in (site / "table.md").read_text().splitlines() if line.startswith("|")]
+    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
+    assert len(widths) <= 2  # The verdicts, and the map.
+
+
+def test_every_part_is_small_and_whole(tmp_path, monkeypatch):
+    run = write_run(tmp_path, scenarios=3)
+    board = Board.of(run)
+    monkeypatch.setattr(files, "_TARGET", 20_000)
+    parts = dict(files.cells_csv(board))
+    assert len(parts) > 1
+    assert all(len(part) < 30_000 for part in parts.values())
+    rows = [row for part in parts.values() for row in csv.DictReader(io.StringIO(part, newline=""))]
+    assert len(rows) == len(run.records)
+    suites = [ET.fromstring(part.encode()).find("testsuite") for _, part in files.junit(board)]
+    assert sum(int(suite.get("failures")) for suite in suites) == sum(record.is_news for record in run.records)
+    matrix = {name: json.loads(part) for name, part in files.matrix_json(board, {}, ())}
+    assert matrix["matrix.json"]["parts"] == list(matrix)
+    assert sum(cell is not None for part in matrix.values() for row in part["cells"] for cell in row["readers"]) == len(
+        run.records
+    )
+
+
+def test_same_input_same_bytes(tmp_path):
+    runs = write_nights(tmp_path, 2, scenarios=2)
+
+    def digests(folder: Path) -> dict[str, str]:
+        write_site(runs[1], folder, runs[:1])
+        return {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    first = digests(tmp_path / "one")
+    assert first == digests(tmp_path / "two")
+    # Over an earlier site, nothing of it remains.
+    (tmp_path / "one/stale.html").write_text("old")
+    assert first == digests(tmp_path / "one")
+
+
+def test_a_folder_that_is_not_a_site_is_left_alone(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="not empty"):
+        write_site(write_run(tmp_path / "results", scenarios=1), tmp_path / "home")
+    assert (tmp_path / "home/letter.txt").read_text() == "dear"
+
+
+def test_no_file_is_large_and_none_needs_a_network(either):
+    site, _ = either
+    for path in site.rglob("*"):
+        if path.is_file():
+            assert path.stat().st_size < MAX_FILE, path
+    for page in site.rglob("*.html"):
+        for address in re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', page.read_text()):
+            assert not re.match(r"[a-z]+:|//", address), (page, address)
+
+
+def test_every_link_within_the_site_leads_somewhere(either):
+    site, _ = either
+    for page in site.rglob("*.html"):
+        for address in set(re.findall(r'(?:href|src)="([^"#?]+)[^"]*"', page.read_text())):
+            if not re.match(r"https?:", address):
+                assert (page.parent / unquote(address)).exists(), (page.name, address)
+
+
+def test_hostile_text_is_no_markup(hostile):
+    site, _ = hostile
+    for page in site.rglob("*.html"):
+        text = page.read_text()
+        assert "<script>" not in text
+        assert "<img src=x" not in text
+        assert not set("\x1b\x00\u202e\u2028") & set(text)
+        assert "{{ 7 * 7 }}" in text or "lone" not in text
+        assert 'href="javascript:' not in text
+    for script in site.rglob("data/**/*.js"):
+        assert "<" not in script.read_text(encoding="ascii")
+
+
+def test_without_javascript_the_pages_say_what_was_measured(nights):
+    site, run = nights
+    page = (site / "scenario/dense.html").read_text()
+    shown = page.count("read by 2.")
+    assert shown >= sum(record.scenario == "dense" for record in run.records)
+    assert "saving to h5" in page
+    pair = (site / "upgrade/2.12.1--2.16.2.html").read_text()
+    assert "UNSAFE" in pair
+    assert "compile=False" in pair
+
+
+def test_the_package_brings_its_templates_and_scripts():
+    folder = Path(tfmatrix.reports.site.__file__).parent
+    assert (folder / "templates/base.html").is_file()
+    assert (folder / "static/site.css").is_file()
+    assert len(VERSIONS) == 30
