@@ -76,9 +76,10 @@ def check(
     `tfmatrix check saved/ --readers 2.x --inputs batch.npz` ·
     `tfmatrix check ckpt-7 --builder model.py:build --saved-with 2.10.1 --readers latest`
     """
+    from tfmatrix.commands.check.environments import reader_environments, writer_environment
     from tfmatrix.commands.check.report import to_json, to_text
-    from tfmatrix.engine.modelcheck import CheckRequest, check_model
-    from tfmatrix.engine.modelcheck_environments import reader_environments, writer_environment
+    from tfmatrix.commands.check.result import check_model
+    from tfmatrix.engine.files import FileRequest
     from tfmatrix.engine.run import RunOptions
     from tfmatrix.project.modelfiles.modelfile import read_model
     from tfmatrix.project.network import package_index
@@ -92,7 +93,7 @@ def check(
     writer, known_by = writer_environment(opened, found, saved_with, index)
     result = check_model(
         opened,
-        CheckRequest(
+        FileRequest(
             model=model,
             writer=writer,
             readers=reader_environments(opened, wanted, index),

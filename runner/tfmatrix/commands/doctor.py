@@ -25,8 +25,7 @@ from typing import Any, TextIO
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, TfmatrixError
 from tfmatrix.core.version import __version__
-from tfmatrix.engine.course import describe_host
-from tfmatrix.engine.run import BYTES_PER_SLOT, slots
+from tfmatrix.engine.host import BYTES_PER_SLOT, describe_host, slots
 from tfmatrix.envs.interpreters import look_for_interpreter
 from tfmatrix.envs.lock import read_lock
 from tfmatrix.envs.provision import MARKER, default_cache_root

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+from packaging.version import InvalidVersion, Version
+
+FIRST_WITH_KERAS_3: Final = Version("2.16.0rc0")
+"""From here on `tf.keras` is Keras 3, and Keras 2 the package tf-keras."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,3 +29,12 @@ class Environment:
     as_of: str = "release"
     package: str | None = None
     image: str | None = None
+
+
+def has_keras_3(environment: Environment) -> bool:
+    """Whether `tf.keras` is Keras 3 there; taken for true where only a worker could tell."""
+    try:
+        version = Version(environment.tensorflow)
+    except InvalidVersion:
+        version = None
+    return (version is None or version >= FIRST_WITH_KERAS_3) and "TF_USE_LEGACY_KERAS" not in environment.env

@@ -1,4 +1,4 @@
-"""A scenario as data: what is known of its file without importing it."""
+"""What is measured, as data: a scenario, known without importing its file, or a model file."""
 
 from __future__ import annotations
 
@@ -6,22 +6,31 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """A scenario file as read by AST, without importing it. `title` is the docstring's first line.
+class Subject:
+    """What is measured. `title` is one line; `digest` covers all that makes it what it is.
 
-    `functions` are those of the scenario contract that it has; `has_definitions` says whether it defines classes or
-    functions of its own beside them.
+    `formats` are those it is saved in (None: all that fit), `requires` what its writer must have (PEP 508 specifiers);
+    `has_definitions` says whether its code defines classes or functions of its own that a loader could be given.
     """
 
     name: str
-    path: str
     title: str
     description: str
     digest: str
     formats: tuple[str, ...] | None
-    requires: tuple[str, ...]
-    tags: tuple[str, ...]
-    has_training: bool
-    uses_keras: bool
-    functions: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    uses_keras: bool = True
     has_definitions: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario(Subject):
+    """A scenario file as read by AST, without importing it. `title` is the docstring's first line.
+
+    `functions` are those of the scenario contract that it has.
+    """
+
+    path: str
+    has_training: bool
+    functions: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from tfmatrix.core.globs import (
 )
 from tfmatrix.core.hints import did_you_mean
 from tfmatrix.core.ids import CellId
-from tfmatrix.core.scenario import Scenario
+from tfmatrix.core.scenario import Subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class Selector:
         """Whether `--format` agrees to the id of a format."""
         return not self.format or GlobSet(self.format, segments=NAME_SEGMENTS).matches(format)
 
-    def takes_scenario(self, scenario: Scenario) -> bool:
+    def takes_scenario(self, scenario: Subject) -> bool:
         """Whether `--scenario` agrees to a scenario, by its name or one of its tags."""
         return not self.scenario or any(match_scenario(glob, scenario.name, scenario.tags) for glob in self.scenario)
 
@@ -118,7 +118,7 @@ class Selector:
         return GlobSet(self.only, segments=CELL_SEGMENTS)
 
 
-def unmatched(selector: Selector, cells: Sequence[CellId], scenarios: Sequence[Scenario]) -> tuple[Unmatched, ...]:
+def unmatched(selector: Selector, cells: Sequence[CellId], scenarios: Sequence[Subject]) -> tuple[Unmatched, ...]:
     """The globs that match none of the cells that could have been selected, in the order of the options.
 
     `cells` are those before the selector; `scenarios` the ones they are of.

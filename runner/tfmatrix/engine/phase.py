@@ -12,3 +12,13 @@ class Phase(StrEnum):
     SAVE = "save"
     LOAD = "load"
     TABLE = "table"
+
+    @property
+    def saves(self) -> bool:
+        """Whether artifacts that the store lacks are made."""
+        return self in (Phase.ALL, Phase.SAVE)
+
+    @property
+    def loads(self) -> bool:
+        """Whether cells that the store lacks are measured."""
+        return self in (Phase.ALL, Phase.LOAD)

@@ -16,7 +16,7 @@ from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import NothingSelectedError
 from tfmatrix.core.globs import NAME_SEGMENTS, PAIR_SEGMENTS, GlobSet, match_scenario
 from tfmatrix.core.ids import CellId
-from tfmatrix.core.scenario import Scenario
+from tfmatrix.core.scenario import Scenario, Subject
 from tfmatrix.core.selection import Selector, Unmatched, unmatched
 from tfmatrix.project.config import Selection
 from tfmatrix.project.config.values import NOT, PAIR_WORDS
@@ -65,7 +65,7 @@ class Plan:
     """
 
     environments: tuple[Environment, ...]
-    scenarios: tuple[Scenario, ...]
+    scenarios: tuple[Subject, ...]
     formats: tuple[str, ...]
     cells: tuple[CellId, ...]
     saves: tuple[Save, ...]
@@ -97,7 +97,7 @@ class Plan:
 
 def make_plan(
     selection: Selection,
-    scenarios: Sequence[Scenario],
+    scenarios: Sequence[Subject],
     selector: Selector | None = None,
     *,
     formats: Mapping[str, FormatInfo],
@@ -171,7 +171,7 @@ def writer_versions(environment: Environment, packages: Mapping[str, str] | None
     return {name: version for name, version in found.items() if _parse(version) is not None}
 
 
-def _candidates(selection: Selection, scenarios: Sequence[Scenario], formats: Mapping[str, FormatInfo]) -> list[CellId]:
+def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, FormatInfo]) -> list[CellId]:
     """All cells of a selection, in the order of a plan. NothingSelectedError where a set that is included has none."""
     if selection.parts:
         ids = [environment.id for environment in selection.environments]
@@ -197,7 +197,7 @@ def _candidates(selection: Selection, scenarios: Sequence[Scenario], formats: Ma
     ]
 
 
-def _takes_scenario(patterns: Sequence[str], scenario: Scenario) -> bool:
+def _takes_scenario(patterns: Sequence[str], scenario: Subject) -> bool:
     """Whether a scenario is meant: by one of the patterns, or where none but exclusions stand, and by no exclusion."""
     wanted = [pattern for pattern in patterns if not pattern.startswith(NOT)] or ["*"]
     refused = [pattern.removeprefix(NOT) for pattern in patterns if pattern.startswith(NOT)]
@@ -229,20 +229,20 @@ def _words_for(rows_down: int) -> set[str]:
     return words
 
 
-def _formats_of(scenario: Scenario, table: Mapping[str, FormatInfo]) -> Iterator[str]:
+def _formats_of(scenario: Subject, table: Mapping[str, FormatInfo]) -> Iterator[str]:
     """The formats a scenario is saved in: those it names, or else every one that fits what it builds."""
     for name, info in table.items():
         if scenario.formats is not None:
             fits = name in scenario.formats
         elif name == CUSTOM_FORMAT:
-            fits = has_custom_format(scenario)
+            fits = isinstance(scenario, Scenario) and has_custom_format(scenario)
         else:
             fits = info.MODELS == "any" or scenario.uses_keras
         if fits:
             yield name
 
 
-def _narrowed(cells: Sequence[CellId], scenarios: Sequence[Scenario], selector: Selector) -> list[CellId]:
+def _narrowed(cells: Sequence[CellId], scenarios: Sequence[Subject], selector: Selector) -> list[CellId]:
     """The cells that the selector takes."""
     if not selector:
         return list(cells)
@@ -287,7 +287,7 @@ def _nothing(
     )
 
 
-def _lacks(scenario: Scenario, writer: str, known: Mapping[str, str], *, complete: bool) -> str | None:
+def _lacks(scenario: Subject, writer: str, known: Mapping[str, str], *, complete: bool) -> str | None:
     """What of a scenario's REQUIRES the writer lacks; None where nothing does or where it is not known.
 
     `complete` says that `known` holds every package, so that one that is not there is lacking.

@@ -11,43 +11,11 @@ from tfmatrix.core.environment import Environment
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.shards import Shard
+from tfmatrix.engine.subjects import MeasuredSubject
 from tfmatrix.project.config import Defaults, KnownFailure
 
 RESUME_STEPS = 3
 """Training steps after the save (writer) or the load (reader) whose losses are compared."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adopted:
-    """A model file that stands where a scenario's save would be: what `writer` makes of it is the reference.
-
-    `digest`, `name`, `kind` and `bytes` are those of the file in the store, `loader` is the format whose loader makes
-    the reference. `custom` and `builder` are files with code, `function` builds the model where there is a builder,
-    `inputs` is an .npz file; they lie in the folder of scenarios. `told` goes into run.json as it is.
-    """
-
-    writer: str
-    digest: str
-    name: str
-    kind: str
-    bytes: int
-    loader: str
-    custom: Path | None = None
-    builder: Path | None = None
-    function: str = ""
-    inputs: Path | None = None
-    has_definitions: bool = False
-    told: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def artifact(self) -> dict[str, Any]:
-        """As a save that wrote the file would tell it."""
-        return {"name": self.name, "kind": self.kind, "bytes": self.bytes, "digest": self.digest}
-
-    @property
-    def code(self) -> dict[str, Any]:
-        """What a job must know of the code that belongs to the file."""
-        return {"custom": self.custom, "builder": self.builder, "function": self.function}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +25,13 @@ class RunRequest:
     `results` is the folder that holds `runs/`, `store` the one with everything measured. `known_failures` are those
     that still count. `legacy_readers` maps a reader to the environment with its TensorFlow and tf-keras, which remedies
     may use. `isolated` gives every job a fresh worker: slow, and shows that sharing one changes nothing. For a `shard`,
-    `plan` is its part, and `whole` what all shards make together. `adopted` maps scenarios that are only a model file
-    to it.
+    `plan` is its part, and `whole` what all shards make together. `subjects` has the scenarios of the plan by name, and
+    `scenario_folder` their files.
     """
 
     run_id: str
     plan: Plan
+    subjects: Mapping[str, MeasuredSubject]
     scenario_folder: Path
     results: Path
     store: Path
@@ -78,7 +47,6 @@ class RunRequest:
     resume_steps: int = RESUME_STEPS
     shard: Shard | None = None
     whole: Plan | None = None
-    adopted: Mapping[str, Adopted] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:

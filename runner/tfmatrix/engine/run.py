@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.core.selection import Selector
 from tfmatrix.core.version import __version__
+from tfmatrix.engine.host import slots
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.progress import make_progress
 from tfmatrix.engine.shards import Shard, group_name, parse_shard, shard_plan
 from tfmatrix.executors.choose import open_executor
-from tfmatrix.project.config import Defaults, KnownFailure, expired
+from tfmatrix.project.config import KnownFailure, expired
 from tfmatrix.project.network import with_network
 from tfmatrix.project.project import Project
 
 if TYPE_CHECKING:
     from tfmatrix.engine.plan import Plan
-    from tfmatrix.engine.request import Adopted, RunRequest
+    from tfmatrix.engine.request import RunRequest
+    from tfmatrix.engine.subjects import MeasuredSubject
     from tfmatrix.executors.base import Executor
     from tfmatrix.store.runs import Run
-
-BYTES_PER_SLOT = 3 * 2**30
-"""Memory that a busy slot may need: two workers with TensorFlow imported, and what its job takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +41,17 @@ class RunOptions:
     remedies: bool = True
     strict: bool = False
     quiet: bool = False
-    results: Path | None = None
     shard: str | None = None
     shard_group: str | None = None
-    adopted: Mapping[str, Adopted] = field(default_factory=dict)
 
 
-def plan_project(project: Project, set_name: str | None, selector: Selector) -> Plan:
-    """The plan of a set and a selector, decided as far as the locks tell versions."""
+def plan_project(
+    project: Project, set_name: str | None, selector: Selector, subjects: Sequence[MeasuredSubject] | None = None
+) -> Plan:
+    """The plan of a set and a selector, decided as far as the locks tell versions.
+
+    `subjects` take the place of the project's scenarios, where given.
+    """
     from tfmatrix.engine.plan import make_plan
     from tfmatrix.envs.lock import read_lock
     from tfmatrix.worker.formats import FORMATS
@@ -63,7 +62,8 @@ def plan_project(project: Project, set_name: str | None, selector: Selector) -> 
         lock = None if environment.image else read_lock(project.locks, environment)
         if lock is not None:
             versions[environment.id] = lock.packages
-    return make_plan(selection, project.scenarios, selector, formats=FORMATS, versions=versions)
+    scenarios = project.scenarios if subjects is None else [each.about for each in subjects]
+    return make_plan(selection, scenarios, selector, formats=FORMATS, versions=versions)
 
 
 def run_project(
@@ -72,14 +72,21 @@ def run_project(
     set_name: str | None = None,
     selector: Selector | None = None,
     options: RunOptions | None = None,
+    subjects: Sequence[MeasuredSubject] | None = None,
 ) -> tuple[Run, ExitCode]:
-    """Plans, runs, and returns the finished run with its exit code."""
-    from tfmatrix.engine.course import execute, exit_code
+    """Plans, runs, and returns the finished run with its exit code.
+
+    `subjects` take the place of the project's scenarios, where given.
+    """
+    from tfmatrix.engine.execution import execute, exit_code
     from tfmatrix.engine.request import RunRequest
+    from tfmatrix.engine.subjects import ScenarioFile
     from tfmatrix.store.runs import new_run_id
 
     options = options or RunOptions()
-    plan = plan_project(project, set_name, selector or Selector())
+    plan = plan_project(project, set_name, selector or Selector(), subjects)
+    if subjects is None:
+        subjects = [ScenarioFile(about=scenario) for scenario in project.scenarios]
     defaults = with_network(project.config.defaults, offline=options.offline)
     today = datetime.now(UTC)
     versions = [environment.tensorflow for environment in project.config.environments]
@@ -102,9 +109,10 @@ def run_project(
         request = RunRequest(
             run_id=run_id,
             plan=plan,
+            subjects={subject.about.name: subject for subject in subjects},
             scenario_folder=project.scenario_folder,
-            results=options.results or project.results,
-            store=options.results / "store" if options.results else project.store,
+            results=project.results,
+            store=project.store,
             defaults=defaults,
             known_failures=[entry for entry in project.known_failures if entry not in ended],
             legacy_readers=legacy,
@@ -116,11 +124,8 @@ def run_project(
             remedies=options.remedies,
             shard=shard,
             whole=whole if shard is not None else None,
-            adopted=options.adopted,
         )
         progress.print_preamble(_preamble(project, request, executor, reason))
-        # The table wants pandas, whose import takes as long as all else of a run that finds everything in the store.
-        threading.Thread(target=importlib.import_module, args=("pandas",), daemon=True).start()
         finished = execute(request, executor, progress)
         code = exit_code(finished)
         # An entry that no cell of a shard needs may be needed by another's.
@@ -171,15 +176,6 @@ def legacy_readers(environments: Sequence[Environment]) -> dict[str, Environment
         for reader in environments
         if reader.tensorflow in legacy and "TF_USE_LEGACY_KERAS" not in reader.env
     }
-
-
-def slots(defaults: Defaults) -> int:
-    """Jobs at once: as matrix.yaml says, or as many as there are CPUs and memory for."""
-    if isinstance(defaults.jobs, int):
-        return defaults.jobs
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(cpus, memory // BYTES_PER_SLOT))
 
 
 def _preamble(project: Project, request: RunRequest, executor: Executor, reason: str) -> list[str]:

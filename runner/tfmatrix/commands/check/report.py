@@ -10,9 +10,9 @@ from tabulate import tabulate
 from tfmatrix.analysis.losses import losses
 from tfmatrix.analysis.reasons import reason
 from tfmatrix.analysis.text import one_line, to_markdown
+from tfmatrix.commands.check.result import CheckResult, advice
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.engine.modelcheck import CheckResult, advice
 from tfmatrix.worker.formats import FORMATS
 
 _HEAD = ("reader", "format", "status", "failed checks", "what", "remedy")
@@ -38,9 +38,9 @@ def to_json(result: CheckResult) -> dict[str, Any]:
             "keras": result.model.keras,
             "tensorflow": result.model.tensorflow,
         },
-        "writer": {"id": result.writer.id, "known_by": result.told.get("writer_known_by") or ""},
-        "inputs": result.told.get("inputs") or [],
-        "network": result.told.get("network") or "",
+        "writer": {"id": result.writer.id, "known_by": result.account.get("writer_known_by") or ""},
+        "inputs": result.account.get("inputs") or [],
+        "network": result.account.get("network") or "",
         "not_compared": not_compared(result),
         "unknown": result.unknown,
         "exit_code": int(result.exit_code),
@@ -51,25 +51,25 @@ def to_json(result: CheckResult) -> dict[str, Any]:
 
 def not_compared(result: CheckResult) -> dict[str, str]:
     """What of the model the reference lacks, and why: nothing is said about it in any reader."""
-    absent: Mapping[str, Any] = result.told.get("absent") or {}
+    absent: Mapping[str, Any] = result.account.get("absent") or {}
     promised = {check for each in result.model.formats for check in FORMATS[each].CHECKS}
     return {str(name): one_line(why, 300) for name, why in absent.items() if name in promised}
 
 
 def _facts(result: CheckResult, markdown: bool) -> str:
-    told, model = result.told, result.model
+    account, model = result.account, result.model
     rows = [
         ("model", f"{model.shown}: {model.what} {model.said}"),
         ("sha256", f"{result.sha256} (before and after: the file was only read)"),
-        ("saved with", f"{result.writer.id} ({told.get('writer_known_by') or 'as asked'}){_own(result)}"),
+        ("saved with", f"{result.writer.id} ({account.get('writer_known_by') or 'as asked'}){_own(result)}"),
     ]
-    for entry in told.get("inputs") or []:
+    for entry in account.get("inputs") or []:
         rows.append(("input", f"{entry['name']} {entry['dtype']} {entry['shape']}: {entry['values']}"))
-    if told.get("note"):
-        rows.append(("reference", f"the writer loads it only after {told['note']}"))
+    if account.get("note"):
+        rows.append(("reference", f"the writer loads it only after {account['note']}"))
     rows += [("not compared", f"{name}: {reason}") for name, reason in not_compared(result).items()]
-    if str(told.get("network") or "none") != "none":
-        rows.append(("network", f"{told['network']}: use a container for files that you do not trust"))
+    if str(account.get("network") or "none") != "none":
+        rows.append(("network", f"{account['network']}: use a container for files that you do not trust"))
     rows.append(("run", result.run.id))
     if markdown:
         return "\n".join(f"- {name}: {to_markdown(one_line(text, 600))}" for name, text in rows)

@@ -38,7 +38,7 @@ def reproduce(
     the scenario's file is wrong or gone.
     """
     record = _record(run, cell)
-    if cell.scenario in (run.header.get("adopted") or {}):
+    if cell.scenario in (run.header.get("files") or {}):
         raise UsageError(
             f"{cell.scenario} came as a file, without the code that made it: there is nothing to write a script from",
             fix=f"report the file itself; what was found: tfmatrix explain {cell} --run {run.folder}",

@@ -18,6 +18,7 @@ from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError, NothingSelectedError, TfmatrixError, UsageError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.selection import Selector
+from tfmatrix.engine.files import FileRequest, measure_file
 from tfmatrix.engine.run import RunOptions, run_project
 from tfmatrix.envs.lock import NIGHTLY, ensure_lock, lock_path
 from tfmatrix.project.project import Project
@@ -129,10 +130,8 @@ def measure(
 
 def _checked(project: Project, model: Path, environments: Sequence[Environment], options: RunOptions) -> Run:
     """The cells of a saved model without its code: the old environment reads it, and the new one."""
-    from tfmatrix.engine.modelcheck import CheckRequest, check_model
-
     writer, reader = environments
-    return check_model(project, CheckRequest(model=model, writer=writer, readers=(reader,)), options).run
+    return measure_file(project, FileRequest(model=model, writer=writer, readers=(reader,)), options).run
 
 
 def _joined(runs: Sequence[Run]) -> Run:

@@ -1,4 +1,4 @@
-"""Measures a model file: the writer loads it for the reference, every reader loads it and is compared with that."""
+"""A model that came as a file, measured: the writer loads it for the reference, every reader is compared with that."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.core.environment import Environment
+from tfmatrix.core.environment import Environment, has_keras_3
 from tfmatrix.core.errors import ExitCode, UsageError
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.scenario import Subject
 from tfmatrix.core.selection import Selector
-from tfmatrix.core.status import Status
-from tfmatrix.engine.modelcheck_environments import has_keras_3
-from tfmatrix.engine.request import Adopted
 from tfmatrix.engine.run import RunOptions, run_project
+from tfmatrix.engine.subjects import GivenFile
 from tfmatrix.project.modelfiles.modelfile import ModelFile, read_model
 from tfmatrix.project.project import Project
-from tfmatrix.store.content import Store, size_of_tree, write_atomically
+from tfmatrix.store.content import Store, size_of_tree
+from tfmatrix.store.keys import digest_of
 from tfmatrix.store.runs import Run
 
 _KINDS = {"hdf5": "hdf5", "weights": "hdf5", "zip": "zip", "tflite": "tflite"}
@@ -30,8 +29,8 @@ _KINDS = {"hdf5": "hdf5", "weights": "hdf5", "zip": "zip", "tflite": "tflite"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckRequest:
-    """What to check: the file, who wrote it, who is to read it, and what belongs to it.
+class FileRequest:
+    """What to measure: the file, who wrote it, who is to read it, and what belongs to it.
 
     `inputs` is an .npz file, `custom_objects` a Python file with the model's own classes, `builder` is FILE.py:FUNCTION
     and builds the model that weights go into. `writer_known_by` says in words where the writer comes from.
@@ -47,41 +46,21 @@ class CheckRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckResult:
-    """What came of it. `unknown` says why nothing can be said, and is empty where something can.
-
-    `told` is the run's own account: the file, the inputs with their origin, what could not be compared.
-    """
+class FileRun:
+    """The finished run. `account` is what run.json says of the file, its inputs, and what could not be compared."""
 
     run: Run
     exit_code: ExitCode
     model: ModelFile
-    writer: Environment
     sha256: str
-    told: Mapping[str, Any]
-    unknown: str = ""
-
-    @property
-    def own(self) -> tuple[CellRecord, ...]:
-        """The cells of the writer itself: does it load what it wrote, always the same?"""
-        return tuple(record for record in self.run.records if record.reader == self.writer.id)
-
-    @property
-    def others(self) -> tuple[CellRecord, ...]:
-        """The cells of the readers, in the order in which they were named."""
-        order = list(self.run.header["environments"])
-        found = [record for record in self.run.records if record.reader != self.writer.id]
-        return tuple(
-            sorted(found, key=lambda record: (order.index(record.reader), self.model.formats.index(record.format)))
-        )
+    account: Mapping[str, Any]
 
 
-def check_model(project: Project, request: CheckRequest, options: RunOptions | None = None) -> CheckResult:
-    """Measures the file and returns the finished run. The file is read, never written.
+def measure_file(project: Project, request: FileRequest, options: RunOptions | None = None) -> FileRun:
+    """Measures the file, which is read and never written.
 
     Raises UsageError for a file that is no model, for inputs that do not fit it, and for code that cannot be imported.
     """
-    options = options or RunOptions()
     model = read_model(request.model)
     builder, function = _builder(request.builder)
     if model.needs_builder and builder is None:
@@ -90,36 +69,25 @@ def check_model(project: Project, request: CheckRequest, options: RunOptions | N
             expected="--builder FILE.py:FUNCTION, a function that returns the model they belong to",
             fix="such as --builder model.py:build_model",
         )
-    before = digest_of(model)
-    store = Store(options.results / "store" if options.results else project.store)
-    digest, size = _into_store(store, model)
-    name = scenario_name(model)
-    folder, adopted = _scenario(project, request, model, name, builder, function, digest, before)
+    before = sha256_of(model)
+    name = subject_name(model)
+    store = Store(project.store)
+    subject, folder = _subject(store, request, model, name, builder, function, before)
     environments = list({each.id: each for each in (request.writer, *request.readers)}.values())
-    adopted = replace(adopted, bytes=size)
-    own = project.with_environments(environments, scenarios=folder)
     run, code = run_project(
-        own,
+        project.with_environments(environments, scenarios=folder),
         selector=Selector.from_options(only=_cells(name, model, request.writer, environments)),
-        options=replace(options, adopted={name: adopted}),
+        options=options,
+        subjects=[subject],
     )
-    if digest_of(model) != before:
+    if sha256_of(model) != before:
         raise UsageError(
             f"{model.path} was changed by somebody while it was checked: the result is of the file as it was",
             fix="check it again",
         )
-    told = dict((run.header.get("adopted") or {}).get(name) or {})
-    _refuse_what_does_not_fit(model, told)
-    unknown = _unknown(run, request, model, told)
-    return CheckResult(
-        run=run,
-        exit_code=ExitCode.USAGE if unknown else code,
-        model=model,
-        writer=request.writer,
-        sha256=before,
-        told=told,
-        unknown=unknown,
-    )
+    account = dict((run.header.get("files") or {}).get(name) or {})
+    _refuse_what_does_not_fit(model, account)
+    return FileRun(run=run, exit_code=code, model=model, sha256=before, account=account)
 
 
 def _cells(name: str, model: ModelFile, writer: Environment, readers: Sequence[Environment]) -> list[str]:
@@ -135,7 +103,7 @@ def _cells(name: str, model: ModelFile, writer: Environment, readers: Sequence[E
     ]
 
 
-def digest_of(model: ModelFile) -> str:
+def sha256_of(model: ModelFile) -> str:
     """sha256 of the file; of a folder, over the names and contents of its files."""
     hasher = hashlib.sha256()
     for path in model.files:
@@ -147,7 +115,7 @@ def digest_of(model: ModelFile) -> str:
     return hasher.hexdigest()
 
 
-def scenario_name(model: ModelFile) -> str:
+def subject_name(model: ModelFile) -> str:
     """The file's name as that of a scenario: without its ending, and without what paths of cells cannot hold."""
     name = model.path.name
     for ending in (".weights.h5", ".h5", ".hdf5", ".keras", ".tflite"):
@@ -170,9 +138,68 @@ def _builder(text: str | None) -> tuple[Path | None, str]:
     return Path(file), function
 
 
-def _into_store(store: Store, model: ModelFile) -> tuple[str, int]:
+def _subject(
+    store: Store,
+    request: FileRequest,
+    model: ModelFile,
+    name: str,
+    builder: Path | None,
+    function: str,
+    sha256: str,
+) -> tuple[GivenFile, Path]:
+    """The file as a subject, and the folder (in the store) of the code and inputs that belong to it."""
+    given = {"custom": request.custom_objects, "builder": builder, "inputs": request.inputs}
+    parts = {part: path for part, path in given.items() if path is not None}
+    contents = {part: _content(part, path) for part, path in parts.items()}
+    if builder is not None and not _defines(contents["builder"], function):
+        raise UsageError(
+            f"--builder: {builder} defines no {function}",
+            expected="a function without arguments that returns the model",
+        )
+    digest, size = _add_model(store, model)
+    folder, copies = _add_parts(store, parts, contents)
+    about = Subject(
+        name=name,
+        title=f"{name}, as it is.",
+        description=f"A model file: {model.what} {model.said}.",
+        digest=digest_of(
+            {
+                "file": digest,
+                "loader": model.loader,
+                "writer": request.writer.id,
+                "parts": {part: hashlib.sha256(data).hexdigest() for part, data in contents.items()},
+                "names": {part: path.name for part, path in parts.items()},
+                "function": function,
+            }
+        ),
+        formats=tuple(model.formats),
+        tags=("checked",),
+        has_definitions=any(_has_definitions(contents[part]) for part in ("custom", "builder") if part in contents),
+    )
+    subject = GivenFile(
+        about=about,
+        path=store.folder(digest) / model.name,
+        artifact={"name": model.name, "kind": _KINDS.get(model.kind, "directory"), "bytes": size, "digest": digest},
+        loader=model.loader,
+        custom=copies.get("custom"),
+        builder=copies.get("builder"),
+        function=function,
+        inputs=copies.get("inputs"),
+        facts={
+            "file": model.shown,
+            "what": model.what,
+            "said": model.said,
+            "sha256": sha256,
+            "writer": request.writer.id,
+            "writer_known_by": request.writer_known_by,
+        },
+    )
+    return subject, folder
+
+
+def _add_model(store: Store, model: ModelFile) -> tuple[str, int]:
     """A copy of the file in the store, under the name that its loaders want; its digest and size."""
-    with tempfile.TemporaryDirectory(dir=store.root, prefix=".checked-") as temporary:
+    with tempfile.TemporaryDirectory(dir=store.root, prefix=".file-") as temporary:
         folder = Path(temporary) / "artifact"
         target = folder / model.name
         folder.mkdir()
@@ -188,82 +215,22 @@ def _into_store(store: Store, model: ModelFile) -> tuple[str, int]:
         return store.add_folder(folder), size
 
 
-_SCENARIO = '''"""{title}
+def _add_parts(store: Store, parts: Mapping[str, Path], contents: Mapping[str, bytes]) -> tuple[Path, dict[str, Path]]:
+    """Copies in the store of what belongs to the file: their folder, and each of them.
 
-{description}
-"""
-
-FORMATS = {formats!r}
-TAGS = ("checked",)
-
-
-def build_model():
-    raise NotImplementedError("the model is a file")
-
-
-def inputs(rng):
-    raise NotImplementedError("the writer's observation holds the inputs")
-'''
-
-
-def _scenario(
-    project: Project,
-    request: CheckRequest,
-    model: ModelFile,
-    name: str,
-    builder: Path | None,
-    function: str,
-    digest: str,
-    sha256: str,
-) -> tuple[Path, Adopted]:
-    """A folder with the file's stand-in for a scenario and copies of the code and inputs that belong to it."""
-    parts = {"custom": request.custom_objects, "builder": builder, "inputs": request.inputs}
-    contents = {part: _content(part, path) for part, path in parts.items() if path is not None}
-    if builder is not None and not _defines(contents["builder"], function):
-        raise UsageError(
-            f"--builder: {builder} defines no {function}",
-            expected="a function without arguments that returns the model",
-        )
-    lines = [
-        f"A model file: {model.what} {model.said}.",
-        f"File {digest}, read by {model.loader}.",
-        f"Writer {request.writer.id}.",
-        *(f"{part} {hashlib.sha256(data).hexdigest()}" for part, data in contents.items()),
-        *([f"function {function}"] if function else []),
-    ]
-    text = _SCENARIO.format(title=f"{name}, as it is.", description="\n".join(lines), formats=model.formats)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    folder = project.root / "results" / "adhoc" / "checked" / key
-    write_atomically(folder / f"{name}.py", text)
-    copies: dict[str, Path] = {}
-    for part, data in contents.items():
-        source = parts[part]
-        assert source is not None, "it has contents"
-        # Under its own name: a saved model may name the module of its classes.
-        copies[part] = folder / "_with" / source.name
-        write_atomically(copies[part], data)
-    adopted = Adopted(
-        writer=request.writer.id,
-        digest=digest,
-        name=model.name,
-        kind=_KINDS.get(model.kind, "directory"),
-        bytes=0,
-        loader=model.loader,
-        custom=copies.get("custom"),
-        builder=copies.get("builder"),
-        function=function,
-        inputs=copies.get("inputs"),
-        has_definitions=any(_has_definitions(contents[part]) for part in ("custom", "builder") if part in contents),
-        told={
-            "file": model.shown,
-            "what": model.what,
-            "said": model.said,
-            "sha256": sha256,
-            "writer": request.writer.id,
-            "writer_known_by": request.writer_known_by,
-        },
-    )
-    return folder, adopted
+    Each keeps its name, by which a saved model may know the module of its classes; a file that is given twice stays one
+    module.
+    """
+    sources = list(dict.fromkeys(path.resolve() for path in parts.values()))
+    places = {part: Path(str(sources.index(path.resolve())), path.name) for part, path in parts.items()}
+    with tempfile.TemporaryDirectory(dir=store.root, prefix=".parts-") as temporary:
+        folder = Path(temporary) / "parts"
+        folder.mkdir()
+        for part, place in places.items():
+            (folder / place).parent.mkdir(exist_ok=True)
+            (folder / place).write_bytes(contents[part])
+        kept = store.folder(store.add_folder(folder))
+    return kept, {part: kept / place for part, place in places.items()}
 
 
 def _content(part: str, path: Path) -> bytes:
@@ -318,9 +285,9 @@ _FIX = {
 }
 
 
-def _refuse_what_does_not_fit(model: ModelFile, told: Mapping[str, Any]) -> None:
+def _refuse_what_does_not_fit(model: ModelFile, account: Mapping[str, Any]) -> None:
     """Raises UsageError for faults of what came with the file, which say nothing about the file."""
-    problem = told.get("problem") or {}
+    problem = account.get("problem") or {}
     phase = problem.get("phase")
     if phase not in _FIX:
         return
@@ -329,40 +296,10 @@ def _refuse_what_does_not_fit(model: ModelFile, told: Mapping[str, Any]) -> None
     kind = str(error.get("type") or "")
     what = {"inputs": "inputs", "import": "custom code", "build": "builder"}[phase]
     prefix = "" if kind == "InputsError" else f"{kind}: "
-    raise UsageError(f"{what} of {model.shown}: {prefix}{_short(said)}", fix=_FIX[phase])
+    raise UsageError(f"{what} of {model.shown}: {prefix}{abridged(said)}", fix=_FIX[phase])
 
 
-def _unknown(run: Run, request: CheckRequest, model: ModelFile, told: Mapping[str, Any]) -> str:
-    """Why nothing can be said about readers."""
-    unsupported = [record for record in run.records if record.status is Status.UNSUPPORTED]
-    if unsupported and len(unsupported) == len(run.records):
-        why = str((unsupported[0].error or {}).get("message") or "")
-        return f"{request.writer.id} cannot have saved {model.shown} ({model.what}): {why}"
-    problem = told.get("problem")
-    if not problem or any(record.status is Status.INFRA_ERROR for record in run.records):
-        return ""
-    error = problem.get("error") or {}
-    kind = str(error.get("type") or "failure")
-    message = _short(str(error.get("message") or problem.get("reason") or ""))
-    return f"{request.writer.id} itself cannot load {model.shown}: {kind}: {message}"
-
-
-_OWN_CLASSES = re.compile(
-    r"Unknown (layer|object|metric|loss|optimizer)|custom_objects|register_keras_serializable|locate class"
-)
-
-
-def advice(result: CheckResult) -> str:
-    """What to do where nothing can be said."""
-    error = (result.told.get("problem") or {}).get("error") or {}
-    message = str(error.get("message") or "")
-    if _OWN_CLASSES.search(message):
-        return "give the model's own classes with --custom-objects FILE.py; if it has none, try another --saved-with"
-    if "checkpoint" in message:
-        return "--builder FILE.py:FUNCTION has to build the model that was saved, with the same attribute names"
-    return f"try another --saved-with; the file is one {result.model.said}, and damaged if no version can load it"
-
-
-def _short(text: str, limit: int = 600) -> str:
+def abridged(text: str, limit: int = 600) -> str:
+    """In one line; of a long one the beginning and the end."""
     line = " ".join(text.split())
     return line if len(line) <= limit else f"{line[: limit // 2]} […] {line[-limit // 2 :]}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from tfmatrix.core.environment import Environment
+from tfmatrix.core.environment import FIRST_WITH_KERAS_3, Environment, has_keras_3
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.envs.lock import NIGHTLY, read_lock
 from tfmatrix.project.config.model import default_python
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 _BEFORE_2_5 = {"2.2.4-tf": ("2.0", "2.1"), "2.3.0-tf": ("2.2",), "2.4.0": ("2.3", "2.4")}
 """What `tf.keras` called itself while it was a part of TensorFlow. Since 2.5 Keras 2.x.0 belongs to TensorFlow 2.x."""
-
-_FIRST_WITH_KERAS_3 = Version("2.16.0rc0")
-"""From here on Keras 2 is the package tf-keras."""
 
 
 def reader_environments(project: Project, readers: Sequence[str], index: Index) -> tuple[Environment, ...]:
@@ -54,7 +51,7 @@ def writer_environment(
         return pinned, why
     if model.tensorflow:
         release = _newest(project, model.tensorflow, index)
-        if model.loader == "savedmodel" and _minor(release) >= _FIRST_WITH_KERAS_3:
+        if model.loader == "savedmodel" and _minor(release) >= FIRST_WITH_KERAS_3:
             release = _with_tf_keras(project, release, release.tensorflow)
             return release, f"the file says TensorFlow {model.tensorflow}, and has the metadata of Keras 2"
         return release, f"the file says TensorFlow {model.tensorflow}"
@@ -75,7 +72,7 @@ def _by_keras(project: Project, model: ModelFile, index: Index) -> tuple[Environ
         releases = (".".join(version.split(".")[:2]),)
     if releases is not None and len(releases) == 1:
         environment = _newest(project, releases[0], index)
-        if Version(releases[0]) >= _FIRST_WITH_KERAS_3:
+        if Version(releases[0]) >= FIRST_WITH_KERAS_3:
             environment = _with_tf_keras(project, environment, version)
         return environment, f"the file says Keras {model.keras}, which belongs to TensorFlow {releases[0]}"
     if releases is not None:
@@ -172,11 +169,6 @@ def plain_environment(version: str) -> Environment:
     """A release with the packages of its own days."""
     as_of = "today" if version == NIGHTLY else "release"
     return Environment(id=version, tensorflow=version, python=default_python(version), as_of=as_of)
-
-
-def has_keras_3(environment: Environment) -> bool:
-    """Whether `tf.keras` is Keras 3 there; taken for true where only a worker could tell."""
-    return _minor(environment) >= _FIRST_WITH_KERAS_3 and "TF_USE_LEGACY_KERAS" not in environment.env
 
 
 def _minor(environment: Environment) -> Version:

@@ -14,11 +14,12 @@ from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, ExitCode, InfrastructureError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.engine.course import execute, exit_code
+from tfmatrix.engine.execution import execute, exit_code
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.plan import make_plan
 from tfmatrix.engine.progress import make_progress
 from tfmatrix.engine.request import RunRequest
+from tfmatrix.engine.subjects import MeasuredSubject, ScenarioFile
 from tfmatrix.project.config import Defaults, KnownFailure, Selection
 from tfmatrix.project.scenario import read_scenarios
 from tfmatrix.store.runs import Run, read_run
@@ -97,6 +98,10 @@ class Laboratory:
         observation = write_observation(folder, 1.0 if special is None else special)
         return {**OK, "status": "ok", "seconds": {"load": 0.1}, "observation": observation}
 
+    @property
+    def subjects(self) -> dict[str, MeasuredSubject]:
+        return {each.name: ScenarioFile(about=each) for each in read_scenarios(self.root / "scenarios")}
+
     def run(self, known: tuple[KnownFailure, ...] = (), **changes: Any) -> Run:
         self.runs += 1
         plan = make_plan(
@@ -105,6 +110,7 @@ class Laboratory:
         request = RunRequest(
             run_id=f"run-{self.runs}",
             plan=plan,
+            subjects=self.subjects,
             scenario_folder=self.root / "scenarios",
             results=self.root / "results",
             store=self.root / "results" / "store",
@@ -184,6 +190,7 @@ def test_a_killed_run_goes_on_where_it_stopped(laboratory):
     request = RunRequest(
         run_id="killed",
         plan=plan,
+        subjects=laboratory.subjects,
         scenario_folder=laboratory.root / "scenarios",
         results=laboratory.root / "results",
         store=laboratory.root / "results" / "store",

@@ -15,10 +15,11 @@ import pytest
 from fakes import Ends, FakeExecutor
 from saved_models import saved_model
 from tfmatrix.commands.check.report import to_json, to_text
+from tfmatrix.commands.check.result import CheckResult, check_model
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.core.status import Status
-from tfmatrix.engine.modelcheck import CheckRequest, CheckResult, check_model
+from tfmatrix.engine.files import FileRequest
 from tfmatrix.engine.run import RunOptions
 from tfmatrix.project.project import Project
 
@@ -74,7 +75,7 @@ class Bench:
         environments = [Environment(id=name, tensorflow=name, python="3.11") for name in (OLD, *readers)]
         request = {"model": self.model, "writer": environments[0], "readers": tuple(environments[1:]), **changes}
         project = Project(root=self.root / "project")
-        return check_model(project, CheckRequest(**request), RunOptions(quiet=True))
+        return check_model(project, FileRequest(**request), RunOptions(quiet=True))
 
 
 @pytest.fixture
@@ -203,6 +204,31 @@ def test_code_and_inputs_go_to_the_workers_under_their_own_names(bench):
     names = [remedy["name"] for remedy in result.others[0].remedies]
     assert "custom_objects" in names
     assert "rebuild from code + load_weights" in names
+
+
+def test_one_file_that_is_given_twice_stays_one_module(bench):
+    code = bench.root / "model.py"
+    code.write_text("class Scale: ...\ndef build(): ...\n")
+    bench.check(custom_objects=code, builder=f"{code}:build")
+    assert {job["custom"] == job["builder"] for job in bench.executor.jobs} == {True}
+
+
+def test_two_files_of_one_name_are_two_modules(bench):
+    for folder, text in (("layers", "class Scale: ...\n"), ("builders", "def build(): ...\n")):
+        (bench.root / folder).mkdir()
+        (bench.root / folder / "model.py").write_text(text)
+    layers, builders = bench.root / "layers" / "model.py", bench.root / "builders" / "model.py"
+    bench.check(custom_objects=layers, builder=f"{builders}:build")
+    (job, *_) = bench.executor.jobs
+    assert (Path(job["custom"]).read_text(), Path(job["builder"]).read_text()) == (
+        layers.read_text(),
+        builders.read_text(),
+    )
+
+
+def test_no_scenario_file_is_written(bench):
+    bench.check()
+    assert not list((bench.root / "project").rglob("*.py"))
 
 
 def test_without_code_no_remedy_needs_it(bench):

@@ -1,0 +1,79 @@
+"""The environments of a run: provided once, or the reason why not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.core.versions import Versions
+from tfmatrix.engine.plan import writer_versions
+from tfmatrix.engine.progress import Progress
+from tfmatrix.executors.base import Executor, Mounts, Prepared, WorkerProcess
+
+
+class Environments:
+    """Environments that an executor provides. One that fails costs its own cells."""
+
+    def __init__(self, executor: Executor, mounts: Mounts, progress: Progress) -> None:
+        self._executor = executor
+        self._mounts = mounts
+        self._progress = progress
+        self._prepared: dict[str, Prepared] = {}
+        self._unavailable: dict[str, str] = {}
+
+    def provide(self, environments: Sequence[Environment], slots: int) -> None:
+        """Provides all of them, `slots` at once. Raises ConfigError for one that is wrong in matrix.yaml."""
+        self._progress.environments(len(environments))
+        with ThreadPoolExecutor(max_workers=slots) as pool:
+            for _ in pool.map(self._provide, environments):
+                pass  # a ConfigError is raised here
+
+    def _provide(self, environment: Environment) -> None:
+        start = time.monotonic()
+        self._progress.environment_started(environment.id)
+        try:
+            prepared = self._executor.prepare(environment)
+        except InfrastructureError as error:
+            self._unavailable[environment.id] = str(error)
+            self._progress.warning(f"{environment.id} cannot be provided: {error}")
+            return
+        self._prepared[environment.id] = prepared
+        self._progress.environment_ready(environment.id, time.monotonic() - start, "")
+
+    def __contains__(self, name: str) -> bool:
+        """Whether it is there."""
+        return name in self._prepared
+
+    def unavailable(self, name: str) -> str | None:
+        """Why it could not be provided; None where it is there."""
+        return self._unavailable.get(name)
+
+    def key(self, name: str) -> str:
+        """Its part of every key: lock, base and variables."""
+        return self._prepared[name].key
+
+    def versions(self, name: str) -> Versions:
+        """TensorFlow, and the Keras that `tf.keras` is there: tf-keras where it is switched on."""
+        prepared = self._prepared[name]
+        found = writer_versions(prepared.environment, prepared.packages)
+        return Versions(
+            tensorflow=found.get("tensorflow", prepared.tensorflow), keras=found.get("keras", prepared.keras)
+        )
+
+    def keras(self) -> dict[str, str]:
+        """The Keras of each that is there."""
+        return {name: self.versions(name).keras for name in self._prepared}
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """What run.json says of each that was asked for."""
+        return {name: dict(prepared.describe) for name, prepared in self._prepared.items()} | {
+            name: {"unavailable": reason} for name, reason in self._unavailable.items()
+        }
+
+    def start(self, name: str) -> WorkerProcess:
+        """A new worker. Raises InfrastructureError."""
+        return self._executor.start(self._prepared[name], self._mounts)

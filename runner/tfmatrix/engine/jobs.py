@@ -1,0 +1,105 @@
+"""Jobs for workers and what came of them: looked up in the store, sent to the scheduler, taken over into the store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfmatrix.core.outcome import INFRA, Outcome
+from tfmatrix.engine.environments import Environments
+from tfmatrix.engine.request import RunRequest
+from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
+from tfmatrix.store.content import Store, size_of_tree
+
+MAX_IDLE_WORKERS = 6
+"""Workers kept without work; each holds an imported TensorFlow (about 0.5 GB)."""
+
+Then = Callable[[Sequence[Outcome | None]], None]
+"""Gets an outcome per job; None for one that was not reached and must be sent again."""
+
+
+class Jobs:
+    """What is measured in one run. Everything but the workers' work happens on the thread that calls `run`."""
+
+    def __init__(self, request: RunRequest, store: Store, environments: Environments, work: Path) -> None:
+        """`work` is the folder that workers write to."""
+        self._store = store
+        self._defaults = request.defaults
+        self._common = {"seed": request.defaults.seed, "steps": request.resume_steps}
+        self._work = work
+        self._folders = 0
+        max_idle = 0 if request.isolated else MAX_IDLE_WORKERS
+        self._scheduler = Scheduler(environments.start, slots=request.slots, max_idle=max_idle)
+
+    def stored(self, key: str) -> Outcome | None:
+        """The outcome under a key, whose folders are still there."""
+        data = self._store.read_outcome(key)
+        if data is None:
+            return None
+        outcome = Outcome.from_json(data)
+        digests = [outcome.observation, outcome.artifact["digest"] if outcome.artifact else None]
+        return outcome if all(self._store.has_folder(digest) for digest in digests if digest) else None
+
+    def keep(self, key: str, outcome: Outcome) -> None:
+        """Stores an outcome, unless it says nothing about the model."""
+        if outcome.status != INFRA:
+            self._store.write_outcome(key, outcome.to_json())
+
+    def submit(self, environment: str, jobs: Sequence[Mapping[str, Any]], then: Then) -> None:
+        """Sends jobs that share a child to a worker; `then` is called by `run` with what came of them."""
+        self._scheduler.submit(
+            Task(
+                environment=environment,
+                jobs=tuple({**job, **self._common, "folder": self._new_folder()} for job in jobs),
+                timeout=self._defaults.timeout,
+                memory=self._defaults.memory,
+                tag=then,
+            )
+        )
+
+    def run(self) -> None:
+        """Goes on until nothing is left, of what was submitted before and meanwhile."""
+        for done in self._scheduler.outcomes():
+            done.task.tag(self._outcomes(done))
+
+    def _new_folder(self) -> Path:
+        self._folders += 1
+        return self._work / f"job-{self._folders}"
+
+    def _outcomes(self, done: TaskOutcome) -> list[Outcome | None]:
+        outcomes: list[Outcome | None] = [
+            self._outcome(job["folder"], result) for job, result in zip(done.task.jobs, done.results, strict=False)
+        ]
+        missing = len(done.task.jobs) - len(outcomes)
+        if done.ended is None:
+            return [*outcomes, *[Outcome.infra(done.failure, done.log)] * missing]
+        if missing and done.ended["reason"] != "stopped":
+            outcomes.append(Outcome.of_death(done.ended))
+            missing -= 1
+        return [*outcomes, *[None] * missing]
+
+    def _outcome(self, folder: Path, result: Mapping[str, Any]) -> Outcome:
+        """Moves what a job wrote into the store and makes an outcome of its result."""
+        if result["status"] == "internal-error":
+            error = result["error"]
+            return Outcome.infra(f"the worker failed: {error['type']}: {error['message']}", error["traceback"])
+        artifact = None
+        if result["artifact"] is not None:
+            size = size_of_tree(folder / "artifact")
+            artifact = {**result["artifact"], "bytes": size, "digest": self._store.add_folder(folder / "artifact")}
+        observation = None
+        if result["observation"] is not None:
+            observation = self._store.add_folder(folder / result["observation"])
+        shutil.rmtree(folder, ignore_errors=True)
+        return Outcome(
+            status=result["status"],
+            phase=result["phase"],
+            reason=result["reason"],
+            error=result["error"],
+            warnings=tuple(result["warnings"]),
+            seconds=result["seconds"],
+            artifact=artifact,
+            observation=observation,
+        )

@@ -1,0 +1,177 @@
+"""The loads of a run: each cell looked up in the store, else loaded by its reader, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from tfmatrix.checks.judge import Judge, Judgement
+from tfmatrix.core.ids import CellId
+from tfmatrix.core.outcome import Outcome
+from tfmatrix.core.status import Status
+from tfmatrix.engine.environments import Environments
+from tfmatrix.engine.jobs import Jobs
+from tfmatrix.engine.plan import Plan
+from tfmatrix.engine.records import Records
+from tfmatrix.engine.request import RunRequest
+from tfmatrix.engine.saves import Pair, Saves
+from tfmatrix.store.content import Store
+from tfmatrix.store.keys import load_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """A cell that is to be loaded, and the key under which the store keeps what comes of it.
+
+    `crashed` is what a first try came to, where that was a crash: it is believed after the second.
+    """
+
+    cell: CellId
+    saved: Outcome
+    key: str
+    crashed: Outcome | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A load that was measured, now or before (`cached`), and its verdict."""
+
+    load: Load
+    outcome: Outcome
+    judgement: Judgement
+    cached: bool
+
+
+class Loading:
+    """How an artifact is loaded: the job for a worker, and the key of what comes of it."""
+
+    def __init__(self, request: RunRequest, environments: Environments, store: Store) -> None:
+        self._request = request
+        self._environments = environments
+        self._store = store
+
+    def job(
+        self, cell: CellId, saved: Outcome, loader: str, workaround: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Loads the artifact of a cell with the loader of a format, perhaps in the way of a remedy."""
+        assert saved.artifact is not None
+        assert saved.observation is not None
+        return {
+            "kind": "load",
+            **self._request.subjects[cell.scenario].load_code(),
+            "format": loader,
+            "artifact": self._store.folder(saved.artifact["digest"]) / saved.artifact["name"],
+            "reference": self._store.folder(saved.observation),
+            "workaround": None if workaround is None else dict(workaround),
+        }
+
+    def key(
+        self,
+        cell: CellId,
+        saved: Outcome,
+        loader: str,
+        reader: str,
+        workaround: Mapping[str, Any] | None = None,
+    ) -> str:
+        """The key of that job in a reader."""
+        assert saved.artifact is not None
+        assert saved.observation is not None
+        return load_key(
+            artifact=saved.artifact["digest"],
+            reference=saved.observation,
+            scenario=self._request.subjects[cell.scenario].about.digest,
+            format_id=loader,
+            settings=self._request.settings,
+            environment=self._environments.key(reader),
+            workaround=workaround,
+        )
+
+
+class Loads:
+    """Loads cells whose saves are there; `then` gets each that was measured."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        environments: Environments,
+        jobs: Jobs,
+        loading: Loading,
+        judge: Judge,
+        records: Records,
+        then: Callable[[Loaded], None],
+    ) -> None:
+        self._request = request
+        self._plan: Plan = request.plan
+        self._environments = environments
+        self._jobs = jobs
+        self._loading = loading
+        self._judge = judge
+        self._records = records
+        self._then = then
+
+    def begin(self, saves: Saves, pair: Pair, cells: Sequence[CellId]) -> None:
+        """Loads the cells of a scenario and writer."""
+        wanted = {self._plan.save_of(cell) for cell in cells if cell not in self._plan.unsupported}
+        observations = [saves[save].observation for save in wanted]
+        self._judge.measure_noise(pair, [digest for digest in observations if digest is not None])
+        for _, group in groupby(sorted(cells, key=lambda cell: cell.reader), key=lambda cell: cell.reader):
+            waiting = [load for cell in group if (load := self._settled(saves, cell)) is not None]
+            self._submit(waiting)
+
+    def _settled(self, saves: Saves, cell: CellId) -> Load | None:
+        """Settles a cell that needs no measurement; returns the load of another."""
+        if cell in self._plan.unsupported:
+            self._records.add(cell, Outcome(status="unsupported", reason=self._plan.unsupported[cell]), None)
+            return None
+        save = self._plan.save_of(cell)
+        saved = saves[save]
+        if saved.status != "ok":
+            told, loaded = self._request.subjects[cell.scenario].unsaved(cell, saved)
+            self._records.add(cell, told, loaded, cached=saves.is_cached(save))
+            return None
+        reason = self._environments.unavailable(cell.reader)
+        if reason is not None:
+            self._records.add(cell, saved, Outcome.infra(reason))
+            return None
+        load = Load(cell=cell, saved=saved, key=self._loading.key(cell, saved, cell.format, cell.reader))
+        stored = self._jobs.stored(load.key)
+        if stored is not None:
+            self._settle(load, stored, cached=True)
+        elif not self._request.phase.loads:
+            skipped = Outcome(status="skipped", reason="not in the store, and this phase does not load")
+            self._records.add(cell, saved, skipped, key=load.key)
+        else:
+            return load
+        return None
+
+    def _submit(self, loads: Sequence[Load]) -> None:
+        """Sends loads of one scenario, writer and reader to share a child."""
+        groups = [[load] for load in loads] if self._request.isolated else [loads] if loads else []
+        for group in groups:
+            jobs = [self._loading.job(load.cell, load.saved, load.cell.format) for load in group]
+            self._jobs.submit(group[0].cell.reader, jobs, partial(self._end, tuple(group)))
+
+    def _end(self, loads: Sequence[Load], outcomes: Sequence[Outcome | None]) -> None:
+        """Judges what returned. What failed behind another load is tried again alone, before it is believed."""
+        again: list[Load] = []
+        for position, (load, outcome) in enumerate(zip(loads, outcomes, strict=True)):
+            if outcome is None:
+                again.append(load)
+            elif position and self._judge.judge(load.cell, load.saved, outcome).verdict.status is not Status.PASS:
+                self._submit([load])
+            elif outcome.status == "crash" and load.crashed is None:
+                self._submit([replace(load, crashed=outcome)])
+            else:
+                if load.crashed is not None and outcome.status != load.crashed.status:
+                    # The crash stands: that it does not always happen is worse than if it did.
+                    outcome = replace(load.crashed, flaky=True)
+                self._jobs.keep(load.key, outcome)
+                self._settle(load, outcome, cached=False)
+        self._submit(again)
+
+    def _settle(self, load: Load, outcome: Outcome, *, cached: bool) -> None:
+        judgement = self._judge.judge(load.cell, load.saved, outcome)
+        self._then(Loaded(load=load, outcome=outcome, judgement=judgement, cached=cached))

@@ -1,0 +1,122 @@
+"""The records of a run, as they come; and what of them only the whole run tells."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from tfmatrix.checks.judge import Judge, Judgement
+from tfmatrix.checks.policy import promised as is_promised
+from tfmatrix.core.ids import CellId
+from tfmatrix.core.outcome import Outcome
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import CheckStatus, Status
+from tfmatrix.engine.environments import Environments
+from tfmatrix.engine.progress import Progress
+from tfmatrix.engine.remedies import SAVE_AS, Try, attempt, best
+from tfmatrix.store.runs import RunWriter
+
+
+class Records:
+    """Journals the record of every cell. With `remedies` a failing cell's get what helps it."""
+
+    def __init__(self, judge: Judge, writer: RunWriter, progress: Progress, *, remedies: bool) -> None:
+        self._judge = judge
+        self._writer = writer
+        self._progress = progress
+        self._remedies = remedies
+        self._records: dict[CellId, CellRecord] = {}
+        self._tries: dict[CellId, Sequence[Try]] = {}
+        self._promised: dict[CellId, Sequence[str]] = {}
+
+    def add(
+        self,
+        cell: CellId,
+        saved: Outcome,
+        loaded: Outcome | None,
+        judgement: Judgement | None = None,
+        *,
+        key: str = "",
+        cached: bool = False,
+        tries: Sequence[Try] = (),
+        promised: Sequence[str] = (),
+    ) -> None:
+        """Journals a cell. `promised` are the checks that its remedies were judged by."""
+        if tries:
+            self._tries[cell] = tries
+        if promised:
+            self._promised[cell] = promised
+        record = replace(self._judge.record(cell, saved, loaded, judgement), key=key, cached=cached)
+        record = _with_tries(record, tries)
+        self._records[cell] = record
+        self._writer.add(record)
+        self._progress.loaded(record)
+
+    def complete(self, environments: Environments, savers: Mapping[str, str]) -> None:
+        """Adds what needs the other cells: promises of the version policy, other formats as remedies.
+
+        `savers` maps formats to those whose artifacts they read.
+        """
+        siblings: dict[tuple[str, str, str], list[CellRecord]] = defaultdict(list)
+        for record in self._records.values():
+            siblings[record.scenario, record.writer, record.reader].append(record)
+        for cell, record in list(self._records.items()):
+            completed = replace(record, promised=self._is_promised(cell, environments))
+            if self._remedies and record.status.is_incompatibility:
+                beside = siblings[cell.scenario, cell.writer, cell.reader]
+                completed = self._with_other_formats(completed, beside, savers)
+            if completed != record:
+                self._records[cell] = completed
+                self._writer.add(completed)
+
+    def _is_promised(self, cell: CellId, environments: Environments) -> bool:
+        if cell.writer not in environments or cell.reader not in environments:
+            return False
+        own = self._records.get(replace(cell, reader=cell.writer))
+        works_in_writer = own is not None and own.status is Status.PASS
+        writer, reader = environments.versions(cell.writer), environments.versions(cell.reader)
+        return bool(is_promised(cell, writer, reader, works_in_writer=works_in_writer))
+
+    def _with_other_formats(
+        self, record: CellRecord, siblings: Sequence[CellRecord], savers: Mapping[str, str]
+    ) -> CellRecord:
+        """Another format that the writer could have saved in instead is a cell of its own: no need to try it."""
+        tries = list(self._tries.get(record.id, ()))
+        wanted = self._wanted(record, siblings)
+        for other in siblings:
+            if savers[other.format] != savers[record.format] and other.status in (Status.PASS, Status.DRIFT):
+                found = attempt(SAVE_AS + other.format, other.status, other.checks, wanted, "")
+                if found.brings_back_the_model:
+                    tries.append(found)
+        return _with_tries(record, tries)
+
+    def _wanted(self, record: CellRecord, siblings: Sequence[CellRecord]) -> Collection[str]:
+        """The checks that another format must hold to be as good as a failing cell's own: those that its own promises.
+
+        Never those of the other format alone: one that brings back functions would cost nothing beside one that brings
+        back a model to train.
+        """
+        own = self._records.get(replace(record.id, reader=record.writer))
+        if record.status is Status.DRIFT:
+            return _applicable(record)
+        if record.id in self._promised:
+            return self._promised[record.id]
+        if own is not None and own.status in (Status.PASS, Status.DRIFT):
+            return _applicable(own)
+        # It loads nowhere, or was not even saved: what any format gives back of this model.
+        found = dict.fromkeys(name for other in siblings for name in _applicable(other))
+        return [name for name in found if name != "signatures"]
+
+
+def _with_tries(record: CellRecord, tries: Sequence[Try]) -> CellRecord:
+    return replace(
+        record,
+        remedies=tuple(each.to_json() for each in tries),
+        remedy=best(tries, record.failed_checks, record.status),
+    )
+
+
+def _applicable(record: CellRecord) -> list[str]:
+    """The checks that could be made."""
+    return [name for name, check in record.checks.items() if check["status"] != CheckStatus.NOT_APPLICABLE]
