@@ -103,7 +103,7 @@ def nightly(
     ] = None,
     summary: Annotated[
         Path | None,
-        typer.Option("--summary", help="File that gets the news, as Markdown.", show_default="GITHUB_STEP_SUMMARY"),
+        typer.Option("--summary", envvar="GITHUB_STEP_SUMMARY", help="File that gets the news, as Markdown."),
     ] = None,
     site: Annotated[str, typer.Option("--site", metavar="URL", help="Address of the published site, for links.")] = "",
     executor: ExecutorOption = None,
@@ -114,10 +114,20 @@ def nightly(
     measured or published, and there is no news.
     Examples: `tfmatrix nightly` · `tfmatrix nightly --set quick` · `tfmatrix nightly --no-run --refreshed`
     """
-    from tfmatrix.cli import run_command
     from tfmatrix.commands.nightly import NightOptions, night
 
-    options = NightOptions(
-        set_name=set_name, output=output, refreshed=refreshed, run=run, executor=executor, summary=summary, site=site
-    )
-    raise typer.Exit(int(night(open_project(project), options, run_command, say)))
+    options = NightOptions(set_name=set_name, output=output, refreshed=refreshed, run=run, executor=executor, site=site)
+    found = night(open_project(project), options)
+    typer.echo(found.news, nl=False)
+    for line in [*found.renewed, found.note]:
+        if line:
+            say(line)
+    if summary is not None and found.news:
+        try:
+            with summary.open("a", encoding="utf-8") as file:
+                file.write(found.news)
+        except OSError as error:
+            found.problems.append(f"{summary} cannot be written: {error.strerror}")
+    for problem in found.problems:
+        say(f"warning: {problem}")
+    raise typer.Exit(int(found.exit_code))

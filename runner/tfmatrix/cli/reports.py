@@ -58,7 +58,7 @@ def report(
                 f"{kind} is written as a folder", expected="-o DIR", fix=f"tfmatrix report --format {kind} -o {kind}"
             )
         if report_format is OutputFormat.SITE:
-            from tfmatrix.commands.publish import build_run
+            from tfmatrix.reports.site.published import build_run
 
             typer.echo(str(build_run(results, found, output).folder / "index.html"))
         else:

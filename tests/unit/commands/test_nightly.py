@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tfmatrix.commands.nightly import NightOptions, night
-from tfmatrix.core.errors import ExitCode
+from tfmatrix.commands.nightly import NightOptions, Steps, night
+from tfmatrix.core.errors import ExitCode, InfrastructureError, NothingSelectedError, UsageError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.project.project import Project
-from tfmatrix.store.runs import RunWriter
+from tfmatrix.store.runs import Run, RunWriter
 
 MATRIX = """\
 schema: 1
@@ -24,30 +24,41 @@ sets: {nightly: {}, quick: {}}
 START = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
 
-class Commands:
-    """Stands for tfmatrix: writes a run where one is asked for, and ends with the codes that it was given."""
+class World:
+    """What the steps of a night come to."""
 
-    def __init__(self, project: Project, **codes: int) -> None:
+    def __init__(self, project: Project) -> None:
         self.project = project
-        self.codes = codes
-        self.lines: list[list[str]] = []
+        self.called: list[str] = []
+        self.renewed: list[str] = []
         self.statuses = [Status.PASS]
-        self.writes_run = "run"
-
-    def __call__(self, line: Sequence[str]) -> int:
-        self.lines.append(list(line))
-        if line[0] == self.writes_run:
-            write_run(self.project.results, "tonight", 5, *self.statuses)
-        if line[0] == "diff":
-            print("# News")
-        return self.codes.get(line[0], 0)
+        self.codes: dict[str, ExitCode] = {}
+        self.errors: dict[str, Exception] = {}
 
     @property
-    def names(self) -> list[str]:
-        return [line[0] for line in self.lines]
+    def steps(self) -> Steps:
+        return Steps(renew=self._renew, run=self._run, publish=self._publish)
+
+    def _call(self, name: str) -> None:
+        self.called.append(name)
+        if name in self.errors:
+            raise self.errors[name]
+
+    def _renew(self, project: Project, ids: Sequence[str]) -> list[str]:
+        self.renewed = list(ids)
+        self._call("renew")
+        return ["nightly: new"]
+
+    def _run(self, project: Project, options: NightOptions) -> tuple[Run, ExitCode]:
+        self._call("run")
+        return write_run(project.results, "tonight", 5, *self.statuses), self.codes.get("run", ExitCode.OK)
+
+    def _publish(self, project: Project, output: Path) -> ExitCode:
+        self._call("publish")
+        return self.codes.get("publish", ExitCode.OK)
 
 
-def write_run(results: Path, name: str, day: int, *statuses: Status, **header: object) -> None:
+def write_run(results: Path, name: str, day: int, *statuses: Status, **header: object) -> Run:
     started = START + timedelta(days=day)
     about = {"started": started.isoformat(), "environments": {}, "set": "nightly"} | header
     with RunWriter(results, name, about) as writer:
@@ -58,7 +69,7 @@ def write_run(results: Path, name: str, day: int, *statuses: Status, **header: o
                     run=name, cell=cell, scenario=f"s{number}", format="h5", writer="a", reader="b", status=status
                 )
             )
-        writer.finish(started + timedelta(hours=1))
+        return writer.finish(started + timedelta(hours=1))
 
 
 @pytest.fixture
@@ -69,97 +80,134 @@ def project(tmp_path):
     return Project(root=tmp_path)
 
 
-def run_night(project, commands, **options):
-    said: list[str] = []
-    code = night(project, NightOptions(**options), commands, said.append)
-    return code, "\n".join(said)
+def run_night(project, world, **options):
+    return night(project, NightOptions(**options), world.steps)
 
 
-def test_a_quiet_night(project, capsys, tmp_path):
+def test_a_quiet_night(project):
     write_run(project.results, "before", 4, Status.PASS)
-    commands = Commands(project)
-    code, said = run_night(project, commands, summary=tmp_path / "summary.md", site="https://example.org/m")
-    assert (code, said) == (ExitCode.OK, "")
-    assert commands.names == ["lock", "run", "publish", "diff"]
-    assert commands.lines[0][:3] == ["lock", "--upgrade", "nightly"]
-    assert commands.lines[-1][1:3] == ["before", "tonight"]
-    assert commands.lines[-1][5:7] == ["--site", "https://example.org/m"]
-    assert capsys.readouterr().out == "# News\n"
-    assert (tmp_path / "summary.md").read_text() == "# News\n"
+    world = World(project)
+    found = run_night(project, world)
+    assert (found.exit_code, found.problems, found.note) == (ExitCode.OK, [], "")
+    assert world.called == ["renew", "run", "publish"]
+    assert world.renewed == ["nightly"]
+    assert found.renewed == ["nightly: new"]
+    assert "before" in found.news
+
+
+def test_what_got_worse_is_news(project):
+    write_run(project.results, "before", 4, Status.PASS, Status.PASS)
+    world = World(project)
+    world.statuses = [Status.PASS, Status.DRIFT]
+    found = run_night(project, world, site="https://example.org/m")
+    assert found.exit_code is ExitCode.INCOMPATIBLE
+    assert "https://example.org/m" in found.news
+
+
+def test_what_failed_before_is_none(project):
+    write_run(project.results, "before", 4, Status.DRIFT)
+    world = World(project)
+    world.statuses, world.codes = [Status.DRIFT], {"run": ExitCode.INCOMPATIBLE}
+    assert run_night(project, world).exit_code is ExitCode.OK
 
 
 @pytest.mark.parametrize(
-    ("codes", "expected", "words"),
+    ("step", "words"),
     [
-        ({"diff": 1}, ExitCode.INCOMPATIBLE, ""),
-        ({"run": 1}, ExitCode.OK, ""),  # not in known_failures.yaml, and not news either
-        ({"lock": 4}, ExitCode.INFRASTRUCTURE, "measured with the old pins"),
-        ({"lock": 4, "diff": 1}, ExitCode.INCOMPATIBLE, "measured with the old pins"),
-        ({"lock": 2}, ExitCode.INFRASTRUCTURE, "could not be renewed"),
-        ({"run": 4}, ExitCode.INFRASTRUCTURE, "could not be measured"),
-        ({"publish": 4}, ExitCode.INFRASTRUCTURE, "gaps"),
-        ({"publish": 4, "diff": 1}, ExitCode.INCOMPATIBLE, "gaps"),
-        ({"diff": 4}, ExitCode.INFRASTRUCTURE, "the comparison with before"),
-        ({"diff": 2}, ExitCode.INFRASTRUCTURE, "the comparison with before"),
+        ("renew", "nightly could not be renewed, measured with the old pins: no answer"),
+        ("run", "nothing could be measured: no answer"),
+        ("publish", "the site could not be built: no answer"),
     ],
 )
-def test_the_exit_code(project, codes, expected, words):
+def test_a_step_that_fails_is_infrastructure(project, step, words):
     write_run(project.results, "before", 4, Status.PASS)
-    code, said = run_night(project, Commands(project, **codes))
-    assert code == expected
-    assert words in said
+    world = World(project)
+    world.errors = {step: InfrastructureError("no answer")}
+    found = run_night(project, world)
+    assert found.exit_code is ExitCode.INFRASTRUCTURE
+    assert words in found.problems
+    assert "publish" in world.called
 
 
-@pytest.mark.parametrize("code", [ExitCode.USAGE, ExitCode.NOTHING_SELECTED, ExitCode.INTERRUPTED])
-def test_a_run_that_cannot_be_made_is_the_answer(project, code):
-    commands = Commands(project, run=code)
-    assert run_night(project, commands)[0] == code
-    assert "publish" not in commands.names
+@pytest.mark.parametrize("step", ["renew", "publish"])
+def test_a_step_that_fails_hides_no_news(project, step):
+    write_run(project.results, "before", 4, Status.PASS)
+    world = World(project)
+    world.statuses, world.errors = [Status.CRASH], {step: InfrastructureError("no answer")}
+    assert run_night(project, world).exit_code is ExitCode.INCOMPATIBLE
+
+
+@pytest.mark.parametrize(("step", "words"), [("run", "could not be measured"), ("publish", "gaps")])
+def test_what_has_gaps_is_infrastructure(project, step, words):
+    write_run(project.results, "before", 4, Status.PASS)
+    world = World(project)
+    world.codes = {step: ExitCode.INFRASTRUCTURE}
+    found = run_night(project, world)
+    assert found.exit_code is ExitCode.INFRASTRUCTURE
+    assert words in found.problems[0]
+
+
+def test_a_night_without_a_cell_in_common_cannot_be_compared(project):
+    write_run(project.results, "before", 4)
+    found = run_night(project, World(project))
+    assert found.exit_code is ExitCode.INFRASTRUCTURE
+    assert "no comparison with before" in found.problems[0]
+
+
+@pytest.mark.parametrize("error", [UsageError("no such set"), NothingSelectedError("none")])
+def test_a_run_that_cannot_be_made_is_the_answer(project, error):
+    world = World(project)
+    world.errors = {"run": error}
+    with pytest.raises(type(error)):
+        run_night(project, world)
+    assert "publish" not in world.called
 
 
 @pytest.mark.parametrize(("status", "expected"), [(Status.PASS, ExitCode.OK), (Status.DRIFT, ExitCode.INCOMPATIBLE)])
 def test_the_first_night_has_nothing_to_compare_with(project, status, expected):
-    commands = Commands(project)
-    commands.statuses = [status]
-    code, said = run_night(project, commands)
-    assert (code, commands.names[-1]) == (expected, "publish")
-    assert "first night" in said
+    world = World(project)
+    world.statuses = [status]
+    found = run_night(project, world)
+    assert (found.exit_code, found.news) == (expected, "")
+    assert "first night" in found.note
 
 
 def test_the_night_before_is_one_of_the_same_set(project):
-    write_run(project.results, "a", 1, Status.PASS)
-    write_run(project.results, "b", 2, Status.PASS)
+    write_run(project.results, "older", 1, Status.PASS)
+    write_run(project.results, "newest", 2, Status.PASS)
     write_run(project.results, "by-hand", 3, Status.PASS, set="quick")
     write_run(project.results, "part", 4, Status.PASS, shard={"group": "g", "number": 1, "of": 2})
-    commands = Commands(project)
-    run_night(project, commands)
-    assert commands.lines[-1][1:3] == ["b", "tonight"]
+    news = run_night(project, World(project)).news
+    assert "newest" in news
+    assert not {"older", "by-hand", "part"} & set(news.split())
 
 
-def test_shards_of_other_machines_are_joined_by_publishing(project):
+def test_shards_of_other_machines_are_joined(project):
     write_run(project.results, "before", 4, Status.PASS)
-    commands = Commands(project)
-    commands.writes_run = "publish"
-    code, _ = run_night(project, commands, run=False, refreshed=True)
-    assert code is ExitCode.OK
-    assert commands.names == ["publish", "diff"]
-    assert commands.lines[-1][1:3] == ["before", "tonight"]
+    for number in (1, 2):
+        write_run(
+            project.results, f"part-{number}", 5, Status.PASS, shard={"group": "joined", "number": number, "of": 2}
+        )
+    world = World(project)
+    found = run_night(project, world, run=False, refreshed=True)
+    assert (found.exit_code, found.problems) == (ExitCode.OK, [])
+    assert world.called == ["publish"]
+    assert "joined" in found.news
 
 
 def test_a_night_without_a_whole_run_is_not_compared_with_older_ones(project):
     write_run(project.results, "a", 1, Status.PASS)
     write_run(project.results, "b", 2, Status.PASS)
-    commands = Commands(project, publish=4)
-    commands.writes_run = ""
-    code, said = run_night(project, commands, run=False, refreshed=False)
-    assert code is ExitCode.INFRASTRUCTURE
-    assert "diff" not in commands.names
-    assert "no complete run of this night" in said
-    assert "measured with the old ones" in said
+    found = run_night(project, World(project), run=False, refreshed=False)
+    assert found.exit_code is ExitCode.INFRASTRUCTURE
+    assert found.problems == [
+        "the pins could not be renewed: measured with the old ones",
+        "there is no complete run of this night: nothing to compare",
+    ]
 
 
 def test_a_matrix_in_which_nothing_moves_renews_nothing(project):
     project.matrix_file.write_text(MATRIX.replace("nightly, python", '"2.16.2", python'))
-    commands = Commands(project)
-    run_night(Project(root=project.root), commands)
-    assert "lock" not in commands.names
+    world = World(project)
+    run_night(Project(root=project.root), world)
+    assert "renew" not in world.called

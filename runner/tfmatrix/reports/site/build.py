@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfmatrix.analysis.diff.changes import Changes, Past, compare, remembered
 from tfmatrix.analysis.upgrades import every_upgrade
-from tfmatrix.core.errors import UsageError
+from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.reports.site.board import Board
 from tfmatrix.reports.site.data import MAX_FILE, evidence, index, script
 from tfmatrix.reports.site.files import every_file
@@ -41,6 +41,11 @@ class Built:
     folder: Path
     files: int
     problems: tuple[Problem, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What publishing ends with: a table with gaps is published, and is not called whole."""
+        return ExitCode.INFRASTRUCTURE if self.problems else ExitCode.OK
 
 
 def write_site(run: Run, output: Path, earlier: Iterable[Run] = (), *, also_wrong: Sequence[Problem] = ()) -> Built:

@@ -5,10 +5,11 @@ from datetime import datetime
 
 import pytest
 from site_runs import header, records, write_nights, write_run
-from tfmatrix.commands.publish import build_published, build_run, publish
+from tfmatrix.commands.publish import publish
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.status import Status
-from tfmatrix.engine.merge import MergeConflictError, merge
+from tfmatrix.reports.site.published import build_published, build_run
+from tfmatrix.store.merge import MergeConflictError, merge
 from tfmatrix.store.runs import RunWriter, list_runs, read_run
 
 ENVIRONMENTS = ("2.12.1", "2.15.1")

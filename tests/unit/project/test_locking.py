@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tfmatrix.commands import lock as locking
-from tfmatrix.commands.lock import Locking, raise_stale
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.envs.lock import Lock, lock_path
 from tfmatrix.envs.uv import Uv
+from tfmatrix.project import locking
 from tfmatrix.project.config import load_config
 from tfmatrix.project.config.selected import SELECTED_FILE
+from tfmatrix.project.locking import Locking, raise_stale
 from tfmatrix.project.project import Project
 
 TODAY = datetime.date(2026, 11, 22)

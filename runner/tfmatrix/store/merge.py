@@ -8,6 +8,7 @@ have one configuration: what run.json says may differ only in what belongs to a 
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from typing import Any
 from tfmatrix.core.errors import ExitCode, TfmatrixError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
-from tfmatrix.store.runs import LATEST, Run, RunWriter, list_runs
+from tfmatrix.store.runs import LATEST, Run, RunSummary, RunWriter, list_runs, read_run_folder
 
 _OF_A_SHARD = frozenset({
     "run", "started", "finished", "complete", "counts", "shard", "host", "executor", "slots", "noise", "phase",
@@ -105,6 +106,61 @@ def keep(results: Path, run: Run) -> Run:
         for record in run.records:
             writer.add(replace(record, run=name))
         return writer.finish(datetime.fromisoformat(finished), latest=newest or not (results / LATEST).exists())
+
+
+def join_shards(results: Path) -> list[Run]:
+    """Writes a run for every group of shards that is complete and was not put together yet; returns those runs.
+
+    Every run and every shard stays where it is. Raises MergeConflictError.
+    """
+    joined = []
+    for group in reversed(run_groups(results)):
+        if shard_group(_header(group[0])) is None or not all(summary.complete for summary in group):
+            continue
+        merged = read_group(group)
+        if not merged.header["missing_shards"]:
+            joined.append(keep(results, merged))
+    return joined
+
+
+def run_groups(results: Path) -> list[list[RunSummary]]:
+    """The runs of a results folder, each with its shards, those first that ended last.
+
+    Shards that were joined into a run that is there are left out.
+    """
+    headers = {summary.id: _header(summary) for summary in list_runs(results)}
+    joined = [set(header["merged_from"]) for header in headers.values() if header.get("merged_from")]
+    groups: dict[tuple[str, str], list[RunSummary]] = {}
+    for summary in list_runs(results):
+        group = shard_group(headers[summary.id])
+        groups.setdefault(("shards", group) if group else ("run", summary.id), []).append(summary)
+    counting = (_last_tries(group, headers) for group in groups.values())
+    alone = [group for group in counting if not any({each.id for each in group} <= whole for whole in joined)]
+    return sorted(alone, key=group_age, reverse=True)
+
+
+def _last_tries(group: Sequence[RunSummary], headers: Mapping[str, Mapping[str, Any]]) -> list[RunSummary]:
+    """Of a shard that was run again, the try that counts: the newest that came to its end. A whole run is itself."""
+    tries: dict[Any, RunSummary] = {}
+    for summary in sorted(group, key=lambda each: (each.complete, each.started, each.id)):
+        tries[(headers[summary.id].get("shard") or {}).get("number")] = summary
+    return list(tries.values())
+
+
+def _header(summary: RunSummary) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads((summary.folder / "run.json").read_bytes())
+    return header
+
+
+def group_age(group: Sequence[RunSummary]) -> tuple[str, str]:
+    """When it ended, and its id: those of the shard that ended last."""
+    return max((summary.finished or summary.started, summary.id) for summary in group)
+
+
+def read_group(group: Sequence[RunSummary]) -> Run:
+    """The run, put together where it is shards. Raises MergeConflictError, StoreError."""
+    runs = [read_run_folder(summary.folder) for summary in group]
+    return merge(runs) if shard_group(runs[0].header) else runs[0]
 
 
 def _number(run: Run) -> int:
