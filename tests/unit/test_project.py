@@ -5,23 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import tomllib
 
 from repository import ROOT
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.status import Status
 from tfmatrix.envs.lock import read_lock
 from tfmatrix.project.project import Project
-
-
-def test_nox_installs_what_the_package_depends_on():
-    script = re.search(r"^# /// script\n(.*?)^# ///$", (ROOT / "noxfile.py").read_text(), re.DOTALL | re.MULTILINE)
-    assert script is not None
-    block = tomllib.loads("\n".join(line.removeprefix("#").removeprefix(" ") for line in script[1].splitlines()))
-    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [each for each in block["dependencies"] if not each.startswith("nox")]
-    assert wanted == package["dependencies"]
-    assert block["requires-python"] == package["requires-python"]
 
 
 def test_every_environment_of_the_matrix_is_locked():

@@ -14,6 +14,7 @@ from tfmatrix.cli.options import (
     OfflineOption,
     ProjectOption,
     QuietOption,
+    SetOption,
     echo_json,
     open_project,
 )
@@ -46,18 +47,30 @@ def lock(
 
 
 @env_app.command("list")
-def env_list(project: ProjectOption = Path(), as_json: JsonOption = False) -> None:
-    """List the environments of matrix.yaml: locked, provided, how large."""
+def env_list(
+    project: ProjectOption = Path(),
+    set_name: SetOption = None,
+    brief: Annotated[bool, typer.Option("--brief", help="Only versions and locks: the cache is not measured.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the environments of matrix.yaml: locked, provided, how large.
+
+    Examples: `tfmatrix env list` · `tfmatrix env list --set quick --brief --json`
+    """
     from tfmatrix.commands.environments import describe_environments
 
-    rows = describe_environments(open_project(project))
+    rows = describe_environments(open_project(project), set_name=set_name, brief=brief)
     if as_json:
         echo_json(rows)
         return
     from tabulate import tabulate
 
     # Without disable_numparse Python 3.10 would be shown as 3.1.
-    typer.echo(tabulate(rows, headers="keys", disable_numparse=True, colalign=("left",) * 6 + ("right",)))
+    typer.echo(
+        tabulate(
+            rows, headers="keys", disable_numparse=True, colalign=("left",) * 5 if brief else ("left",) * 6 + ("right",)
+        )
+    )
 
 
 @env_app.command("build")

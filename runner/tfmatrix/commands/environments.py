@@ -21,24 +21,29 @@ def chosen_environments(project: Project, ids: Sequence[str]) -> list[Environmen
     return [project.config.environment(each) for each in ids] if ids else list(project.config.environments)
 
 
-def describe_environments(project: Project) -> list[dict[str, Any]]:
-    """One row per environment of matrix.yaml: its versions, and how large it is where it is provided."""
-    provided = {found.lock: found for found in EnvironmentCache(root=default_cache_root()).list_environments()}
+def describe_environments(
+    project: Project, *, set_name: str | None = None, brief: bool = False
+) -> list[dict[str, Any]]:
+    """One row per environment of matrix.yaml, or of a set: its versions, and how large it is where it is provided.
+
+    `brief` leaves the cache alone, whose sizes take seconds: only what matrix.yaml and the locks say.
+    """
+    cached = () if brief else EnvironmentCache(root=default_cache_root()).list_environments()
+    provided = {found.lock: found for found in cached}
     rows = []
-    for environment in project.config.environments:
+    for environment in project.config.selection(set_name).environments:
         lock = None if environment.image else read_lock(project.locks, environment)
-        found = provided.get(lock.digest) if lock is not None else None
-        rows.append(
-            {
-                "environment": environment.id,
-                "python": environment.python,
-                "tensorflow": lock.tensorflow if lock else environment.tensorflow,
-                "keras": lock.keras if lock else "",
-                "locked": environment.image or ("yes" if lock else "no"),
-                "provided": "yes" if found else "no",
-                "MB": round(found.bytes / 1e6) if found else None,
-            }
-        )
+        row: dict[str, Any] = {
+            "environment": environment.id,
+            "python": environment.python,
+            "tensorflow": lock.tensorflow if lock else environment.tensorflow,
+            "keras": lock.keras if lock else "",
+            "locked": environment.image or ("yes" if lock else "no"),
+        }
+        if not brief:
+            found = provided.get(lock.digest) if lock is not None else None
+            row |= {"provided": "yes" if found else "no", "MB": round(found.bytes / 1e6) if found else None}
+        rows.append(row)
     return rows
 
 
