@@ -9,7 +9,7 @@ from typing import Any
 from repository import ROOT
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.reports import render
+from tfmatrix.reports.render import render
 from tfmatrix.store.runs import Run
 
 HDF5_WARNING = {

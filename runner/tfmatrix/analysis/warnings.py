@@ -14,7 +14,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, assert_never
 
@@ -22,6 +21,7 @@ from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.reasons import neutral
 from tfmatrix.analysis.records import failed_in_save, in_order, is_measured, warnings_of
 from tfmatrix.analysis.text import code, one_line, to_markdown
+from tfmatrix.core.answer_formats import CatalogueFormat
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.versions import version
 from tfmatrix.store.runs import Run, strict_json
@@ -32,14 +32,6 @@ _TEXT_LIMIT = 400
 
 _Key = tuple[str, str, str, str]
 """Side, channel, category, text: what makes two warnings one entry."""
-
-
-class CatalogueFormat(StrEnum):
-    """How the catalogue is written."""
-
-    MD = "md"
-    CSV = "csv"
-    JSON = "json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tfmatrix.core.version import __version__
 
+FIRST = ("upgrade", "check")
+"""What most people come for stands first in `--help`; the others as they are registered."""
+
+
+class Root(TyperGroup):
+    """The list of commands: in the order of their use, each with its whole first sentence."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names as `--help` shows them."""
+        return sorted(super().list_commands(ctx), key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Typer's own flags are None where they are not given, and newer releases read None with pydantic.
+
+        Its import would be half of the time that a help or an error takes.
+        """
+        found = super().get_params(ctx)
+        for option in found:
+            if option.default is None:
+                option.default = False
+        return found
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Nothing is cut: a sentence that does not fit is wrapped."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_sentence(command.help or "")) for name, command in commands if command])
+
+
+def _first_sentence(text: str) -> str:
+    head = " ".join(text.split("\n\n")[0].split())
+    return re.split(r"(?<=[.?!])\s(?=[A-Z])", head)[0]
+
+
 app = typer.Typer(
+    cls=Root,
     name="tfmatrix",
     help="Cross-version compatibility matrix for TensorFlow: what is lost when a model saved in one version is loaded "
     "in another, with or without an error.",
@@ -17,7 +54,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 env_app = typer.Typer(no_args_is_help=True, help="Provided environments: list, build, prune.")

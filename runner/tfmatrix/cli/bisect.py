@@ -19,9 +19,7 @@ from tfmatrix.cli.options import (
     open_project,
     say,
 )
-from tfmatrix.commands.bisect.axis import AxisName
-from tfmatrix.commands.bisect.measure import Side
-from tfmatrix.commands.bisect.search import Level
+from tfmatrix.commands.bisect.choices import AxisName, Level, Side
 
 
 @app.command()

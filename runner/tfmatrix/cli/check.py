@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +17,8 @@ from tfmatrix.cli.options import (
     echo_json,
     open_project,
 )
+from tfmatrix.core.answer_formats import AnswerFormat
 from tfmatrix.core.errors import UsageError
-
-
-class CheckFormat(StrEnum):
-    """What `--format` takes."""
-
-    TEXT = "text"
-    MD = "md"
 
 
 @app.command()
@@ -59,7 +52,7 @@ def check(
         str | None,
         typer.Option("--builder", metavar="FILE.py:FUNCTION", help="Builds the model that weights belong to."),
     ] = None,
-    check_format: Annotated[CheckFormat, typer.Option("--format", help="How.")] = CheckFormat.TEXT,
+    check_format: Annotated[AnswerFormat, typer.Option("--format", help="How.")] = AnswerFormat.TEXT,
     as_json: JsonOption = False,
     executor: ExecutorOption = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
@@ -107,5 +100,5 @@ def check(
     if as_json:
         echo_json(to_json(result))
     else:
-        typer.echo(to_text(result, markdown=check_format is CheckFormat.MD), nl=False)
+        typer.echo(to_text(result, markdown=check_format is AnswerFormat.MD), nl=False)
     raise typer.Exit(int(result.exit_code))

@@ -19,7 +19,7 @@ from tfmatrix.cli.options import (
     open_project,
     selector_of,
 )
-from tfmatrix.reports.diff import DiffFormat
+from tfmatrix.core.answer_formats import DiffFormat
 
 
 @app.command()

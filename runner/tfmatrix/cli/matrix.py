@@ -26,9 +26,9 @@ from tfmatrix.cli.options import (
     say,
     selector_of,
 )
+from tfmatrix.core.answer_formats import ReportFormat
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.engine.phase import Phase
-from tfmatrix.reports.render import ReportFormat
 
 
 @app.command()

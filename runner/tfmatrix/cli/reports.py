@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tfmatrix.analysis.warnings import CatalogueFormat
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import ProjectOption, open_project
+from tfmatrix.core.answer_formats import CatalogueFormat, ExplainFormat, OutputFormat
 from tfmatrix.core.errors import UsageError
-from tfmatrix.reports.explain import ExplainFormat
-
-
-class OutputFormat(StrEnum):
-    """What `report --format` takes: the texts of ReportFormat, and what is a folder."""
-
-    TABLE = "table"
-    MD = "md"
-    CSV = "csv"
-    JSON = "json"
-    SITE = "site"
-    ARCHIVE = "archive"
 
 
 @app.command()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,14 +23,8 @@ from tfmatrix.cli.options import (
     say,
     selector_of,
 )
+from tfmatrix.core.answer_formats import AnswerFormat
 from tfmatrix.core.errors import UsageError
-
-
-class AnswerFormat(StrEnum):
-    """What `--format` takes."""
-
-    TEXT = "text"
-    MD = "md"
 
 
 @app.command()
@@ -103,10 +97,7 @@ def upgrade(
     `tfmatrix upgrade --from-git main --to requirements.txt` ·
     `tfmatrix upgrade --from 2.15.1 --to 2.16 model.keras my_scenario.py --saved-as keras`
     """
-    from tfmatrix.commands.upgrade.answer import Answer
-    from tfmatrix.commands.upgrade.ask import Question, ask
-    from tfmatrix.commands.upgrade.ci import append_summary, to_junit, workflow_commands
-    from tfmatrix.commands.upgrade.render import to_json, to_markdown, to_text, unchanged_document, unchanged_sentence
+    from tfmatrix.commands.upgrade.ask import Question, Unchanged, ask
     from tfmatrix.commands.upgrade.sides import Wanted
     from tfmatrix.engine.run import RunOptions
 
@@ -125,10 +116,12 @@ def upgrade(
     answer = ask(
         open_project(project), question, RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet)
     )
-    if not isinstance(answer, Answer):
-        sentence = unchanged_sentence(answer.before, answer.after)
-        _write(unchanged_document(answer.before, answer.after) if as_json else sentence + "\n", output)
+    if isinstance(answer, Unchanged):
+        _write(json.dumps(answer.to_json(), indent=1) + "\n" if as_json else answer.sentence + "\n", output)
         return
+    from tfmatrix.commands.upgrade.ci import append_summary, to_junit, workflow_commands
+    from tfmatrix.commands.upgrade.render import to_json, to_markdown, to_text
+
     colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     if as_json:
         _write(to_json(answer), output)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tfmatrix.analysis.diff.compared import diff
 from tfmatrix.analysis.diff.source import of_run
+from tfmatrix.core.answer_formats import DiffFormat
 from tfmatrix.core.errors import ExitCode, InfrastructureError, TfmatrixError
 from tfmatrix.core.version_selectors import NIGHTLY
 from tfmatrix.engine.progress import make_progress
@@ -20,7 +21,7 @@ from tfmatrix.project.config import read_defaults
 from tfmatrix.project.locking import Locking
 from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
-from tfmatrix.reports.diff import DiffFormat, render
+from tfmatrix.reports.diff import render
 from tfmatrix.reports.site.published import build_published
 from tfmatrix.store.merge import join_shards
 from tfmatrix.store.runs import Run, RunSummary, list_runs, read_run

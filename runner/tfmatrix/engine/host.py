@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfmatrix.project.config import Defaults
+if TYPE_CHECKING:
+    from tfmatrix.project.config import Defaults
 
 BYTES_PER_SLOT = 3 * 2**30
 """Memory that a busy slot may need: two workers with TensorFlow imported, and what its job takes."""

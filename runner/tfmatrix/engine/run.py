@@ -15,17 +15,15 @@ from tfmatrix.core.version import __version__
 from tfmatrix.engine.host import slots
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.progress import make_progress
-from tfmatrix.engine.shards import Shard, group_name, parse_shard, shard_plan
-from tfmatrix.executors.choose import open_executor
-from tfmatrix.project.config import KnownFailure, expired
-from tfmatrix.project.network import with_network
 from tfmatrix.project.project import Project
 
 if TYPE_CHECKING:
     from tfmatrix.engine.plan import Plan
     from tfmatrix.engine.request import RunRequest
+    from tfmatrix.engine.shards import Shard
     from tfmatrix.engine.subjects import MeasuredSubject
     from tfmatrix.executors.base import Executor
+    from tfmatrix.project.config import KnownFailure
     from tfmatrix.store.runs import Run
 
 
@@ -80,7 +78,11 @@ def run_project(
     """
     from tfmatrix.engine.execution import execute, exit_code
     from tfmatrix.engine.request import RunRequest
+    from tfmatrix.engine.shards import shard_plan
     from tfmatrix.engine.subjects import ScenarioFile
+    from tfmatrix.executors.choose import open_executor
+    from tfmatrix.project.config import expired
+    from tfmatrix.project.network import with_network
     from tfmatrix.store.runs import new_run_id
 
     options = options or RunOptions()
@@ -145,6 +147,8 @@ def _shard(plan: Plan, options: RunOptions, now: datetime) -> Shard | None:
         if options.shard_group is not None:
             raise UsageError("--shard-group without --shard", fix="say which part: --shard 1/4")
         return None
+    from tfmatrix.engine.shards import Shard, group_name, parse_shard
+
     number, of = parse_shard(options.shard)
     group = group_name(plan, of, given=options.shard_group, environ=os.environ, now=now)
     return Shard(group=group, number=number, of=of)

@@ -12,10 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.ids import ID_PATTERN
-from tfmatrix.engine.plan import Plan
+
+if TYPE_CHECKING:
+    from tfmatrix.engine.plan import Plan
 
 _SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
 _SLACK = 1.02

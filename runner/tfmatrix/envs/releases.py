@@ -6,21 +6,15 @@ Sources: the simple repository API (PEP 503, 592, 691, 700), uv's reference of e
 
 from __future__ import annotations
 
-import base64
 import datetime
 import functools
-import json
-import netrc
-import os
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import unquote, urldefrag, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from packaging.tags import Tag
 from packaging.utils import (
@@ -38,9 +32,13 @@ from tfmatrix.core.version_selectors import NIGHTLY, OLDEST, SelectorError, Vers
 from tfmatrix.envs.lock import host_platform
 from tfmatrix.envs.uv import Uv
 
+if TYPE_CHECKING:
+    import requests
+
 ANY_PYTHON: Final = "any"
 
-_ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.2, */*;q=0.1"
+DEFAULT_INDEX: Final = ""
+"""Stands for the one that pip and uv ask where nothing else is configured; pypi-simple knows its address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +75,6 @@ class IndexFile:
     yanked: str | None = None
 
 
-def default_index() -> str:
-    """The one of pip and uv where nothing else is configured."""
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT
-
-    return PYPI_SIMPLE_ENDPOINT
-
-
 @dataclass(frozen=True, kw_only=True)
 class Index:
     """The indexes that uv would ask, in its order: the first that has a package is the one that counts.
@@ -91,7 +82,7 @@ class Index:
     `variables` are (name, value) pairs of `Uv.variables()`: proxies, certificates, credentials. Never to be shown.
     """
 
-    urls: tuple[str, ...] = field(default_factory=lambda: (default_index(),))
+    urls: tuple[str, ...] = (DEFAULT_INDEX,)
     links: tuple[Path, ...] = ()
     timeout: float = 60.0
     offline: bool = False
@@ -102,7 +93,7 @@ class Index:
         """The index that `uv` is configured with."""
         variables = uv.variables()
         extra = (variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL") or "").split()
-        default = variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL") or default_index()
+        default = variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL") or DEFAULT_INDEX
         links = [Path(each) for each in variables.get("UV_FIND_LINKS", "").split(",") if each]
         seconds = variables.get("UV_HTTP_TIMEOUT") or variables.get("UV_REQUEST_TIMEOUT") or str(uv.network.timeout)
         return cls(
@@ -248,23 +239,39 @@ def _files(index: Index, package: str) -> tuple[IndexFile, ...]:
 
 def _ask(index: Index, url: str, package: str) -> tuple[IndexFile, ...] | None:
     """The files of a package in one index; None where it has no such package."""
-    bare, user = _split_credentials(url)
-    request = urllib.request.Request(f"{bare.rstrip('/')}/{package}/", headers={"Accept": _ACCEPT})
-    user = user or _from_netrc(bare, dict(index.variables).get("NETRC"))
-    if user:
-        request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
+    # Imported here: an HTTP client and an HTML parser take longer to import than most commands take to run.
+    import requests
+    from pypi_simple import (
+        ACCEPT_JSON_PREFERRED,
+        PYPI_SIMPLE_ENDPOINT,
+        NoSuchProjectError,
+        PyPISimple,
+        UnsupportedContentTypeError,
+        UnsupportedRepoVersionError,
+    )
+
+    bare, auth = _split_credentials(url or PYPI_SIMPLE_ENDPOINT)
     try:
-        with _opener(index, bare).open(request, timeout=index.timeout) as answer:
-            content, kind = answer.read(), answer.headers.get_content_type()
-        return tuple(_read_json(content) if kind.endswith("json") else _read_html(content.decode("utf-8", "replace")))
-    except urllib.error.HTTPError as error:
-        if error.code in (404, 410):
+        with PyPISimple(bare, session=_session(index, bare, auth), accept=ACCEPT_JSON_PREFERRED) as client:
+            page = client.get_project_page(package, timeout=index.timeout)
+    except NoSuchProjectError:
+        return None
+    except requests.HTTPError as error:
+        if error.response.status_code == HTTPStatus.GONE:
             return None
-        raise _no_answer(bare, package, f"it answers {error.code} {error.reason}") from error
-    except urllib.error.URLError as error:
-        raise _no_answer(bare, package, str(error.reason)) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise _no_answer(bare, package, f"{type(error).__name__}: {error}") from error
+        raise _no_answer(bare, package, f"it answers {error.response.status_code} {error.response.reason}") from error
+    except (UnsupportedContentTypeError, UnsupportedRepoVersionError) as error:
+        raise _no_answer(bare, package, str(error)) from error
+    except (OSError, ValueError) as error:  # of requests, of the connection, of JSON that is none or says nothing
+        raise _no_answer(bare, package, _innermost(error)) from error
+    return tuple(
+        IndexFile(
+            name=file.filename,
+            uploaded=file.upload_time,
+            yanked=(file.yanked_reason or "") if file.is_yanked else None,
+        )
+        for file in page.packages
+    )
 
 
 def _no_answer(url: str, package: str, why: str) -> InfrastructureError:
@@ -276,62 +283,40 @@ def _no_answer(url: str, package: str, why: str) -> InfrastructureError:
     )
 
 
-def _read_json(content: bytes) -> Iterator[IndexFile]:
-    data: dict[str, Any] = json.loads(content)
-    for file in data["files"]:
-        yanked = file.get("yanked", False)
-        time = file.get("upload-time")
-        yield IndexFile(
-            name=file["filename"],
-            uploaded=datetime.datetime.fromisoformat(time) if time else None,
-            yanked=(yanked if isinstance(yanked, str) else "") if yanked else None,
-        )
+def _innermost(error: BaseException) -> str:
+    """What was the matter at the bottom of a chain of exceptions, in one line: `Connection refused`."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    said = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
+    return said or type(error).__name__
 
 
-class _Links(HTMLParser):
-    """The links of an index page that knows no JSON (PEP 503): names and withdrawals, but no times."""
+def _session(index: Index, url: str, auth: tuple[str, str] | None) -> requests.Session:
+    """What asks: with the credentials, proxies and certificates of uv's settings, and with no others."""
+    import requests
+    from requests.utils import get_netrc_auth, should_bypass_proxies
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.files: list[IndexFile] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Collects `<a href>`."""
-        found = dict(attrs)
-        if tag == "a" and (href := found.get("href")):
-            name = unquote(urlsplit(urldefrag(href)[0]).path.rpartition("/")[2])
-            yanked = (found["data-yanked"] or "") if "data-yanked" in found else None
-            self.files.append(IndexFile(name=name, yanked=yanked))
-
-
-def _read_html(text: str) -> list[IndexFile]:
-    parser = _Links()
-    parser.feed(text)
-    return parser.files
-
-
-def _opener(index: Index, url: str) -> urllib.request.OpenerDirector:
-    """What asks: with the proxies and certificates of uv's settings."""
     variables = {name.upper(): value for name, value in index.variables}
-    everything = variables.get("ALL_PROXY")
-    proxies = {
-        scheme: proxy
-        for scheme in ("http", "https")
-        if (proxy := variables.get(f"{scheme.upper()}_PROXY") or everything)
-    }
+    session = requests.Session()
+    session.trust_env = False
+    session.auth = auth or get_netrc_auth(url)
+    if not should_bypass_proxies(url, variables.get("NO_PROXY")):
+        for scheme in ("http", "https"):
+            if proxy := variables.get(f"{scheme.upper()}_PROXY") or variables.get("ALL_PROXY"):
+                session.proxies[scheme] = proxy
     trusted = {each.partition(":")[0] for each in variables.get("UV_INSECURE_HOST", "").split()}
-    folder = variables.get("SSL_CERT_DIR")
-    context = ssl.create_default_context()
-    if variables.get("SSL_CERT_FILE") or folder:
-        context = ssl.create_default_context(cafile=variables.get("SSL_CERT_FILE"), capath=folder)
     if urlsplit(url).hostname in trusted:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if variables.get("SSL_CLIENT_CERT"):
-        context.load_cert_chain(variables["SSL_CLIENT_CERT"])
-    return urllib.request.build_opener(
-        urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
-    )
+        session.verify = False
+    else:
+        session.verify = variables.get("SSL_CERT_FILE") or variables.get("SSL_CERT_DIR") or _system_certificates()
+    session.cert = variables.get("SSL_CLIENT_CERT")
+    return session
+
+
+def _system_certificates() -> str | bool:
+    """Where the machine keeps the authorities that it trusts: a company's own stands there. True: those of certifi."""
+    paths = ssl.get_default_verify_paths()
+    return paths.cafile or paths.capath or True
 
 
 def _with_credentials(entry: str, variables: dict[str, str]) -> str:
@@ -346,18 +331,9 @@ def _with_credentials(entry: str, variables: dict[str, str]) -> str:
     return urlunsplit(parts._replace(netloc=f"{secret}@{parts.netloc.rpartition('@')[2]}"))
 
 
-def _split_credentials(url: str) -> tuple[str, str]:
+def _split_credentials(url: str) -> tuple[str, tuple[str, str] | None]:
     """The URL without a user, and the user with its password."""
     parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=host)), unquote(user)
-
-
-def _from_netrc(url: str, path: str | None) -> str:
-    """`user:password` of a host, or nothing."""
-    file = Path(path) if path else Path(os.environ.get("HOME") or Path.home()) / ".netrc"
-    try:
-        found = netrc.netrc(str(file)).authenticators(urlsplit(url).hostname or "")
-    except (OSError, netrc.NetrcParseError):
-        return ""
-    return f"{found[0]}:{found[2]}" if found else ""
+    user, at, host = parts.netloc.rpartition("@")
+    name, _, password = user.partition(":")
+    return urlunsplit(parts._replace(netloc=host)), (unquote(name), unquote(password)) if at else None

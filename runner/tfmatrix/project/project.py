@@ -1,4 +1,7 @@
-"""A project folder: where its files lie, and what they say."""
+"""A project folder: where its files lie, and what they say.
+
+What reads a file is imported where it is read: commands that only open a stored run start without YAML and pydantic.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.scenario import Scenario
-from tfmatrix.envs.lock import lock_path, read_lock
-from tfmatrix.project.config import (
-    Defaults,
-    KnownFailure,
-    MatrixConfig,
-    load_config,
-    load_known_failures,
-    read_defaults,
-)
-from tfmatrix.project.scenario import read_scenarios
-from tfmatrix.worker.formats import FORMATS
+
+if TYPE_CHECKING:
+    from tfmatrix.project.config import KnownFailure, MatrixConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,22 +42,32 @@ class Project:
         """matrix.yaml, checked."""
         if not self.environments:
             return self._written_config
+        from tfmatrix.project.config import Defaults, MatrixConfig, read_defaults
+
         # Read alone: what matrix.yaml selects need not fit another folder of scenarios.
         defaults = read_defaults(self.matrix_file) if self.matrix_file.exists() else Defaults()
         return MatrixConfig(path=self.matrix_file, environments=self.environments, defaults=defaults)
 
     @cached_property
     def _written_config(self) -> MatrixConfig:
+        from tfmatrix.project.config import load_config
+        from tfmatrix.worker.formats import FORMATS
+
         return load_config(self.matrix_file, scenarios=self.scenarios, formats=FORMATS)
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
         """The scenario files, read without importing them."""
+        from tfmatrix.project.scenario import read_scenarios
+        from tfmatrix.worker.formats import FORMATS
+
         return read_scenarios(self.scenario_folder, formats=FORMATS)
 
     @cached_property
     def known_failures(self) -> tuple[KnownFailure, ...]:
         """The incompatibilities that somebody has looked at."""
+        from tfmatrix.project.config import load_known_failures
+
         return load_known_failures(self.root / "known_failures.yaml")
 
     @property
@@ -89,6 +95,8 @@ class Project:
 
         A lock of the project that fits an environment is used; a missing one is made beside the runs, not committed.
         """
+        from tfmatrix.envs.lock import lock_path
+
         other = replace(self, environments=tuple(environments), scenarios_from=scenarios or self.scenarios_from)
         other.locks.mkdir(parents=True, exist_ok=True)
         for environment in environments:
@@ -103,6 +111,8 @@ class Project:
 
 
 def _fits(locks: Path, environment: Environment) -> bool:
+    from tfmatrix.envs.lock import read_lock
+
     try:
         return read_lock(locks, environment) is not None
     except ConfigError:

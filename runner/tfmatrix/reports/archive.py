@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfmatrix.reports.render import ReportFormat, render
+from tfmatrix.core.answer_formats import ReportFormat
+from tfmatrix.reports.render import render
 from tfmatrix.store.content import write_atomically
 from tfmatrix.store.runs import Run, archive_run
 

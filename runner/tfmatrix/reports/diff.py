@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from urllib.parse import quote
 
 from tfmatrix.analysis.diff.changes import KINDS, headline
 from tfmatrix.analysis.diff.compared import Diff, Group, to_json
 from tfmatrix.analysis.diff.source import Source
+from tfmatrix.core.answer_formats import DiffFormat
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, number, one_line, to_markdown, with_code
 from tfmatrix.reports.cells import SYMBOLS
@@ -24,14 +24,6 @@ TOP = 5
 
 SITE = "{SITE}"
 """Stands in a notification for the address of the published site, where none was given."""
-
-
-class DiffFormat(StrEnum):
-    """How a comparison is written."""
-
-    TEXT = "text"
-    MD = "md"
-    JSON = "json"
 
 
 def render(found: Diff, fmt: DiffFormat, *, width: int = WIDTH, colour: bool = False, site: str = "") -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any, TypeVar, assert_never
 
 from tfmatrix.analysis.causes import Cause, causes_of, find_causes
 from tfmatrix.analysis.text import one_line
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
+from tfmatrix.core.answer_formats import ExplainFormat
 from tfmatrix.core.errors import NothingSelectedError, UsageError
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet, did_you_mean_glob
 from tfmatrix.core.hints import did_you_mean
@@ -26,14 +26,6 @@ EXPLAIN_SCHEMA = 1
 _T = TypeVar("_T")
 
 _MAX_CELLS = 40
-
-
-class ExplainFormat(StrEnum):
-    """How an explanation is written."""
-
-    TEXT = "text"
-    MD = "md"
-    JSON = "json"
 
 
 def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.TEXT, traceback: bool = False) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from enum import StrEnum
 from typing import Any, TextIO, assert_never
 
+from tfmatrix.core.answer_formats import ReportFormat
 from tfmatrix.core.errors import UsageError
 from tfmatrix.store.runs import Run, strict_json
 
@@ -15,15 +15,6 @@ JSON_SCHEMA = 1
 
 DEFAULT_WIDTH = 100
 CSV_TEXT_LIMIT = 1000
-
-
-class ReportFormat(StrEnum):
-    """What `--format` takes."""
-
-    TABLE = "table"
-    MD = "md"
-    CSV = "csv"
-    JSON = "json"
 
 
 def render(

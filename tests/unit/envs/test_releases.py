@@ -35,9 +35,17 @@ class FakeIndex:
 
     def add(self, package, *files):
         found = [
-            {"filename": name, "yanked": False, "upload-time": "2024-01-02T03:04:05.6Z"} | more for name, more in files
+            {
+                "filename": name,
+                "url": f"../../files/{name}",
+                "hashes": {},
+                "yanked": False,
+                "upload-time": "2024-01-02T03:04:05.6Z",
+            }
+            | more
+            for name, more in files
         ]
-        self.pages[package] = (JSON, json.dumps({"files": found, "meta": {"api-version": "1.1"}}))
+        self.pages[package] = (JSON, json.dumps({"name": package, "files": found, "meta": {"api-version": "1.1"}}))
 
 
 @pytest.fixture
@@ -252,3 +260,57 @@ def test_an_index_that_cannot_be_asked_is_a_matter_of_the_infrastructure(fake, f
     with pytest.raises(InfrastructureError, match="cannot be asked for the releases of tensorflow") as caught:
         releases("tensorflow", index)
     assert caught.value.fix
+
+
+def session_of(url="https://index.example/simple", auth=None, **variables):
+    return module._session(Index(variables=tuple(variables.items())), url, auth)
+
+
+@pytest.mark.parametrize(
+    ("variables", "verify"),
+    [
+        ({"SSL_CERT_FILE": "/ca.pem", "SSL_CERT_DIR": "/certs"}, "/ca.pem"),
+        ({"SSL_CERT_DIR": "/certs"}, "/certs"),
+        ({"UV_INSECURE_HOST": "other.example index.example:443", "SSL_CERT_FILE": "/ca.pem"}, False),
+        ({"UV_INSECURE_HOST": "other.example", "SSL_CERT_FILE": "/ca.pem"}, "/ca.pem"),
+    ],
+)
+def test_certificates_are_those_of_uv(variables, verify):
+    session = session_of(**variables, SSL_CLIENT_CERT="/me.pem")
+    assert (session.verify, session.cert) == (verify, "/me.pem")
+
+
+def test_without_a_setting_the_authorities_of_the_machine_count(monkeypatch):
+    """Not those of a variable that pip or curl reads: what uv would not trust is not asked."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/another/program.pem")
+    session = session_of()
+    assert session.merge_environment_settings("https://index.example", {}, None, None, None)["verify"] == session.verify
+    assert session.verify in (True, *filter(None, module.ssl.get_default_verify_paths()[:2]))
+
+
+@pytest.mark.parametrize(
+    ("variables", "proxies"),
+    [
+        ({"https_proxy": "http://p:1", "ALL_PROXY": "http://a:1"}, {"https": "http://p:1", "http": "http://a:1"}),
+        ({"ALL_PROXY": "http://a:1", "no_proxy": "localhost,.example"}, {}),
+        ({}, {}),
+    ],
+)
+def test_proxies_are_those_of_uv(monkeypatch, variables, proxies):
+    monkeypatch.setenv("HTTPS_PROXY", "http://not.asked:1")
+    assert session_of(**variables).proxies == proxies
+
+
+def test_credentials_of_a_host_come_from_netrc(serve, tmp_path, monkeypatch):
+    fake = serve()
+    fake.user = "robot:secret"
+    fake.add("tensorflow", wheel("2.15.1"))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login robot password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert resolve_selector("latest", index_of(fake)) == ["2.15.1"]
+
+
+def test_what_went_wrong_is_said_without_the_chain_of_wrappers():
+    with pytest.raises(InfrastructureError) as caught:
+        releases("keras", Index(urls=("http://127.0.0.1:9/simple",), timeout=5.0))
+    assert caught.value.what.endswith("releases of keras: Connection refused")

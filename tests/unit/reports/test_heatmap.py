@@ -11,11 +11,11 @@ import pytest
 from repository import ROOT
 from run_builder import drift, load_error, record, run_of
 from tfmatrix.core.status import Status
-from tfmatrix.reports import render
 from tfmatrix.reports.cells import SIGNS
 from tfmatrix.reports.document import build
 from tfmatrix.reports.heatmap import draw, heat_map
 from tfmatrix.reports.plain import to_document
+from tfmatrix.reports.render import render
 
 NAMES = [f"2.{number}.0" for number in range(1, 39)] + ["2.16.2+keras3.11.3", "nightly"]
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

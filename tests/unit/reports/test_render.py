@@ -21,7 +21,7 @@ from run_builder import GOLDEN, VERSIONS, article_run, drift, golden_text, load_
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.reports import ReportFormat, render, write
+from tfmatrix.reports.render import ReportFormat, render, write
 from tfmatrix.store.runs import Run
 
 HOSTILE = "a|b `c` \x1b[2J\x1b[31m\r\n\x00<script>\u202e\udc80 **" + "x" * 2**20
@@ -57,7 +57,7 @@ def test_golden(name: str) -> None:
 
 def test_the_same_run_gives_the_same_bytes_in_every_process() -> None:
     code = (
-        "from run_builder import article_run; from tfmatrix.reports import ReportFormat, render\n"
+        "from run_builder import article_run; from tfmatrix.reports.render import ReportFormat, render\n"
         "for fmt in ReportFormat: print(ascii(render(article_run(), fmt)))"
     )
     here = {"PYTHONPATH": f"{ROOT / 'tests/builders'}:{ROOT / 'runner'}"}

@@ -11,25 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Protocol
 
 from packaging.version import InvalidVersion, Version
 
+from tfmatrix.commands.bisect.choices import AxisName
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.hints import did_you_mean
 from tfmatrix.envs.releases import ANY_PYTHON, Release
 from tfmatrix.project.config.model import default_python
-
-
-class AxisName(StrEnum):
-    """The package whose versions are searched."""
-
-    TENSORFLOW = "tensorflow"
-    KERAS = "keras"
-    NUMPY = "numpy"
-    PROTOBUF = "protobuf"
 
 
 class ListReleases(Protocol):

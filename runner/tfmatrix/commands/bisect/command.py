@@ -11,10 +11,11 @@ from typing import Protocol
 from packaging.version import Version
 
 from tfmatrix.commands.bisect.apart import Apart, tell_apart
-from tfmatrix.commands.bisect.axis import Asked, Axis, AxisName, ListReleases, make_axis
-from tfmatrix.commands.bisect.measure import Laboratory, Side, parse_target
+from tfmatrix.commands.bisect.axis import Asked, Axis, ListReleases, make_axis
+from tfmatrix.commands.bisect.choices import AxisName, Level, Side
+from tfmatrix.commands.bisect.measure import Laboratory, parse_target
 from tfmatrix.commands.bisect.report import Answer
-from tfmatrix.commands.bisect.search import Bisection, Level, Point, bisect
+from tfmatrix.commands.bisect.search import Bisection, Point, bisect
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.core.selection import Selector

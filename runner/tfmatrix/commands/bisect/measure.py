@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.records import delta, is_measured, warnings_of
 from tfmatrix.analysis.text import one_line
+from tfmatrix.commands.bisect.choices import Side
 from tfmatrix.commands.bisect.search import Point, Reading
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
@@ -27,14 +27,6 @@ from tfmatrix.store.runs import Run
 
 _MAGIC = re.compile(r"[*?\[\]{}]")
 _FILE = re.compile(r'File "(?:[^"]*/site-packages/)?([^"]+)", line (\d+)')
-
-
-class Side(StrEnum):
-    """Which environment of a cell moves along the axis."""
-
-    READER = "reader"
-    WRITER = "writer"
-    BOTH = "both"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ from tfmatrix.analysis.diff.surroundings import LEADING, in_words
 from tfmatrix.analysis.text import one_line
 from tfmatrix.commands.bisect.apart import Apart, Trial
 from tfmatrix.commands.bisect.axis import Axis
+from tfmatrix.commands.bisect.choices import Level
 from tfmatrix.commands.bisect.measure import Target
-from tfmatrix.commands.bisect.search import Bisection, Break, Level, Point, Reading
+from tfmatrix.commands.bisect.search import Bisection, Break, Point, Reading
 from tfmatrix.core.status import Status
 from tfmatrix.reports.cells import SYMBOLS
 

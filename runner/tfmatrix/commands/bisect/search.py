@@ -10,19 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
+from tfmatrix.commands.bisect.choices import Level
 from tfmatrix.core.errors import InfrastructureError, NothingSelectedError
-
-
-class Level(StrEnum):
-    """What of a cell has to change, from coarse to fine."""
-
-    STATUS = "status"
-    CAUSE = "cause"
-    FIGURE = "figure"
-    WARNINGS = "warnings"
 
 
 @dataclass(frozen=True, kw_only=True)

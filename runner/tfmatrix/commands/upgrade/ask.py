@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from tfmatrix.analysis.upgrades import Verdict
-from tfmatrix.commands.upgrade.answer import Answer, answer_of
-from tfmatrix.commands.upgrade.measure import find_alternative, find_material, measure
 from tfmatrix.commands.upgrade.sides import Side, Wanted, find_sides
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.selection import Selector
@@ -18,6 +16,13 @@ from tfmatrix.envs.releases import Index
 from tfmatrix.project.config import Defaults, read_defaults
 from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
+
+if TYPE_CHECKING:
+    from tfmatrix.commands.upgrade.answer import Answer
+
+
+ANSWER_SCHEMA: Final = 1
+"""Version of the JSON answer; docs/upgrade.md describes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,24 @@ class Unchanged:
     before: Side
     after: Side
 
+    @property
+    def sentence(self) -> str:
+        """What is said of it."""
+        pins = self.before.environment.id
+        return f"nothing to check: {self.before.source} and {self.after.source} pin the same ({pins})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON answer: nothing was measured, and nothing changes."""
+        return {
+            "schema": ANSWER_SCHEMA,
+            "verdict": None,
+            "exit_code": 0,
+            "unchanged": True,
+            "sentence": self.sentence,
+            "from": {"id": self.before.environment.id, "source": self.before.source},
+            "to": {"id": self.after.environment.id, "source": self.after.source},
+        }
+
 
 def ask(project: Project, question: Question, options: RunOptions) -> Answer | Unchanged:
     """Measures and answers. Errors of the command line, of files and of the network are raised as everywhere."""
@@ -54,6 +77,11 @@ def ask(project: Project, question: Question, options: RunOptions) -> Answer | U
             f"--from and --to are the same environment: {before.environment.id}",
             expected="two different ones",
         )
+    # Most pull requests touch no pin that matters: what measures and judges is imported for those that do.
+    from tfmatrix.analysis.upgrades import Verdict
+    from tfmatrix.commands.upgrade.answer import answer_of
+    from tfmatrix.commands.upgrade.measure import find_alternative, find_material, measure
+
     material = find_material(project, question.models, question.scenarios)
     measured = measure(project, before, after, material, question.selector, options, uv)
     verdict = measured.judge(before.environment.id, after.environment.id)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.text import one_line as shown
 from tfmatrix.analysis.upgrades import Upgrade, Verdict, cells_in_words
 from tfmatrix.commands.upgrade.answer import Answer
+from tfmatrix.commands.upgrade.ask import ANSWER_SCHEMA
 from tfmatrix.commands.upgrade.measure import Alternative, Tried
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.records import CellRecord
@@ -19,22 +18,12 @@ from tfmatrix.reports import markdown, plain
 from tfmatrix.reports.document import Block, Bullets, Command, Heading, Paragraph, Table
 from tfmatrix.store.runs import strict_json
 
-ANSWER_SCHEMA = 1
-"""Version of the JSON answer; docs/upgrade.md describes it."""
-
 LISTED = 10
 """Items that a list of the text names; the rest is counted. JSON has all."""
 
 WIDTH = 80
 
 _DOING = {"save": "saving", "load": "loading"}
-
-
-class AnswerFormat(StrEnum):
-    """What `--format` takes."""
-
-    TEXT = "text"
-    MD = "md"
 
 
 def to_text(answer: Answer, *, colour: bool = False) -> str:
@@ -343,22 +332,3 @@ def _judged(upgrade: Upgrade, causes: Sequence[Cause]) -> dict[str, Any]:
 
 def _ids(records: Iterable[CellRecord]) -> list[str]:
     return [record.cell for record in records]
-
-
-def unchanged_document(before: Side, after: Side) -> str:
-    """The JSON answer where both sides are one environment: nothing was measured, and nothing changes."""
-    data: Mapping[str, Any] = {
-        "schema": ANSWER_SCHEMA,
-        "verdict": None,
-        "exit_code": 0,
-        "unchanged": True,
-        "sentence": unchanged_sentence(before, after),
-        "from": {"id": before.environment.id, "source": before.source},
-        "to": {"id": after.environment.id, "source": after.source},
-    }
-    return json.dumps(data, indent=1) + "\n"
-
-
-def unchanged_sentence(before: Side, after: Side) -> str:
-    """What is said where both sides are one environment."""
-    return f"nothing to check: {before.source} and {after.source} pin the same ({before.environment.id})"

@@ -12,8 +12,8 @@ from repository import ROOT
 from tfmatrix.cli import run_command
 from tfmatrix.commands.bisect import command, measure
 from tfmatrix.core.errors import ConfigError
-from tfmatrix.engine import run as commands
 from tfmatrix.envs.releases import Release
+from tfmatrix.executors import choose
 
 VERSIONS = [f"2.{minor}.0" for minor in range(12, 22)]
 
@@ -35,7 +35,7 @@ class Laboratory:
         self.measured: list[str] = []
         executor = FakeExecutor(job=self._job)
         self._place = VERSIONS.index(breaks_at)
-        monkeypatch.setattr(commands, "open_executor", lambda *_, **__: (executor, "a fake"))
+        monkeypatch.setattr(choose, "open_executor", lambda *_, **__: (executor, "a fake"))
         monkeypatch.setattr(measure, "ensure_lock", lambda folder, environment, uv: self._lock(environment, unlocked))
 
     def _lock(self, environment, unlocked) -> None:

@@ -60,7 +60,7 @@ class Bench:
         self.adopt: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda job: None
         self.load: Callable[[str, dict[str, Any]], Any] = lambda reader, job: 1.0
         self.executor = FakeExecutor(job=self._job)
-        monkeypatch.setattr("tfmatrix.engine.run.open_executor", lambda *_, **__: (self.executor, "fake"))
+        monkeypatch.setattr("tfmatrix.executors.choose.open_executor", lambda *_, **__: (self.executor, "fake"))
 
     def _job(self, environment: str, job: dict[str, Any]) -> dict[str, Any]:
         folder = Path(job["folder"])
