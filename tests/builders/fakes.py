@@ -60,8 +60,8 @@ def ok_job(environment: str, job: Mapping[str, Any]) -> dict[str, Any]:
         "error": None,
         "warnings": [],
         "seconds": {},
-        "artifact": None,
-        "observation": None,
+        "artifact": False,
+        "observation": False,
     }
 
 

@@ -22,6 +22,7 @@ from tfmatrix.executors.engine import RUN_LABEL, EngineUnavailableError, connect
 from tfmatrix.executors.supply import EnvironmentSupply
 from tfmatrix.executors.venv import RUN_VARIABLE, marked_processes
 from tfmatrix.project.config import Defaults
+from tfmatrix.worker.formats import FORMATS
 
 pytestmark = pytest.mark.real
 
@@ -104,7 +105,7 @@ def test_a_model_is_saved_and_loaded(executor: Executor, tmp_path: Path) -> None
     assert worker.hello["start_method"] == "fork"
     saved = result(worker, save_job(worker, mounts))
     assert saved["status"] == "ok", saved
-    artifact = mounts.work / "save" / "artifact" / saved["artifact"]["name"]
+    artifact = mounts.work / "save" / "artifact" / FORMATS["h5"].ARTIFACT
     assert artifact.read_bytes().startswith(b"\x89HDF")
     loaded = result(
         worker,
@@ -113,7 +114,7 @@ def test_a_model_is_saved_and_loaded(executor: Executor, tmp_path: Path) -> None
             "kind": "load",
             "format": "h5",
             "artifact": worker.to_worker(artifact),
-            "reference": worker.to_worker(mounts.work / "save" / saved["observation"]),
+            "reference": worker.to_worker(mounts.work / "save" / "observation"),
             "folder": worker.to_worker(mounts.work / "load"),
         },
     )

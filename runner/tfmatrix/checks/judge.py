@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -122,7 +123,10 @@ class Judge:
         # The same comparison comes again with every run over the same store.
         compared = self._store.read_outcome(key)
         if compared is None:
-            compared = self._compare(cell, question)
+            try:
+                compared = self._compare(cell, question)
+            except Exception as error:  # noqa: BLE001  (what a model makes a check do must cost its own cell alone)
+                return _not_compared(error)
             self._store.write_outcome(key, compared)
         verdict = judge(saved, loaded, compared["checks"])
         drifted = verdict.status is Status.DRIFT
@@ -185,6 +189,17 @@ class Judge:
             artifact=_artifact(saved),
             seconds=round((loaded or saved).total_seconds, 3),
         )
+
+
+def _not_compared(error: Exception) -> Judgement:
+    """Of a cell at which a check failed itself: it says nothing about the model, and is loud."""
+    said = {
+        "phase": "compare",
+        "type": type(error).__name__,
+        "message": f"the two observations could not be compared: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+    return Judgement(verdict=Verdict(status=Status.INFRA_ERROR, error=said), attribution=None)
 
 
 def _side(outcome: Outcome) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from pathlib import Path
 
@@ -81,3 +82,13 @@ class InfrastructureError(TfmatrixError):
 
 class StoreError(TfmatrixError):
     """A stored file is damaged, or was written by a newer tfmatrix."""
+
+
+_DISK_FAILURES = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG, errno.ESTALE}
+
+
+def disk_failure(error: BaseException) -> str | None:
+    """What a disk refused, where an error comes of one that is full, broken or read-only; None for every other."""
+    if isinstance(error, OSError) and error.errno in _DISK_FAILURES:
+        return f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror)
+    return None

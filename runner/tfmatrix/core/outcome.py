@@ -9,6 +9,9 @@ from typing import Any
 INFRA = "infra"
 """The outcome says nothing about the model: a worker was lost, or tfmatrix itself failed. Never stored."""
 
+REFUSED = "RefusedResult"
+"""Type of the error of a job whose result or files could not be taken over. Not stored either: it is cheap to redo."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -32,6 +35,11 @@ class Outcome:
     flaky: bool = False
 
     @property
+    def is_lasting(self) -> bool:
+        """Whether it may be stored: it says something about the model, and will be the same tomorrow."""
+        return self.status != INFRA and (self.error or {}).get("type") != REFUSED
+
+    @property
     def total_seconds(self) -> float:
         """Wall time of all phases; of the child, where it died."""
         if self.ended is not None:
@@ -53,6 +61,11 @@ class Outcome:
         return cls(
             status=INFRA, reason=reason, error={"type": "InfrastructureError", "message": reason, "traceback": log}
         )
+
+    @classmethod
+    def refused(cls, phase: str, reason: str) -> Outcome:
+        """The outcome of a job that left, or said, what nobody takes over."""
+        return cls(status="error", phase=phase, error={"type": REFUSED, "message": reason, "traceback": ""})
 
     @classmethod
     def of_death(cls, ended: Mapping[str, Any]) -> Outcome:

@@ -7,7 +7,7 @@ threads only talk to workers.
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +31,7 @@ from tfmatrix.executors.base import Executor, Mounts
 from tfmatrix.store.content import Store
 from tfmatrix.store.keys import worker_code_digest
 from tfmatrix.store.runs import Run, RunWriter
+from tfmatrix.worker.folders import remove_tree
 
 
 def execute(request: RunRequest, executor: Executor, progress: Progress) -> Run:
@@ -123,4 +124,5 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         records.complete(environments, request.plan.savers)
         writer.update_header({"noise": judge.noise})
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(str(work))

@@ -6,7 +6,6 @@ import ast
 import hashlib
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,11 @@ from tfmatrix.core.scenario import Subject
 from tfmatrix.core.selection import Selector
 from tfmatrix.engine.run import RunOptions, run_project
 from tfmatrix.engine.subjects import GivenFile
+from tfmatrix.executors.intake import Quota, copy_folder
+from tfmatrix.executors.replies import RefusedError
 from tfmatrix.project.modelfiles.modelfile import ModelFile, read_model
 from tfmatrix.project.project import Project
-from tfmatrix.store.content import Store, size_of_tree
+from tfmatrix.store.content import Store
 from tfmatrix.store.keys import digest_of
 from tfmatrix.store.runs import Run
 
@@ -199,20 +200,27 @@ def _subject(
 
 def _add_model(store: Store, model: ModelFile) -> tuple[str, int]:
     """A copy of the file in the store, under the name that its loaders want; its digest and size."""
-    with tempfile.TemporaryDirectory(dir=store.root, prefix=".file-") as temporary:
-        folder = Path(temporary) / "artifact"
+    with store.incoming() as folder:
         target = folder / model.name
-        folder.mkdir()
         if model.kind == "checkpoint":
             target.mkdir()
             for path in model.files:
                 shutil.copyfile(path, target / f"ckpt{path.name.removeprefix(model.path.name)}")
         elif model.path.is_dir():
-            shutil.copytree(model.path, target, copy_function=shutil.copyfile)
+            target.mkdir()
+            quota = Quota(bytes=shutil.disk_usage(store.root).free)
+            try:
+                copy_folder(model.path.resolve(), target, what=f"folder {model.path}", quota=quota)
+            except RefusedError as error:
+                raise UsageError(
+                    str(error),
+                    expected="a model's folder of plain files, as its writer left it",
+                    fix=f"where you trust it: cp -rL {model.path} COPY, and check the copy",
+                ) from error
         else:
             shutil.copyfile(model.path, target)
-        size = size_of_tree(folder)
-        return store.add_folder(folder), size
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return store.keep(folder), size
 
 
 def _add_parts(store: Store, parts: Mapping[str, Path], contents: Mapping[str, bytes]) -> tuple[Path, dict[str, Path]]:
@@ -223,13 +231,11 @@ def _add_parts(store: Store, parts: Mapping[str, Path], contents: Mapping[str, b
     """
     sources = list(dict.fromkeys(path.resolve() for path in parts.values()))
     places = {part: Path(str(sources.index(path.resolve())), path.name) for part, path in parts.items()}
-    with tempfile.TemporaryDirectory(dir=store.root, prefix=".parts-") as temporary:
-        folder = Path(temporary) / "parts"
-        folder.mkdir()
+    with store.incoming() as folder:
         for part, place in places.items():
             (folder / place).parent.mkdir(exist_ok=True)
             (folder / place).write_bytes(contents[part])
-        kept = store.folder(store.add_folder(folder))
+        kept = store.folder(store.keep(folder))
     return kept, {part: kept / place for part, place in places.items()}
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.core.outcome import INFRA, Outcome
+from tfmatrix.core.outcome import Outcome
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
-from tfmatrix.store.content import Store, size_of_tree
+from tfmatrix.executors.intake import Quota, take_over
+from tfmatrix.store.content import Store
+from tfmatrix.worker.formats import FORMATS
 
 MAX_IDLE_WORKERS = 6
 """Workers kept without work; each holds an imported TensorFlow (about 0.5 GB)."""
@@ -43,8 +44,8 @@ class Jobs:
         return outcome if all(self._store.has_folder(digest) for digest in digests if digest) else None
 
     def keep(self, key: str, outcome: Outcome) -> None:
-        """Stores an outcome, unless it says nothing about the model."""
-        if outcome.status != INFRA:
+        """Stores an outcome, unless it says nothing that lasts about the model."""
+        if outcome.is_lasting:
             self._store.write_outcome(key, outcome.to_json())
 
     def submit(self, environment: str, jobs: Sequence[Mapping[str, Any]], then: Then) -> None:
@@ -70,7 +71,7 @@ class Jobs:
 
     def _outcomes(self, done: TaskOutcome) -> list[Outcome | None]:
         outcomes: list[Outcome | None] = [
-            self._outcome(job["folder"], result) for job, result in zip(done.task.jobs, done.results, strict=False)
+            self._outcome(job, result) for job, result in zip(done.task.jobs, done.results, strict=False)
         ]
         missing = len(done.task.jobs) - len(outcomes)
         if done.ended is None:
@@ -80,26 +81,13 @@ class Jobs:
             missing -= 1
         return [*outcomes, *[None] * missing]
 
-    def _outcome(self, folder: Path, result: Mapping[str, Any]) -> Outcome:
-        """Moves what a job wrote into the store and makes an outcome of its result."""
-        if result["status"] == "internal-error":
-            error = result["error"]
-            return Outcome.infra(f"the worker failed: {error['type']}: {error['message']}", error["traceback"])
-        artifact = None
-        if result["artifact"] is not None:
-            size = size_of_tree(folder / "artifact")
-            artifact = {**result["artifact"], "bytes": size, "digest": self._store.add_folder(folder / "artifact")}
-        observation = None
-        if result["observation"] is not None:
-            observation = self._store.add_folder(folder / result["observation"])
-        shutil.rmtree(folder, ignore_errors=True)
-        return Outcome(
-            status=result["status"],
-            phase=result["phase"],
-            reason=result["reason"],
-            error=result["error"],
-            warnings=tuple(result["warnings"]),
-            seconds=result["seconds"],
-            artifact=artifact,
-            observation=observation,
+    def _outcome(self, job: Mapping[str, Any], result: Mapping[str, Any]) -> Outcome:
+        saver = FORMATS[job["saver"]] if job["kind"] == "save" else None
+        return take_over(
+            result,
+            job["folder"],
+            store=self._store,
+            quota=Quota(bytes=self._defaults.disk),
+            phase="load" if saver is None else "save",
+            artifact=None if saver is None else saver.ARTIFACT,
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tfmatrix.core.errors import StoreError
 from tfmatrix.store.keys import digest_of_tree
 
 STORE_SCHEMA = 1
+_INCOMING = ".incoming-"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -51,25 +52,28 @@ class Store:
         """Whether the folder is in the store."""
         return self.folder(digest).is_dir()
 
-    def add_folder(self, source: Path) -> str:
-        """Moves a folder into the store; returns its digest. An equal folder that is there already is kept."""
-        digest = digest_of_tree(source)
+    @contextlib.contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """An empty folder to fill; what is not kept by `keep` is gone afterwards."""
+        # Under a name that no digest has, on the same file system: a rename makes it visible at once.
+        with tempfile.TemporaryDirectory(dir=self._folders, prefix=_INCOMING) as temporary:
+            staged = Path(temporary) / "content"
+            staged.mkdir()
+            yield staged
+
+    def keep(self, staged: Path) -> str:
+        """Makes a filled folder part of the store; returns its digest. An equal one that is there already is kept."""
+        for path in (staged, *staged.rglob("*")):
+            # Workers read the store as somebody else, and nobody has a reason to change it.
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        digest = digest_of_tree(staged)
         target = self.folder(digest)
-        if target.is_dir():
-            shutil.rmtree(source)
-            return digest
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".incoming-") as temporary:
-            # Copied, not renamed: the worker may run as another user, who must not keep a right to change it.
-            staged = Path(temporary) / digest
-            shutil.copytree(source, staged, copy_function=shutil.copyfile)
-            staged.chmod(0o755)
-            try:
-                staged.rename(target)
-            except OSError:
-                if not target.is_dir():
-                    raise
-        shutil.rmtree(source, ignore_errors=True)
+        try:
+            staged.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
         return digest
 
     def read_outcome(self, key: str) -> dict[str, Any] | None:
@@ -101,10 +105,3 @@ class Store:
 
     def _outcome_path(self, key: str) -> Path:
         return self._outcomes / key[:2] / f"{key}.json"
-
-
-def size_of_tree(root: Path) -> int:
-    """Bytes of all files under a folder, or of the file itself."""
-    if root.is_file():
-        return root.stat().st_size
-    return sum(path.stat().st_size for path in root.rglob("*") if path.is_file())

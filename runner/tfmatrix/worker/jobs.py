@@ -17,6 +17,7 @@ import observe
 import workarounds
 from capture import Recorder, shorten
 from observe import calls
+from protocol import ARTIFACT, OBSERVATION
 from versions import versions
 
 MAX_TRACEBACK = 20000
@@ -27,12 +28,12 @@ TRAIN_STEPS = 3
 READER_SEED = 0x5EED
 """Bits that tell the seed of whatever a reader draws itself from the writer's."""
 
-OBSERVATION = "observation"
-ARTIFACT = "artifact"
-"""Folders that a job leaves in its own."""
-
 COPY = "copy"
 """The folder in a job's own that a loader reads its artifact from."""
+
+
+EMPTY = {"phase": None, "reason": None, "error": None, "artifact": False, "observation": False}
+"""A result's fields where there is nothing to say."""
 
 
 class Unsupported(Exception):
@@ -57,8 +58,7 @@ def run(job: Mapping[str, Any], output: str) -> dict[str, Any]:
     recorder = Recorder(output)
     os.makedirs(job["folder"], exist_ok=True)
     os.chdir(job["folder"])
-    result: dict[str, Any] = dict.fromkeys(("phase", "reason", "error", "artifact", "observation"))
-    result["status"] = "ok"
+    result: dict[str, Any] = dict(EMPTY, status="ok")
     steps = {"save": _save, "adopt": _adopt, "load": _load}[job["kind"]]
     try:
         result.update(steps(job, recorder))
@@ -122,8 +122,7 @@ def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         with recorder.phase("signatures"):
             observe.observe_signatures(observation, _saved_model(path), inputs)
     observation.write(OBSERVATION)
-    kind = formats.artifact_kind(path) if os.path.exists(path) else "prefix"
-    return {"artifact": {"name": saver.ARTIFACT, "kind": kind}, "observation": OBSERVATION}
+    return {"artifact": True, "observation": True}
 
 
 def _adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
@@ -193,7 +192,7 @@ def _adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     }
     observation.set("given", described)
     observation.write(OBSERVATION)
-    return {"observation": OBSERVATION}
+    return {"observation": True}
 
 
 def _adopted(recorder: Recorder, loader: Any, path: str, *arguments: Any) -> tuple[Any, str]:
@@ -256,7 +255,7 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         with recorder.phase("control"):
             observe.observe_control(observation, scenario.build_model, inputs, job["reference"], job["seed"])
     observation.write(OBSERVATION)
-    return {"observation": OBSERVATION}
+    return {"observation": True}
 
 
 def _own_copy(artifact: str) -> str:

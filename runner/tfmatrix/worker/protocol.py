@@ -12,6 +12,14 @@ SCHEMA = 1
 MAX_BYTES = 64 * 1024 * 1024
 """Longest accepted message. Arrays travel as files, so that anything longer is a fault."""
 
+ARTIFACT = "artifact"
+OBSERVATION = "observation"
+"""Folders that a job leaves in its own. The host knows them: no reply names a place."""
+
+DOCUMENT = "observation.json"
+ARRAYS = "arrays.npz"
+"""The two files of an observation."""
+
 NONSENSE = "make-coffee"
 """The request that no worker knows: one that does not answer `unsupported` would pass everything."""
 
@@ -32,6 +40,8 @@ def decode(line: bytes) -> dict[str, Any]:
         raise ValueError("length says %s bytes, the line has %d: %r" % (head.decode(), len(payload), payload[:200]))
     try:
         message = json.loads(payload.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep: %r" % payload[:200])
     except ValueError as error:
         raise ValueError("not JSON (%s): %r" % (error, payload[:200]))
     if not isinstance(message, dict):

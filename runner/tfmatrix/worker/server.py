@@ -150,10 +150,8 @@ def child_main(request: Mapping[str, Any], report: int, output: str) -> None:
             result = jobs.run(job, output)
         except Exception as error:
             # A fault of the worker itself, not of the model: the host must not take it for an incompatibility.
-            result = {
-                "status": "internal-error",
-                "error": {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()},
-            }
+            result = dict(jobs.EMPTY, status="internal-error", warnings=[], seconds={})
+            result["error"] = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
         emit({"event": "result", "job": index, "result": result})
         # What comes after a failed load might suffer from what it left behind: the host sends the rest again.
         if result["status"] != "ok":

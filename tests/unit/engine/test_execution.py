@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tfmatrix.checks.judge as judge_module
 from fakes import Dies, Ends, FakeExecutor, Hangs
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, ExitCode, InfrastructureError
@@ -32,10 +33,14 @@ def build_model(): ...
 def inputs(rng): ...
 '''
 OLD, NEW = "2.15.1", "2.21.0"
-OK = {"phase": None, "reason": None, "error": None, "warnings": [], "artifact": None, "observation": None}
+OK = {"phase": None, "reason": None, "error": None, "warnings": [], "artifact": False, "observation": False}
 
 
-def write_observation(folder: Path, outputs: float) -> str:
+HDF5 = b"\x89HDF\r\n\x1a\n"
+NO_LAYERS = {"class": "Sequential", "layers": [], "trainable": {}, "dtype_policies": {}}
+
+
+def write_observation(folder: Path, outputs: float) -> bool:
     """The smallest observation that can be compared: one output."""
     target = folder / "observation"
     target.mkdir(parents=True)
@@ -51,7 +56,7 @@ def write_observation(folder: Path, outputs: float) -> str:
         "notes": {},
     }
     (target / "observation.json").write_text(json.dumps(document))
-    return "observation"
+    return True
 
 
 def raised(phase: str, kind: str, message: str) -> dict[str, Any]:
@@ -86,8 +91,8 @@ class Laboratory:
                 return special
             name = FORMATS[job["saver"]].ARTIFACT
             (folder / "artifact").mkdir(parents=True)
-            (folder / "artifact" / name).write_text(f"{job['scenario']} {job['saver']} {environment}")
-            artifact = {"name": name, "kind": "hdf5"}
+            (folder / "artifact" / name).write_bytes(HDF5 + f"{job['scenario']} {job['saver']} {environment}".encode())
+            artifact = True
             observation = write_observation(folder, 1.0)
             return {**OK, "status": "ok", "seconds": {"save": 0.2}, "artifact": artifact, "observation": observation}
         assert Path(job["artifact"]).exists()
@@ -268,7 +273,7 @@ def test_a_save_that_fails_settles_every_reader(laboratory):
 )
 def test_a_child_that_dies_costs_its_own_cell_only(laboratory, end, status, words):
     def load(format_id, reader, job):
-        if (format_id, reader) == ("h5", NEW) and OLD in Path(job["artifact"]).read_text():
+        if (format_id, reader) == ("h5", NEW) and OLD in Path(job["artifact"]).read_text("latin-1"):
             raise end
 
     laboratory.load = load
@@ -285,7 +290,7 @@ def test_a_crash_that_does_not_come_again_is_flaky(laboratory):
     tries = []
 
     def load(format_id, reader, job):
-        if (format_id, reader) == ("keras", NEW) and OLD in Path(job["artifact"]).read_text():
+        if (format_id, reader) == ("keras", NEW) and OLD in Path(job["artifact"]).read_text("latin-1"):
             tries.append(job)
             # In a group, alone, and alone once more: only the last one goes well.
             if len(tries) < 3:
@@ -358,10 +363,55 @@ def test_a_lost_worker_is_infrastructure_and_is_not_stored(laboratory, how):
 
 def test_a_fault_of_the_worker_is_infrastructure(laboratory):
     error = {"type": "KeyError", "message": "'x'", "traceback": "in observe.py"}
-    laboratory.load = lambda format_id, reader, job: {**OK, "status": "internal-error", "error": error}
+    laboratory.load = lambda format_id, reader, job: {**OK, "status": "internal-error", "error": error, "seconds": {}}
     run = laboratory.run()
     assert set(statuses(run).values()) == {Status.INFRA_ERROR}
     assert "in observe.py" in run.records[0].error["traceback"]
+
+
+def test_what_a_model_leaves_costs_its_own_cell_alone(laboratory):
+    (laboratory.root / "secret").write_text("x")
+
+    def save(saver, writer, job):
+        if saver != "h5" or writer != OLD:
+            return None
+        folder = Path(job["folder"])
+        (folder / "artifact").mkdir(parents=True)
+        (folder / "artifact" / FORMATS[saver].ARTIFACT).symlink_to(laboratory.root / "secret")
+        write_observation(folder, 1.0)
+        return {**OK, "status": "ok", "seconds": {}, "artifact": True, "observation": True}
+
+    laboratory.save = save
+    run = laboratory.run()
+    for record in run.records:
+        hostile = (record.format, record.writer) == ("h5", OLD)
+        assert record.status is (Status.SAVE_ERROR if hostile else Status.PASS)
+    error = cell(run, f"dense/h5/{OLD}/{OLD}").error
+    assert error["type"] == "RefusedResult"
+    assert error["message"].startswith("the artifact holds a link out of its folder: ")
+    assert (laboratory.root / "secret").read_text() == "x"
+    sent = len(laboratory.executor.jobs)
+    laboratory.save = lambda saver, writer, job: None
+    assert set(statuses(laboratory.run()).values()) == {Status.PASS}
+    assert len(laboratory.executor.jobs) > sent, "what was refused is not in the store"
+
+
+def test_a_check_that_fails_itself_costs_its_own_cell_alone(laboratory, monkeypatch):
+    compare = judge_module.compare
+
+    def fail(writer, reader, **given):
+        if reader.array(reader.section("outputs")[""]).stored[0, 0] == 3.0:
+            raise IndexError("list index out of range")
+        return compare(writer, reader, **given)
+
+    monkeypatch.setattr(judge_module, "compare", fail)
+    laboratory.load = lambda format_id, reader, job: 3.0 if (format_id, reader) == ("h5", NEW) else None
+    run = laboratory.run(remedies=False)
+    broken = [record for record in run.records if record.status is not Status.PASS]
+    assert {record.cell for record in broken} == {f"dense/h5/{OLD}/{NEW}", f"dense/h5/{NEW}/{NEW}"}
+    assert {record.status for record in broken} == {Status.INFRA_ERROR}
+    assert broken[0].error["message"] == "the two observations could not be compared: list index out of range"
+    assert exit_code(run) is ExitCode.INFRASTRUCTURE
 
 
 def test_known_failures_are_expected_and_fixed_ones_are_told(laboratory):
@@ -401,7 +451,7 @@ def test_noise_of_the_writer_is_measured_stored_and_granted(laboratory):
         name = FORMATS[saver].ARTIFACT
         (folder / "artifact" / name).write_text(saver + writer)
         observation = write_observation(folder, 1.0 if saver == "h5" else 1.01)
-        artifact = {"name": name, "kind": "hdf5"}
+        artifact = True
         return {**OK, "status": "ok", "seconds": {}, "artifact": artifact, "observation": observation}
 
     laboratory.save = save
@@ -461,10 +511,11 @@ def test_another_format_is_measured_by_what_the_failing_one_promises(laboratory)
         name = FORMATS[saver].ARTIFACT
         (folder / "artifact").mkdir(parents=True)
         (folder / "artifact" / name).write_text(saver)
-        document = folder / write_observation(folder, 1.0) / "observation.json"
-        document.write_text(json.dumps({**json.loads(document.read_text()), "config": {"config": {}}}))
-        artifact = {"name": name, "kind": "directory"}
-        return {**OK, "status": "ok", "seconds": {}, "artifact": artifact, "observation": "observation"}
+        write_observation(folder, 1.0)
+        document = folder / "observation" / "observation.json"
+        document.write_text(json.dumps({**json.loads(document.read_text()), "config": NO_LAYERS}))
+        artifact = True
+        return {**OK, "status": "ok", "seconds": {}, "artifact": artifact, "observation": True}
 
     laboratory.save = save
     laboratory.load = lambda format_id, reader, job: (

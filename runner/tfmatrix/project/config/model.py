@@ -275,6 +275,7 @@ class Defaults(StrictModel):
     seed: int = Field(default=0, ge=0, le=2**32 - 1, description="Seed of every job: of Python, numpy and TensorFlow.")
     timeout: int = Field(default=120, ge=1, description="Seconds that one job (a save or a load) may take.")
     memory: Size = Field(default="4g", validate_default=True, description="Memory of one job; more is a crash.")
+    disk: Size = Field(default="8g", validate_default=True, description="What one job may write; more is not taken.")
     jobs: Jobs = Field(default="auto", description="Jobs at once; auto goes by the host's CPUs and memory.")
     executor: Literal["auto", "docker", "venv"] = Field(
         default="auto", description="Where cells run: auto takes docker where an engine answers, else venv."

@@ -19,8 +19,10 @@ import os
 from collections.abc import Mapping
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from protocol import ARRAYS, DOCUMENT
+
 from . import calls, config, layers, optimizer, training
-from .arrays import ARRAYS_NAME, JSON_NAME, Arrays, Reference
+from .arrays import Arrays, Reference
 from .plain import error
 from .training import fresh_start, seed_everything, train
 
@@ -107,8 +109,8 @@ class Observation:
     def write(self, folder: str) -> None:
         """Writes observation.json and arrays.npz; the same observation gives the same bytes."""
         os.makedirs(folder, exist_ok=True)
-        self.arrays.save(os.path.join(folder, ARRAYS_NAME))
-        with open(os.path.join(folder, JSON_NAME), "w", encoding="utf-8") as file:
+        self.arrays.save(os.path.join(folder, ARRAYS))
+        with open(os.path.join(folder, DOCUMENT), "w", encoding="utf-8") as file:
             json.dump(dict(self._json, notes=self.notes), file, allow_nan=False, indent=1)
 
 

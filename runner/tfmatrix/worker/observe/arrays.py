@@ -14,9 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Dict, Iterator, List, Tuple
 
 import numpy as np
-
-JSON_NAME = "observation.json"
-ARRAYS_NAME = "arrays.npz"
+from protocol import ARRAYS, DOCUMENT
 
 
 def to_numpy(value: Any) -> np.ndarray:
@@ -65,9 +63,9 @@ class Reference:
     """A written observation, read back by the worker."""
 
     def __init__(self, folder: str) -> None:
-        with open(os.path.join(folder, JSON_NAME), encoding="utf-8") as file:
+        with open(os.path.join(folder, DOCUMENT), encoding="utf-8") as file:
             self.json = json.load(file)
-        with np.load(os.path.join(folder, ARRAYS_NAME)) as arrays:
+        with np.load(os.path.join(folder, ARRAYS)) as arrays:
             self._arrays = dict(arrays.items())
 
     def array(self, ref: Mapping[str, Any]) -> Any:

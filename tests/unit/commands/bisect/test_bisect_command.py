@@ -50,7 +50,7 @@ class Laboratory:
             "phase": "build" if broken else "train",
             "reason": None,
             "error": {"type": "ValueError" if broken else "TypeError", "message": "no such layer", "traceback": ""},
-            "warnings": [], "seconds": {}, "artifact": None, "observation": None,
+            "warnings": [], "seconds": {}, "artifact": False, "observation": False,
         }  # fmt: skip
 
 

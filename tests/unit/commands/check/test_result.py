@@ -24,7 +24,7 @@ from tfmatrix.engine.run import RunOptions
 from tfmatrix.project.project import Project
 
 OLD, NEW = "2.10.1", "2.21.0"
-OK = {"phase": None, "reason": None, "error": None, "warnings": [], "artifact": None, "observation": None}
+OK = {"phase": None, "reason": None, "error": None, "warnings": [], "artifact": False, "observation": False}
 
 
 def observed(folder: Path, value: float, given: dict[str, Any] | None) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def observed(folder: Path, value: float, given: dict[str, Any] | None) -> dict[s
         "notes": {"resume": "the model is not compiled with a loss"},
     }
     (target / "observation.json").write_text(json.dumps(document | ({"given": given} if given else {})))
-    return {**OK, "status": "ok", "seconds": {"load": 0.1}, "observation": "observation"}
+    return {**OK, "status": "ok", "seconds": {"load": 0.1}, "observation": True}
 
 
 def raised(phase: str, kind: str, message: str) -> dict[str, Any]:

@@ -1,0 +1,294 @@
+"""Takes over what a job left in its worker's folder. Nothing else opens such a folder.
+
+A job runs a stranger's model, so its folder may hold anything: links to other files, pipes, files that are larger than
+the disk, names that no file system has. Folders are opened without following links, everything is looked at before
+anything is copied, and only the copy, which no worker can reach, is read, hashed and kept. What cannot be taken is a
+finding about that job and about nobody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfmatrix.checks.observation_schema import problem
+from tfmatrix.core.errors import InfrastructureError, disk_failure
+from tfmatrix.core.outcome import Outcome
+from tfmatrix.executors.replies import RefusedError, Reply, read_reply
+from tfmatrix.store.content import Store
+from tfmatrix.worker.folders import DIRECTORY, MAX_DEPTH, remove_tree
+from tfmatrix.worker.formats import artifact_kind
+from tfmatrix.worker.protocol import ARRAYS, ARTIFACT, DOCUMENT, OBSERVATION
+
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK = 1 << 20
+_KINDS = {
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What is taken of one job at most: bytes, of which sparse files count all, and files and folders."""
+
+    bytes: int = 8 << 30
+    entries: int = 20_000
+
+
+@dataclass(frozen=True)
+class _File:
+    """A regular file as it was found: its place under the folder, its size, and what it is."""
+
+    parts: tuple[str, ...]
+    size: int
+    identity: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Survey:
+    folders: list[tuple[str, ...]]
+    files: list[_File]
+
+    @property
+    def bytes(self) -> int:
+        return sum(each.size for each in self.files)
+
+
+def take_over(
+    result: Any, folder: Path, *, store: Store, quota: Quota, phase: str, artifact: str | None = None
+) -> Outcome:
+    """Moves what a job left in its folder into the store and makes an outcome of its result.
+
+    `phase` is what the job was for, "save" or "load"; `artifact` is the name under which a save had to write, and None
+    where none is taken. The folder is gone afterwards. Full disks and the like are an outcome "infra".
+    """
+    try:
+        reply = read_reply(result)
+        if reply.status == "internal-error":
+            assert reply.error is not None, "read_reply holds that"
+            said = f"the worker failed: {reply.error.type}: {reply.error.message}"
+            return Outcome.infra(said, reply.error.traceback)
+        return _taken(reply, folder, store, quota, artifact)
+    except RefusedError as refusal:
+        return Outcome.refused(phase, str(refusal))
+    except InfrastructureError as error:
+        return Outcome.infra(error.what)
+    except OSError as error:
+        if disk_failure(error) is None:
+            raise
+        return Outcome.infra(f"the store cannot be written: {disk_failure(error)}")
+    finally:
+        with contextlib.suppress(OSError):
+            # What stays is removed with the run's folder.
+            remove_tree(str(folder))
+
+
+def copy_folder(source: Path, target: Path, *, what: str, quota: Quota) -> int:
+    """Copies a stranger's folder into an empty one; returns its bytes. Raises RefusedError as for what a job left."""
+    try:
+        descriptor = os.open(source, DIRECTORY)
+    except OSError as error:
+        raise _unreadable(what, (), error) from error
+    try:
+        survey = _survey(descriptor, what, quota)
+        _copy(descriptor, survey, target, what)
+    finally:
+        os.close(descriptor)
+    return survey.bytes
+
+
+def _taken(reply: Reply, folder: Path, store: Store, quota: Quota, artifact: str | None) -> Outcome:
+    saved = observed = None
+    described: Mapping[str, Any] = {}
+    if reply.status == "ok" and artifact is not None and not reply.artifact:
+        raise RefusedError("the job says that it saved, and left no artifact")
+    if reply.status == "ok" and not reply.observation:
+        raise RefusedError("the job says that it is done, and left no observation")
+    if reply.artifact and artifact is None:
+        raise RefusedError("the job left an artifact, and was not to save")
+    with contextlib.ExitStack() as stack:
+        # Both are held to the rules before one is kept: what is refused leaves nothing in the store.
+        if reply.artifact and artifact is not None:
+            saved = stack.enter_context(store.incoming())
+            described = _stage_artifact(folder, artifact, saved, quota)
+        if reply.observation:
+            observed = stack.enter_context(store.incoming())
+            _stage_observation(folder, observed, quota)
+        return Outcome(
+            status=reply.status,
+            phase=reply.phase,
+            reason=reply.reason,
+            error=None if reply.error is None else reply.error.model_dump(),
+            warnings=tuple(warning.model_dump() for warning in reply.warnings),
+            seconds=reply.seconds,
+            artifact=None if saved is None else {**described, "digest": store.keep(saved)},
+            observation=None if observed is None else store.keep(observed),
+        )
+
+
+def _stage_artifact(folder: Path, name: str, target: Path, quota: Quota) -> dict[str, Any]:
+    """Copies an artifact; returns what it is: name, kind and bytes."""
+    with _opened(folder, ARTIFACT, "artifact") as source:
+        survey = _survey(source, "artifact", quota)
+        if not survey.files:
+            raise RefusedError("the artifact is empty")
+        if not any(each.parts[0].startswith(name) for each in survey.files):
+            raise RefusedError(f"the artifact holds no {name}")
+        _copy(source, survey, target, "artifact")
+    path = target / name
+    # A checkpoint is a prefix of several files' names.
+    return {"name": name, "kind": artifact_kind(str(path)) if path.exists() else "prefix", "bytes": survey.bytes}
+
+
+def _stage_observation(folder: Path, target: Path, quota: Quota) -> None:
+    with _opened(folder, OBSERVATION, "observation") as source:
+        survey = _survey(source, "observation", quota)
+        if survey.folders or {each.parts for each in survey.files} != {(DOCUMENT,), (ARRAYS,)}:
+            raise RefusedError(f"the observation is not {DOCUMENT} and {ARRAYS}")
+        _copy(source, survey, target, "observation")
+    with (target / DOCUMENT).open("rb") as document, (target / ARRAYS).open("rb") as arrays:
+        wrong = problem(document, arrays)
+    if wrong:
+        raise RefusedError(f"the observation cannot be read: {wrong}")
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, name: str, what: str) -> Iterator[int]:
+    """A descriptor of a folder in a job's own; neither may be a link."""
+    job = inner = -1
+    try:
+        try:
+            job = os.open(folder, DIRECTORY)
+            inner = os.open(name, DIRECTORY, dir_fd=job)
+        except OSError as error:
+            raise _unreadable(what, (), error) from error
+        yield inner
+    finally:
+        for descriptor in (inner, job):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _survey(source: int, what: str, quota: Quota) -> _Survey:
+    """Everything in an open folder, or RefusedError: looked at, not opened."""
+    survey = _Survey([], [])
+    real = 0
+
+    def look(folder: int, parts: tuple[str, ...]) -> None:
+        nonlocal real
+        if len(parts) > MAX_DEPTH:
+            raise RefusedError(f"the {what} has more than {MAX_DEPTH} levels of folders")
+        for name in _names(folder, what, quota.entries):
+            place = (*parts, name)
+            if len(survey.files) + len(survey.folders) >= quota.entries:
+                raise RefusedError(f"the {what} holds more than {quota.entries} files and folders")
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            kind = stat.S_IFMT(status.st_mode)
+            if kind == stat.S_IFDIR:
+                survey.folders.append(place)
+                with _inner(folder, name, what, place) as inner:
+                    look(inner, place)
+            elif kind == stat.S_IFREG:
+                survey.files.append(_File(place, status.st_size, (status.st_dev, status.st_ino)))
+                real += status.st_blocks * 512
+                if max(real, survey.bytes) > quota.bytes:
+                    raise RefusedError(f"the {what} is larger than {quota.bytes / 2**20:.0f} MB")
+            elif kind == stat.S_IFLNK and _leads_out(folder, name, parts):
+                raise RefusedError(f"the {what} holds a link out of its folder: {_shown(place)}")
+            else:
+                found = _KINDS.get(kind, "thing that is no file")
+                raise RefusedError(f"the {what} holds a {found}, not only files and folders: {_shown(place)}")
+
+    try:
+        look(source, ())
+    except OSError as error:
+        raise _unreadable(what, (), error) from error
+    return survey
+
+
+def _names(folder: int, what: str, most: int) -> list[str]:
+    """The names in an open folder, sorted; refused where one is not readable text."""
+    names = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            # What is no UTF-8 comes as lone surrogates, which are not printable either.
+            if not entry.name.isprintable():
+                raise RefusedError(f"the {what} holds a name that is no readable UTF-8: {entry.name!a:.200}")
+            names.append(entry.name)
+            if len(names) > most:
+                raise RefusedError(f"the {what} holds more than {most} files and folders")
+    return sorted(names)
+
+
+@contextlib.contextmanager
+def _inner(folder: int, name: str, what: str, place: tuple[str, ...]) -> Iterator[int]:
+    try:
+        descriptor = os.open(name, DIRECTORY, dir_fd=folder)
+    except OSError as error:
+        raise _unreadable(what, place, error) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _leads_out(folder: int, name: str, parts: tuple[str, ...]) -> bool:
+    target = os.readlink(name, dir_fd=folder)
+    # Absolute where the target is: joining starts over there.
+    place = Path(os.path.normpath(Path(*parts, target)))
+    return place.is_absolute() or place.parts[:1] == (os.pardir,)
+
+
+def _copy(source: int, survey: _Survey, target: Path, what: str) -> None:
+    """Copies what was surveyed, byte by byte and not one more. RefusedError where it is not what it was."""
+    for parts in survey.folders:
+        target.joinpath(*parts).mkdir()
+    for each in survey.files:
+        with contextlib.ExitStack() as stack:
+            folder = source
+            for name in each.parts[:-1]:
+                folder = stack.enter_context(_inner(folder, name, what, each.parts))
+            try:
+                origin = os.open(each.parts[-1], _FILE, dir_fd=folder)
+            except OSError as error:
+                raise _unreadable(what, each.parts, error) from error
+            stack.callback(os.close, origin)
+            status = os.fstat(origin)
+            if (status.st_dev, status.st_ino) != each.identity or status.st_size != each.size:
+                raise RefusedError(f"the {what} changes while it is read: {_shown(each.parts)}")
+            copy = os.open(target.joinpath(*each.parts), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            stack.callback(os.close, copy)
+            _pour(origin, copy, each, what)
+
+
+def _pour(origin: int, copy: int, each: _File, what: str) -> None:
+    left = each.size
+    while left:
+        piece = os.read(origin, min(left, _CHUNK))
+        if not piece:
+            raise RefusedError(f"the {what} changes while it is read: {_shown(each.parts)}")
+        left -= len(piece)
+        while piece:
+            piece = piece[os.write(copy, piece) :]
+
+
+def _unreadable(what: str, place: tuple[str, ...], error: OSError) -> Exception:
+    """RefusedError for what the job did to its folder; the error itself for what the disk did."""
+    if disk_failure(error) is not None:
+        return InfrastructureError(f"a worker's folder cannot be read: {disk_failure(error)}")
+    where = f": {_shown(place)}" if place else ""
+    return RefusedError(f"the {what} is no folder of plain files ({error.strerror}){where}")
+
+
+def _shown(parts: tuple[str, ...]) -> str:
+    text = "/".join(parts)
+    return text if len(text) <= 200 else f"{text[:100]}…{text[-99:]}"
