@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from tfmatrix.analysis.records import in_order
-from tfmatrix.core.versions import Versions, packages_of, version, versions_of
+from tfmatrix.core.packages import packages_of
+from tfmatrix.core.versions import Versions, version, versions_of
 from tfmatrix.store.runs import Run
 
 MAX_GROUPS = 4

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-TENSORFLOW = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-intel", "tensorflow-macos")
-KERAS = ("keras", "keras-nightly")
-LEGACY_KERAS = ("tf-keras", "tf-keras-nightly")
+from tfmatrix.core.packages import KERAS, TENSORFLOW, TF_KERAS, packages_of, version_among
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,19 +28,15 @@ def versions_of(described: Mapping[str, Any]) -> Versions:
     With both Keras installed the environment's variables (`env`) decide; where they are not recorded, neither is known.
     """
     packages = packages_of(described)
-    keras = _first(packages, KERAS) or str(described.get("keras") or "")
-    legacy = _first(packages, LEGACY_KERAS)
+    keras = version_among(packages, KERAS) or str(described.get("keras") or "")
+    legacy = version_among(packages, TF_KERAS)
     if legacy:
         variables = described.get("env")
         is_used = str((variables or {}).get("TF_USE_LEGACY_KERAS", "")).strip().lower() in ("1", "true")
         keras = "" if variables is None else legacy if is_used else keras
-    return Versions(tensorflow=_first(packages, TENSORFLOW) or str(described.get("tensorflow") or ""), keras=keras)
-
-
-def packages_of(described: Mapping[str, Any]) -> dict[str, str]:
-    """The packages of an environment's entry in run.json: version by normalised name."""
-    listed = described.get("packages") or {}
-    return {str(name).lower().replace("_", "-"): str(number) for name, number in listed.items()}
+    return Versions(
+        tensorflow=version_among(packages, TENSORFLOW) or str(described.get("tensorflow") or ""), keras=keras
+    )
 
 
 def version(text: str) -> Version | None:
@@ -51,7 +45,3 @@ def version(text: str) -> Version | None:
         return Version(text)
     except InvalidVersion:
         return None
-
-
-def _first(packages: Mapping[str, str], names: Sequence[str]) -> str:
-    return next((packages[name] for name in names if name in packages), "")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Protocol
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -16,14 +16,12 @@ from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import NothingSelectedError
 from tfmatrix.core.globs import NAME_SEGMENTS, PAIR_SEGMENTS, GlobSet, match_scenario
 from tfmatrix.core.ids import CellId
+from tfmatrix.core.packages import KERAS, TENSORFLOW, TF_KERAS, version_among
 from tfmatrix.core.scenario import Scenario, Subject
 from tfmatrix.core.selection import Selector, Unmatched, unmatched
 from tfmatrix.project.config import Selection
 from tfmatrix.project.config.values import NOT, PAIR_WORDS
 from tfmatrix.project.scenario import CUSTOM_FORMAT, has_custom_format
-
-_TENSORFLOW_NAMES: Final = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu")
-_KERAS_NAMES: Final = ("keras", "keras-nightly")
 
 
 class FormatInfo(Protocol):
@@ -156,12 +154,12 @@ def writer_versions(environment: Environment, packages: Mapping[str, str] | None
     where TF_USE_LEGACY_KERAS is set, and TensorFlow's own minor where Keras is a part of it.
     """
     known: dict[str, str] = {canonicalize_name(name): version for name, version in (packages or {}).items()}
-    tensorflow = next((known[name] for name in _TENSORFLOW_NAMES if name in known), environment.tensorflow)
-    keras = next((known[name] for name in _KERAS_NAMES if name in known), environment.keras)
+    tensorflow = version_among(known, TENSORFLOW) or environment.tensorflow
+    keras = version_among(known, KERAS) or environment.keras
     legacy = environment.env.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
     release = _parse(tensorflow)
     if legacy:
-        keras = known.get("tf-keras")
+        keras = version_among(known, TF_KERAS)
     elif keras is None and release is not None and release < Version("2.16.0rc0"):
         keras = f"{release.major}.{release.minor}.0"
     found = {**known, "python": known.get("python") or environment.python, "tensorflow": tensorflow}

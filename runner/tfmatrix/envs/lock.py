@@ -28,6 +28,7 @@ from packaging.version import Version
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError
+from tfmatrix.core.packages import KERAS, version_among
 from tfmatrix.envs.interpreters import look_for_interpreter
 from tfmatrix.envs.uv import Uv, UvResult
 
@@ -177,7 +178,7 @@ def read_lock(folder: Path, environment: Environment) -> Lock | None:
         python=environment.python,
         packages=packages,
         tensorflow=packages[distribution],
-        keras=packages.get("keras") or packages.get("keras-nightly") or "",
+        keras=version_among(packages, KERAS),
         distribution=distribution,
         platform=header["platform"],
         exclude_newer="" if header["exclude-newer"] == "none" else header["exclude-newer"],

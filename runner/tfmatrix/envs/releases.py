@@ -28,6 +28,7 @@ from packaging.version import InvalidVersion, Version
 
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.hints import did_you_mean
+from tfmatrix.core.packages import DECIDING
 from tfmatrix.core.version_selectors import NIGHTLY, OLDEST, SelectorError, VersionSelector, choose, parse_selector
 from tfmatrix.envs.lock import host_platform
 from tfmatrix.envs.uv import Uv
@@ -119,7 +120,7 @@ def releases(package: str, index: Index, *, prereleases: bool = False) -> tuple[
         raise UsageError(
             f'the package index has no package "{package}"',
             expected="a package such as tensorflow, tf-nightly or keras",
-            fix=did_you_mean(package, ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "keras")),
+            fix=did_you_mean(package, DECIDING),
         )
     by_version: dict[Version, list[tuple[IndexFile, frozenset[Tag]]]] = {}
     for file in files:

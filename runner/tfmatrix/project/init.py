@@ -17,6 +17,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
+from tfmatrix.core.packages import NIGHTLIES
 from tfmatrix.core.version_selectors import LATEST, NIGHTLY
 from tfmatrix.envs.pins import Pin, find_pins, read_pins
 from tfmatrix.envs.releases import Index, releases, resolve_selector
@@ -209,7 +210,7 @@ def _best_pin(pins: Sequence[Pin]) -> Pin | None:
 
 def _pinned(pin: Pin, known: _Known) -> str:
     """The TensorFlow that a pin means."""
-    if pin.package.startswith("tf-nightly"):
+    if pin.package in NIGHTLIES:
         return NIGHTLY
     version = pin.version or known.resolve(pin.specifier or LATEST)
     if Version(version) < Version("2.0"):

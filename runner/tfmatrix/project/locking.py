@@ -10,6 +10,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from tfmatrix.core.packages import DECIDING
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, UsageError
 from tfmatrix.envs.lock import Lock, make_lock, read_lock
@@ -185,7 +186,7 @@ def _difference(before: Lock | None, after: Lock) -> str:
         return f"locked: TensorFlow {after.tensorflow}{keras}, {len(after.packages)} packages"
     if before.digest == after.digest:
         return "nothing new"
-    first = [after.distribution, "keras", "keras-nightly", "tf-keras", "numpy", "h5py", "protobuf"]
+    first = [after.distribution, *DECIDING]
     names = sorted(before.packages.keys() | after.packages.keys(), key=lambda name: (name not in first, name))
     changed = [
         f"{name} {before.packages.get(name, 'none')} -> {after.packages.get(name, 'none')}"

@@ -12,6 +12,7 @@ from tfmatrix.analysis.reasons import DOING, reason
 from tfmatrix.analysis.records import failed_in_save, warnings_of
 from tfmatrix.analysis.text import one_line
 from tfmatrix.checks.policy import Rule, broken, not_promised, promised
+from tfmatrix.core.packages import DECIDING, rank
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.reports.pages import Block, Commands, Heading, Items, Paragraph, Table, Verbatim
@@ -23,11 +24,6 @@ _LINE = 300
 _DESCRIPTION_LINES = 30
 _MAX_WARNINGS = 20
 _MAX_PACKAGES = 15
-
-_MAIN_PACKAGES = (
-    "tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "keras", "keras-nightly", "tf-keras", "numpy",
-    "h5py", "protobuf",
-)  # fmt: skip
 
 _MEANING: Mapping[Status, str] = {
     Status.PASS: "loaded, and every check held",
@@ -228,7 +224,7 @@ class CellPage:
         """Package, version in the writer, version in the reader; the ones that matter first."""
         record, environments = self._record, self._environments
         writer, reader = environments.packages(record.writer), environments.packages(record.reader)
-        names = sorted({*writer, *reader}, key=lambda name: (_rank(name), name))
+        names = sorted({*writer, *reader}, key=lambda name: (rank(name), name))
         described = (environments.described[each] for each in (record.writer, record.reader))
         before, after = (str(each.get("python") or "") for each in described)
         python = [("python", before, after)] if before or after else []
@@ -239,7 +235,7 @@ class CellPage:
         versions = self._versions()
         if not versions:
             return []
-        main = [row for row in versions if row[0] == "python" or row[0] in _MAIN_PACKAGES]
+        main = [row for row in versions if row[0] == "python" or row[0] in DECIDING]
         others = [row for row in versions if row not in main and row[1] != row[2]]
         shown = [*main, *others[:_MAX_PACKAGES]]
         if record.writer == record.reader:
@@ -285,10 +281,6 @@ def _warning(warning: Mapping[str, Any], side: str) -> str:
     category = one_line(warning.get("category") or warning.get("channel") or "", 40)
     said = f"{one_line(warning.get('phase') or side, 20)}, {category}: {one_line(warning.get('message') or '', 400)}"
     return said if warning.get("count", 1) == 1 else f"{said} (×{one_line(warning['count'], 20)})"
-
-
-def _rank(package: str) -> int:
-    return _MAIN_PACKAGES.index(package) if package in _MAIN_PACKAGES else len(_MAIN_PACKAGES)
 
 
 def _figures(check: Mapping[str, Any]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import one_line
 from tfmatrix.store.runs import Run
@@ -13,15 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CORNER = "writer↓ reader→"
-
-_COLUMNS = {
-    "TensorFlow": ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-intel"),
-    "Keras": ("keras", "keras-nightly"),
-    "tf-keras": ("tf-keras", "tf-keras-nightly"),
-    "numpy": ("numpy",),
-    "h5py": ("h5py",),
-    "protobuf": ("protobuf",),
-}
 
 
 def environment_order(run: Run) -> list[str]:
@@ -63,8 +55,8 @@ def environments(run: Run) -> pd.DataFrame:
 
     rows = {}
     for name, environment in run.header.get("environments", {}).items():
-        packages = {key.lower().replace("_", "-"): str(value) for key, value in environment.get("packages", {}).items()}
-        row = {title: _version(packages, names) for title, names in _COLUMNS.items()}
+        packages = packages_of(environment)
+        row = {title: one_line(version_among(packages, names), 30) for title, names in DISTRIBUTIONS.items()}
         row["TensorFlow"] = row["TensorFlow"] or one_line(environment.get("tensorflow") or "", 30)
         row["Keras"] = row["Keras"] or one_line(environment.get("keras") or "", 30)
         row["Python"] = one_line(environment.get("python") or "", 30)
@@ -73,7 +65,3 @@ def environments(run: Run) -> pd.DataFrame:
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=None, dtype="object")
     kept = [title for title in order if title in frame and (frame[title] != "").any()]
     return frame[kept]
-
-
-def _version(packages: Mapping[str, Any], names: Sequence[str]) -> str:
-    return next((one_line(packages[name], 30) for name in names if name in packages), "")

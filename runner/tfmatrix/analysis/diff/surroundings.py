@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfmatrix.analysis.text import one_line
-from tfmatrix.core.versions import KERAS, TENSORFLOW, versions_of
+from tfmatrix.core.packages import KERAS, TENSORFLOW
+from tfmatrix.core.versions import versions_of
 
 LEADING = ("tensorflow", "keras", "python", "numpy", "protobuf", "h5py", "ml-dtypes", "optree")
 """Packages that are named first: those which save and load."""

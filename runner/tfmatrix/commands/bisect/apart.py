@@ -15,12 +15,9 @@ from packaging.version import Version
 from tfmatrix.analysis.diff.surroundings import LEADING, in_words, moved
 from tfmatrix.commands.bisect.search import Break, Point, Reading
 from tfmatrix.core.environment import Environment
-from tfmatrix.core.versions import KERAS, TENSORFLOW
+from tfmatrix.core.packages import KERAS, TENSORFLOW, TF_KERAS, packages_of, version_among
 
 MAX_TRIALS = 8
-
-LEGACY = "tf-keras"
-"""Keras 2 in a TensorFlow that comes with Keras 3: what is left of the old Keras where the old one cannot be pinned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,11 +165,11 @@ def _candidates(
         if put_back and suspect == "keras" and _is_2(wanted) and not _is_2(_keras(own)):
             legacy = replace(
                 environments[base],
-                with_packages=(LEGACY,),
-                env={**environments[base].env, "TF_USE_LEGACY_KERAS": "1"},
-                id=f"{environments[base].tensorflow}+{LEGACY}",
+                with_packages=(TF_KERAS[0],),
+                env={**environments[base].env, "TF_USE_TF_KERAS[0]_KERAS": "1"},
+                id=f"{environments[base].tensorflow}+{TF_KERAS[0]}",
             )
-            yield f"newer with {LEGACY}, the old Keras", legacy
+            yield f"newer with {TF_KERAS[0]}, the old Keras", legacy
 
 
 def _is_2(version: str) -> bool:
@@ -180,17 +177,10 @@ def _is_2(version: str) -> bool:
 
 
 def _keras(described: Mapping[str, Any]) -> str:
-    packages = _normalised(described)
-    return next((packages[name] for name in KERAS if name in packages), "")
+    return version_among(packages_of(described), KERAS)
 
 
 def _others(described: Mapping[str, Any]) -> dict[str, str]:
     """Every package but TensorFlow and Keras, as it is pinned."""
     apart = {*TENSORFLOW, *KERAS}
-    return {name: version for name, version in _normalised(described).items() if name not in apart}
-
-
-def _normalised(described: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        str(name).lower().replace("_", "-"): str(version) for name, version in (described.get("packages") or {}).items()
-    }
+    return {name: version for name, version in packages_of(described).items() if name not in apart}

@@ -19,6 +19,7 @@ from tfmatrix.commands.bisect.choices import AxisName
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.hints import did_you_mean
+from tfmatrix.core.packages import NIGHTLIES
 from tfmatrix.envs.releases import ANY_PYTHON, Release
 from tfmatrix.project.config.model import default_python
 
@@ -98,7 +99,7 @@ def _tensorflow_axis(asked: Asked, releases: ListReleases) -> Axis:
     found = list(releases("tensorflow", prereleases=True))
     nightly: dict[str, str] = {}
     if asked.nightlies:
-        for package in ("tf-nightly", "tf-nightly-cpu"):
+        for package in NIGHTLIES:
             for release in releases(package, prereleases=True):
                 nightly[release.version] = package
                 found.append(release)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tfmatrix.core.packages import DECIDING, KERAS, TENSORFLOW
 from tfmatrix.analysis.text import one_line, to_markdown
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.globs import did_you_mean_glob
@@ -24,7 +25,7 @@ from tfmatrix.project.scenario import read_scenario
 from tfmatrix.store.runs import Run
 
 _NOTHING = {Status.UNSUPPORTED, Status.INFRA_ERROR, Status.SKIPPED}
-_PACKAGES = ("numpy", "h5py", "protobuf", "ml-dtypes", "tf-keras")
+_PACKAGES = (*(name for name in DECIDING if name not in (*TENSORFLOW, *KERAS)), "ml-dtypes")
 """Packages that a bug report names beside TensorFlow, Keras and Python."""
 
 

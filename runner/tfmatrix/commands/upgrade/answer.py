@@ -16,6 +16,7 @@ from tfmatrix.analysis.warnings import WarningEntry, catalogue
 from tfmatrix.commands.upgrade.measure import Alternative, Measured
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.errors import ExitCode
+from tfmatrix.core.packages import DISTRIBUTIONS, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure
@@ -46,16 +47,6 @@ _COSTS: Mapping[str, str] = {
     "signatures": "the signatures",
 }
 """What is gone where a check does not hold even with the remedy."""
-
-PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "TensorFlow": ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "tensorflow-intel"),
-    "Keras": ("keras", "keras-nightly"),
-    "tf-keras": ("tf-keras",),
-    "numpy": ("numpy",),
-    "h5py": ("h5py",),
-    "protobuf": ("protobuf",),
-}
-"""What a reader wants to know of an environment, and the distributions that bring it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +147,8 @@ def _versions(run: Run, side: Side) -> dict[str, str]:
     described = environments.described.get(side.environment.id) or {}
     packages = environments.packages(side.environment.id) if described else {}
     found = {"Python": str(described.get("python") or side.environment.python)}
-    for title, names in PACKAGES.items():
-        version = next((packages[name] for name in names if name in packages), "")
+    for title, names in DISTRIBUTIONS.items():
+        version = version_among(packages, names)
         if title == "TensorFlow":
             version = version or side.environment.tensorflow
         if version:

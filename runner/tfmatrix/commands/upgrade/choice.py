@@ -18,21 +18,14 @@ from packaging.version import InvalidVersion, Version
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.packages import DECIDING, NIGHTLIES, ONE_PLATFORM, TENSORFLOW
 from tfmatrix.envs.lock import NIGHTLY, host_platform
-from tfmatrix.envs.pins import TENSORFLOW, Pin, PinFile
+from tfmatrix.envs.pins import Pin, PinFile
 from tfmatrix.project.config.model import default_python
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(7, 15))
 """Those for which any TensorFlow 2 has wheels, and a next one."""
 
-_ELSEWHERE = {
-    "tensorflow-intel": "win32-",
-    "tensorflow-macos": "darwin-",
-    "tensorflow-cpu-aws": "linux-aarch64",
-}
-"""Distributions that one platform alone installs; lock files list them for every platform."""
-
-_NIGHTLIES = ("tf-nightly", "tf-nightly-cpu")
 _LONGEST_ID = 24
 
 
@@ -55,7 +48,7 @@ def choose_environment(file: PinFile, *, python: str = "", variables: Iterable[t
     chosen = python or _python(pythons, release)
     taken = list(pins)
     keras, others, notes = None, [], []
-    for name in ("keras", "keras-nightly", "tf-keras", "numpy", "h5py", "protobuf"):
+    for name in [each for each in DECIDING if each not in TENSORFLOW]:
         found = [pin for pin in file.pins if pin.package == name and not pin.group]
         package = _one_version(name, found, chosen, pythons)
         if package is None:
@@ -107,8 +100,8 @@ def _tensorflow(file: PinFile, pythons: Sequence[str]) -> tuple[str, list[Pin]]:
     if not asked:
         raise _no_tensorflow(file)
     applicable = [pin for pin in file.tensorflow if _applies(pin, pythons)]
-    here = [pin for pin in applicable if host_platform().startswith(_ELSEWHERE.get(pin.package, ""))]
-    general = [pin for pin in here if pin.package not in _ELSEWHERE] or here
+    here = [pin for pin in applicable if host_platform().startswith(ONE_PLATFORM.get(pin.package, ""))]
+    general = [pin for pin in here if pin.package not in ONE_PLATFORM] or here
     if not [pin for pin in general if not pin.is_constraint]:
         raise ConfigError(
             f"no pin of TensorFlow is for this platform and Python ({host_platform()}, {' or '.join(pythons)}): "
@@ -118,7 +111,7 @@ def _tensorflow(file: PinFile, pythons: Sequence[str]) -> tuple[str, list[Pin]]:
             expected="a TensorFlow for this host",
             fix="run it where the file is for, give another --python, or give --from and --to as versions",
         )
-    nightlies = [pin for pin in general if pin.package in _NIGHTLIES]
+    nightlies = [pin for pin in general if pin.package in NIGHTLIES]
     if nightlies:
         return _nightly(general, nightlies)
     exact = [pin for pin in general if pin.version]

@@ -13,7 +13,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
-from tfmatrix.envs.pins.model import MATTERING, Pin, PinFile, exact_version, from_elsewhere
+from tfmatrix.core.packages import DECIDING
+from tfmatrix.envs.pins.model import Pin, PinFile, exact_version, from_elsewhere
 
 _AT_LINE = re.compile(r"\(at line (\d+)")
 
@@ -81,7 +82,7 @@ def read_pipfile_lock(path: Path, text: str) -> PinFile:
 
 def _pipfile_pin(path: Path, text: str, name: str, entry: Any, group: str) -> Pin | None:
     package = canonicalize_name(name)
-    if package not in MATTERING:
+    if package not in DECIDING:
         return None
     line = line_with(text, f'"{name}"')
     version = entry.get("version") if isinstance(entry, dict) else None
@@ -109,7 +110,7 @@ def _pins_of_packages(path: Path, text: str, data: Mapping[str, Any], key: str, 
         raise ConfigError(f"`{key}` is not a list of tables", file=path, expected="the file as its tool wrote it")
     for number, each in enumerate(packages):
         name = canonicalize_name(str(each.get("name") or ""))
-        if name not in MATTERING:
+        if name not in DECIDING:
             continue
         line = lines[number] if len(lines) == len(packages) else None
         version = each.get("version")

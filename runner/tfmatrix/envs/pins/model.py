@@ -11,21 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
-
-TENSORFLOW = (
-    "tensorflow",
-    "tensorflow-cpu",
-    "tensorflow-gpu",
-    "tensorflow-intel",
-    "tensorflow-macos",
-    "tensorflow-cpu-aws",
-    "tf-nightly",
-    "tf-nightly-cpu",
-)
-"""Names under which a project may pin TensorFlow."""
-
-MATTERING = (*TENSORFLOW, "keras", "keras-nightly", "tf-keras", "numpy", "h5py", "protobuf")
-"""Packages that decide what is written and read; everything else is resolved anew."""
+from tfmatrix.core.packages import DECIDING, TENSORFLOW
 
 Include = Callable[[Path], str]
 """Reads another file that a file names (`-r base.txt`); from the same commit where the first one is from git."""
@@ -81,7 +67,7 @@ def pin_of(
 ) -> Pin | None:
     """The pin that a requirement is; None for a package that does not matter. ConfigError for one from a URL."""
     name = canonicalize_name(requirement.name)
-    if name not in MATTERING:
+    if name not in DECIDING:
         return None
     if requirement.url:
         raise from_elsewhere(name, file, line)

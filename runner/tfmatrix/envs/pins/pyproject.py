@@ -10,8 +10,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.packages import DECIDING
 from tfmatrix.envs.pins.locks import line_with, python_specifier, read_toml
-from tfmatrix.envs.pins.model import MATTERING, Pin, PinFile, exact_version, from_elsewhere, parse_requirement, pin_of
+from tfmatrix.envs.pins.model import Pin, PinFile, exact_version, from_elsewhere, parse_requirement, pin_of
 
 
 def read_pyproject(path: Path, text: str) -> PinFile:
@@ -54,7 +55,7 @@ def _listed(path: Path, text: str, listed: Any, group: str) -> Iterator[Pin]:
 def _of_poetry(path: Path, text: str, dependencies: Mapping[str, Any]) -> Iterator[Pin]:
     for name, entry in dependencies.items():
         package = canonicalize_name(name)
-        if package not in MATTERING:
+        if package not in DECIDING:
             continue
         line = line_with(text, f"{name} =") or line_with(text, name)
         # Several constraints of one package, each under its marker.

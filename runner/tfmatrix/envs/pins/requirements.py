@@ -10,7 +10,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
-from tfmatrix.envs.pins.model import MATTERING, Include, Pin, from_elsewhere, parse_requirement, pin_of
+from tfmatrix.core.packages import DECIDING
+from tfmatrix.envs.pins.model import Include, Pin, from_elsewhere, parse_requirement, pin_of
 
 _INCLUDE = re.compile(r"(?:-(?P<short>[rc])\s*|--(?P<long>requirement|constraint)[\s=]\s*)(?P<file>.+)")
 _OPTIONS = re.compile(r"\s--?[A-Za-z].*$")
@@ -68,7 +69,7 @@ def _pin(path: Path, number: int, line: str, *, is_constraint: bool) -> Pin | No
         if not _ADDRESS.match(text):
             parse_requirement(text, path, number)
         wheel = _WHEEL.search(text)
-        if wheel and canonicalize_name(wheel["name"]) in MATTERING:
+        if wheel and canonicalize_name(wheel["name"]) in DECIDING:
             raise from_elsewhere(canonicalize_name(wheel["name"]), path, number) from None
         return None
     return pin_of(requirement, path, number, is_constraint=is_constraint)
