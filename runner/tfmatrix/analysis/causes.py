@@ -19,11 +19,11 @@ from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.losses import consequences, losses
 from tfmatrix.analysis.reasons import DOING, reason
 from tfmatrix.analysis.records import failed_in_save, in_order
-from tfmatrix.analysis.text import one_line
 from tfmatrix.analysis.upstream import Upstream, find_upstream
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
+from tfmatrix.core.text import one_line
 from tfmatrix.store.runs import Run
 
 _ID_DIGITS = 6

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfmatrix.analysis.reasons import first_sentence, neutral, reason
-from tfmatrix.analysis.text import one_line
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus
+from tfmatrix.core.text import one_line
 
 _EXPLAINED_BY: Mapping[str, frozenset[str]] = {
     "outputs": frozenset({"weights", "config"}),

@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.analysis.text import one_line
 from tfmatrix.checks.fingerprint import normalise
+from tfmatrix.core.text import one_line
 
 NAMES_FILE = Path(__file__).with_name("keras_names.txt")
 

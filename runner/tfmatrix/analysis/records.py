@@ -15,7 +15,7 @@ _UNSAID = ("INFO", "DEBUG")
 
 def is_measured(record: CellRecord) -> bool:
     """Whether the cell says something about compatibility."""
-    return record.status is Status.PASS or record.status.is_incompatibility
+    return record.status.is_measured
 
 
 def failed_in_save(record: CellRecord) -> bool:

@@ -140,7 +140,7 @@ def judge_upgrade(
                 changes.append(record)
             case _:
                 breaks.append(record)
-    lost = tuple(record for record in own.values() if record.status in (Status.INFRA_ERROR, Status.SKIPPED))
+    lost = tuple(record for record in own.values() if record.status.is_unknown)
     unmeasured += [record for record in lost if before != after]
     missing = () if before == after else tuple(_missing(own, read, anew, before, after, rollback, files_only))
     return Upgrade(

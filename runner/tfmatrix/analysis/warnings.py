@@ -20,9 +20,9 @@ from typing import Any, assert_never
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.reasons import neutral
 from tfmatrix.analysis.records import failed_in_save, in_order, is_measured, warnings_of
-from tfmatrix.analysis.text import code, one_line, to_markdown
 from tfmatrix.core.answer_formats import CatalogueFormat
 from tfmatrix.core.records import CellRecord
+from tfmatrix.core.text import Code, one_line, to_markdown, with_code
 from tfmatrix.core.versions import version
 from tfmatrix.store.runs import Run, strict_json
 
@@ -396,7 +396,7 @@ def _cell(value: Any) -> Any:
 
 
 def _markdown(found: Catalogue) -> str:
-    parts = [f"# Warnings of run {to_markdown(found.run)}", to_markdown_text(answer(found))]
+    parts = [f"# Warnings of run {to_markdown(found.run)}", to_markdown(with_code(answer(found), 2000))]
     for side, title, where in (
         ("save", "When a model is saved", "writers"),
         ("load", "When a model is loaded", "readers"),
@@ -416,17 +416,12 @@ def _markdown(found: Catalogue) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_markdown_text(text: str) -> str:
-    """A paragraph of ours, whole."""
-    return "\n".join(to_markdown(line) for line in text.split("\n"))
-
-
 def _row(entry: WarningEntry) -> list[str]:
     first, last = entry.first_version, entry.last_version
     versions = first if first == last else f"{first} – {last}"
     return [
         entry.id,
-        code(one_line(f"{entry.category}: {entry.text}", 200)).replace("|", "\\|"),
+        to_markdown((Code(one_line(f"{entry.category}: {entry.text}", 200)),), in_table=True),
         ", ".join(entry.phases),
         to_markdown(f"{versions} ({len(entry.environments)})", in_table=True),
         f"{entry.issued} of {entry.of}",

@@ -38,14 +38,42 @@ def one_line(text: object, limit: int = 200) -> str:
     raw = str(text)
     # Four for each one shown is plenty, and a megabyte of output is not walked through for its first words.
     head = raw[: 4 * limit]
-    shown = "".join(char if char.isprintable() else _escape(char) for char in " ".join(head.split()))
+    shown = escaped(" ".join(head.split()))
     if len(shown) > limit or len(raw) > len(head):
         return shown[: limit - 1].rstrip() + "…"
     return shown
 
 
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+def escaped(text: object, *, keep: str = "") -> str:
+    """The text with its unprintable characters as Python writes them in a string, but for those to `keep`.
+
+    Nothing in it moves a cursor, reorders a line or fails to encode.
+    """
+    raw = str(text)
+    if raw.isprintable():
+        return raw
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode("ascii") for char in raw
+    )
+
+
+def lines(text: object, limit: int = 2000) -> list[str]:
+    """The lines of a text (a traceback) as they are, indented, each escaped; at most `limit` of them, the last ones."""
+    every = [escaped(line.expandtabs(4)).rstrip() for line in str(text).rstrip("\n").split("\n")]
+    if len(every) <= limit:
+        return every
+    return [f"[… {len(every) - limit} lines before]", *every[-limit:]]
+
+
+def cut(text: object, limit: int) -> str:
+    """A text of several lines, escaped, in at most `limit` characters and a note of what is missing."""
+    raw = str(text)
+    if len(raw) <= limit:
+        return escaped(raw, keep="\n\t")
+    # The end of a traceback says what was raised, so both ends are kept.
+    half = limit // 2
+    head, tail = escaped(raw[:half], keep="\n\t"), escaped(raw[-half:], keep="\n\t")
+    return f"{head}\n[… {len(raw) - 2 * half} characters …]\n{tail}"
 
 
 def number(value: float) -> str:
@@ -66,11 +94,12 @@ def figure(value: object) -> float | None:
     return float(value)
 
 
-def with_code(text: str) -> Inline:
-    """A docstring's line as it was meant: what stands between backticks is code."""
-    parts = one_line(text).split("`")
+def with_code(text: object, limit: int = 200) -> Inline:
+    """A line as it was meant (a docstring's, a sentence of ours): what stands between backticks is code."""
+    line = one_line(text, limit)
+    parts = line.split("`")
     if len(parts) % 2 == 0:
-        return (one_line(text),)
+        return (line,)
     return tuple(Code(part) if position % 2 else part for position, part in enumerate(parts) if part)
 
 

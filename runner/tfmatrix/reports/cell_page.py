@@ -10,11 +10,11 @@ from tfmatrix.analysis.causes import Cause, known_failures
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.reasons import DOING, reason
 from tfmatrix.analysis.records import failed_in_save, warnings_of
-from tfmatrix.analysis.text import one_line
 from tfmatrix.checks.policy import Rule, broken, not_promised, promised
 from tfmatrix.core.packages import DECIDING, rank
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
+from tfmatrix.core.text import one_line
 from tfmatrix.reports.pages import Block, Commands, Heading, Items, Paragraph, Table, Verbatim
 from tfmatrix.store.runs import Run
 
@@ -24,18 +24,6 @@ _LINE = 300
 _DESCRIPTION_LINES = 30
 _MAX_WARNINGS = 20
 _MAX_PACKAGES = 15
-
-_MEANING: Mapping[Status, str] = {
-    Status.PASS: "loaded, and every check held",
-    Status.DRIFT: "loaded without an error, but something is different",
-    Status.LOAD_ERROR: "loading raised an exception",
-    Status.SAVE_ERROR: "saving raised an exception",
-    Status.CRASH: "the process died",
-    Status.TIMEOUT: "not done within its time limit",
-    Status.UNSUPPORTED: "the writer has no such format, or lacks what the scenario requires",
-    Status.INFRA_ERROR: "not measured: says nothing about compatibility",
-    Status.SKIPPED: "not run",
-}
 
 
 class CellPage:
@@ -103,7 +91,7 @@ class CellPage:
             }.items()
             if is_set
         ]
-        said = f"{record.status.value}: {_MEANING[record.status]}"
+        said = f"{record.status.value}: {record.status.meaning}"
         blocks: list[Block] = [
             Heading(level=1, text=record.cell),
             Paragraph(text=said + (f" ({', '.join(marks)})" if marks else "") + "."),

@@ -11,43 +11,6 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Inline, number, one_line
 
-SYMBOLS: Mapping[Status, str] = {
-    Status.PASS: "✓",
-    Status.DRIFT: "✗",
-    Status.LOAD_ERROR: "✗",
-    Status.SAVE_ERROR: "✗",
-    Status.CRASH: "✗",
-    Status.TIMEOUT: "✗",
-    Status.UNSUPPORTED: "–",
-    Status.INFRA_ERROR: "?",
-    Status.SKIPPED: "○",
-}
-
-SIGNS: Mapping[Status, str] = {
-    Status.PASS: "✓",
-    Status.DRIFT: "≠",
-    Status.LOAD_ERROR: "✗",
-    Status.SAVE_ERROR: "⊗",
-    Status.CRASH: "!",
-    Status.TIMEOUT: "…",
-    Status.UNSUPPORTED: "–",
-    Status.INFRA_ERROR: "?",
-    Status.SKIPPED: "○",
-}
-"""A sign of its own for each status, where there is no room for its name. site/static/board.js has the same."""
-
-MEANINGS: Mapping[Status, str] = {
-    Status.PASS: "loaded, and every check held",
-    Status.DRIFT: "loaded without an error, but something is different",
-    Status.LOAD_ERROR: "loading raised an exception",
-    Status.SAVE_ERROR: "saving raised an exception",
-    Status.CRASH: "the process died: a signal, or out of memory",
-    Status.TIMEOUT: "not done within its time limit",
-    Status.UNSUPPORTED: "the writer has no such format, or lacks what the scenario requires",
-    Status.INFRA_ERROR: "not measured: the environment or its worker failed, which says nothing of TensorFlow",
-    Status.SKIPPED: "not run",
-}
-
 # A cell of one scenario and format; that of the overview begins with a symbol, and its figure is a count.
 _DRIFT_WITH_FIGURE = re.compile(r"drift (\d|nan|inf)")
 
@@ -62,14 +25,14 @@ _MARKS: Mapping[str, str] = {
 
 def named(status: Status) -> str:
     """A status with its symbol: `✗ drift`; the symbol alone where that is the status (`✓`, `–`)."""
-    symbol = SYMBOLS[status]
+    symbol = status.symbol
     return symbol if status in (Status.PASS, Status.UNSUPPORTED) else f"{symbol} {status.value}"
 
 
 def cell_lines(record: CellRecord) -> tuple[str, ...]:
     """A cell as lines: status with figure and marks, then the failed checks, then the remedy that works."""
     is_symbol = record.status in (Status.PASS, Status.UNSUPPORTED)
-    text = SYMBOLS[record.status] if is_symbol else record.status.value
+    text = record.status.symbol if is_symbol else record.status.value
     lines = []
     difference = delta(record)
     if record.status is Status.DRIFT and difference is not None:
@@ -108,7 +71,7 @@ def counted_lines(records: Sequence[CellRecord]) -> tuple[str, ...]:
     """The same for narrow columns: counts by symbol, then the name of the worst status: `✗3 ✓9`, `drift`."""
     by_symbol: dict[str, list[CellRecord]] = {}
     for record in sorted(records, key=lambda record: WORST_FIRST.index(record.status)):
-        by_symbol.setdefault(SYMBOLS[record.status], []).append(record)
+        by_symbol.setdefault(record.status.symbol, []).append(record)
     first = " ".join(
         f"{symbol}{len(group)}" + (KNOWN if all(record.known for record in group) else "")
         for symbol, group in by_symbol.items()
@@ -124,10 +87,10 @@ def legend(records: Iterable[CellRecord], shown: Sequence[str]) -> tuple[Inline,
     for status in WORST_FIRST:
         if status not in present:
             continue
-        meaning = MEANINGS[status]
+        meaning = status.meaning
         if status is Status.DRIFT and any(_DRIFT_WITH_FIGURE.match(text) for text in shown):
             meaning += "; the figure is the largest absolute difference of the outputs"
-        lines.append((Code(SYMBOLS[status]), f" {status.value}: {meaning}"))
+        lines.append((Code(status.symbol), f" {status.value}: {meaning}"))
     # The remedy has its own explanation, and its name may hold any character.
     statuses = "".join(text.split(REMEDY, maxsplit=1)[0] for text in shown)
     lines.extend((Code(mark), f" {meaning}") for mark, meaning in _MARKS.items() if mark in statuses)

@@ -12,7 +12,6 @@ from tfmatrix.analysis.diff.source import Source
 from tfmatrix.core.answer_formats import DiffFormat
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, number, one_line, to_markdown, with_code
-from tfmatrix.reports.cells import SYMBOLS
 from tfmatrix.store.runs import strict_json
 
 WIDTH = 80
@@ -106,7 +105,7 @@ def _group_title(group: Group) -> str:
 
 
 def _sign(group: Group) -> str:
-    return SYMBOLS[Status(group.after or group.before)]
+    return Status(group.after or group.before).symbol
 
 
 def _summary(found: Diff) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, assert_never
 
 from tfmatrix.analysis.causes import Cause, causes_of, find_causes
-from tfmatrix.analysis.text import one_line
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
 from tfmatrix.core.answer_formats import ExplainFormat
 from tfmatrix.core.errors import NothingSelectedError, UsageError
@@ -16,6 +15,7 @@ from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet, did_you_mean_glob
 from tfmatrix.core.hints import did_you_mean
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
+from tfmatrix.core.text import one_line
 from tfmatrix.reports.cell_page import CellPage, cells_word, links
 from tfmatrix.reports.pages import Block, Commands, Heading, Items, Paragraph, Verbatim, to_page, to_text
 from tfmatrix.store.runs import Run, strict_json

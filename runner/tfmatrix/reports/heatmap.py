@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import one_line
-from tfmatrix.reports.cells import KNOWN, SIGNS
+from tfmatrix.reports.cells import KNOWN
 
 STRONG = 0.5
 """The share of failing cells from which on a field is filled."""
-
-_COLOURS = {Status.PASS: "green", Status.UNSUPPORTED: "dim", Status.SKIPPED: "dim", Status.INFRA_ERROR: "yellow"}
 
 _GAP = 1
 _MOST_LABEL = 24
@@ -65,7 +63,7 @@ def heat_map(records: Sequence[CellRecord], order: Sequence[str]) -> HeatMap:
     worst = {_worst(group) for group in groups.values()}
     what = "" if single else "the worst status of the pair, and how many cells have it: "
     return HeatMap(
-        key=what + ", ".join(f"{SIGNS[status]} {status.value}" for status in WORST_FIRST if status in worst),
+        key=what + ", ".join(f"{status.sign} {status.value}" for status in WORST_FIRST if status in worst),
         numbers={name: number for number, name in enumerate(order, start=1)},
         readers=tuple(readers),
         rows=tuple(
@@ -86,10 +84,10 @@ def _field(group: Sequence[CellRecord], *, single: bool) -> Field:
     having = [record for record in group if record.status is worst]
     known = KNOWN if worst.is_incompatibility and all(record.known for record in having) else ""
     failing = sum(record.status.is_incompatibility for record in group) / len(group)
-    style = _COLOURS.get(worst, "red")
+    style = worst.colour
     if worst.is_incompatibility and not known and failing >= STRONG:
         style = "bold white on red"
-    return Field(text=f"{SIGNS[worst]}{'' if single else _short(len(having))}{known}", style=style)
+    return Field(text=f"{worst.sign}{'' if single else _short(len(having))}{known}", style=style)
 
 
 def _worst(group: Sequence[CellRecord]) -> Status:

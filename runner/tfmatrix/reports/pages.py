@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from tfmatrix.analysis.text import lines, one_line, to_markdown
+from tfmatrix.core.text import lines, one_line, to_markdown, with_code
 
 WIDTH = 100
 
@@ -116,12 +116,17 @@ def to_page(blocks: Iterable[Block]) -> str:
 def _markdown(block: Block) -> str:
     match block:
         case Heading(level=level, text=text):
-            return f"{'#' * level} {to_markdown(text)}"
+            return f"{'#' * level} {to_markdown(with_code(text, 2000))}"
         case Paragraph(text=text):
-            return to_markdown(text)
+            return to_markdown(with_code(text, 2000))
         case Items(items=items):
             return "\n".join(
-                "\n".join([f"- {to_markdown(item)}", *(f"  - {to_markdown(text)}" for text in under)])
+                "\n".join(
+                    [
+                        f"- {to_markdown(with_code(item, 2000))}",
+                        *(f"  - {to_markdown(with_code(text, 2000))}" for text in under),
+                    ]
+                )
                 for item, under in items
             )
         case Verbatim(text=text, limit=limit):
@@ -130,7 +135,7 @@ def _markdown(block: Block) -> str:
             fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", shown)), 3)
             return f"{fence}text\n{shown}\n{fence}"
         case Table(rows=rows):
-            head, *body = [[to_markdown(cell, in_table=True) for cell in row] for row in rows]
+            head, *body = [[to_markdown(with_code(cell, 2000), in_table=True) for cell in row] for row in rows]
             return "\n".join(map(_row, [head, ["---"] * len(head), *body]))
         case Commands(lines=commands):
             return "\n".join(["```sh", *(f"{command}  # {what}" for command, what in commands), "```"])

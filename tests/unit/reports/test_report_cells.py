@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 from run_builder import drift, load_error, record
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import to_plain
-from tfmatrix.reports.cells import MEANINGS, SYMBOLS, cell_lines, counted, counted_lines, legend
+from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend
 
 CELL = "dense/h5/2.12.1/2.16.2"
 
@@ -40,10 +39,6 @@ def test_cells(cell: CellRecord, lines: tuple[str, ...]) -> None:
 def test_nan_on_one_side_is_shown_as_nan() -> None:
     checks = {"outputs": {"status": "fail", "max_abs": 0.0, "nan_mismatches": 3}}
     assert cell_lines(record(CELL, "drift", failed_checks=("outputs",), checks=checks)) == ("drift nan",)
-
-
-def test_every_status_has_a_symbol_and_a_meaning() -> None:
-    assert set(SYMBOLS) == set(MEANINGS) == set(Status) == set(WORST_FIRST)
 
 
 def test_counts_name_every_status_the_worst_first() -> None:

@@ -159,7 +159,7 @@ def _kind(change: Change, floor: float) -> str:
             return "other"
         return "grown" if _has_grown(old.difference, new.difference, floor) else ""
     failed, fails = old.status.is_incompatibility, new.status.is_incompatibility
-    if new.status in (Status.INFRA_ERROR, Status.SKIPPED):
+    if new.status.is_unknown:
         return "measured_no_more"
     if failed and fails:
         return "other"

@@ -185,9 +185,7 @@ def _warnings(before: Source, after: Source, common: Iterable[str], old: Past, n
     if before.warnings is None or after.warnings is None:
         return
     measured = {
-        cell
-        for cell in common
-        if not {old.outcomes[cell].status, new.outcomes[cell].status} & {Status.INFRA_ERROR, Status.SKIPPED}
+        cell for cell in common if not (old.outcomes[cell].status.is_unknown or new.outcomes[cell].status.is_unknown)
     }
     sides = {
         is_new: {

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tfmatrix.analysis.text import one_line
 from tfmatrix.core.packages import KERAS, TENSORFLOW
+from tfmatrix.core.text import one_line
 from tfmatrix.core.versions import versions_of
 
 LEADING = ("tensorflow", "keras", "python", "numpy", "protobuf", "h5py", "ml-dtypes", "optree")

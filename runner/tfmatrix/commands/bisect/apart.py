@@ -166,7 +166,7 @@ def _candidates(
             legacy = replace(
                 environments[base],
                 with_packages=(TF_KERAS[0],),
-                env={**environments[base].env, "TF_USE_TF_KERAS[0]_KERAS": "1"},
+                env={**environments[base].env, "TF_USE_LEGACY_KERAS": "1"},
                 id=f"{environments[base].tensorflow}+{TF_KERAS[0]}",
             )
             yield f"newer with {TF_KERAS[0]}, the old Keras", legacy

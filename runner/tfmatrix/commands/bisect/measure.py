@@ -10,7 +10,6 @@ from typing import Any
 
 from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.records import delta, is_measured, warnings_of
-from tfmatrix.analysis.text import one_line
 from tfmatrix.commands.bisect.choices import Side
 from tfmatrix.commands.bisect.search import Point, Reading
 from tfmatrix.core.environment import Environment
@@ -19,7 +18,7 @@ from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.selection import Selector
 from tfmatrix.core.status import Status
-from tfmatrix.core.text import number
+from tfmatrix.core.text import number, one_line
 from tfmatrix.envs.lock import ensure_lock
 from tfmatrix.envs.uv import Uv
 from tfmatrix.project.project import Project

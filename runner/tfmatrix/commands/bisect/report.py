@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfmatrix.analysis.diff.surroundings import LEADING, in_words
-from tfmatrix.analysis.text import one_line
 from tfmatrix.commands.bisect.apart import Apart, Trial
 from tfmatrix.commands.bisect.axis import Axis
 from tfmatrix.commands.bisect.choices import Level
 from tfmatrix.commands.bisect.measure import Target
 from tfmatrix.commands.bisect.search import Bisection, Break, Point, Reading
 from tfmatrix.core.status import Status
-from tfmatrix.reports.cells import SYMBOLS
+from tfmatrix.core.text import one_line
 
 WIDTH = 80
 
@@ -111,11 +110,11 @@ def _what(point: Point) -> str:
     if len(point.cells) == 1:
         return _reading(next(iter(point.cells.values())))
     counts = Counter(reading.status for reading in point.cells.values())
-    return ", ".join(f"{SYMBOLS[Status(status)]} {status} {count}" for status, count in sorted(counts.items()))
+    return ", ".join(f"{Status(status).symbol} {status} {count}" for status, count in sorted(counts.items()))
 
 
 def _reading(reading: Reading) -> str:
-    sign = SYMBOLS[Status(reading.status)]
+    sign = Status(reading.status).symbol
     said = one_line("; ".join(reading.causes).replace("`", ""), 110)
     figure = f" {reading.figure}" if reading.figure else ""
     return f"{sign} {reading.status}{figure}" + (f": {said}" if said else "")

@@ -9,10 +9,10 @@ from tabulate import tabulate
 
 from tfmatrix.analysis.losses import losses
 from tfmatrix.analysis.reasons import reason
-from tfmatrix.analysis.text import one_line, to_markdown
 from tfmatrix.commands.check.result import CheckResult, advice
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
+from tfmatrix.core.text import one_line, to_markdown, with_code
 from tfmatrix.worker.formats import FORMATS
 
 _HEAD = ("reader", "format", "status", "failed checks", "what", "remedy")
@@ -72,7 +72,7 @@ def _facts(result: CheckResult, markdown: bool) -> str:
         rows.append(("network", f"{account['network']}: use a container for files that you do not trust"))
     rows.append(("run", result.run.id))
     if markdown:
-        return "\n".join(f"- {name}: {to_markdown(one_line(text, 600))}" for name, text in rows)
+        return "\n".join(f"- {name}: {to_markdown(with_code(text, 600))}" for name, text in rows)
     return "\n".join(f"{name:<13} {one_line(text, 600)}" for name, text in rows)
 
 
@@ -101,7 +101,7 @@ def _table(records: Iterable[CellRecord], markdown: bool) -> str:
     if not rows:
         return ""
     if markdown:
-        cells = [tuple(to_markdown(cell, in_table=True) for cell in row) for row in rows]
+        cells = [tuple(to_markdown(with_code(cell, 2000), in_table=True) for cell in row) for row in rows]
         return str(tabulate(cells, headers=_HEAD, tablefmt="github", disable_numparse=True))
     widths = [None, None, None, 22, 60, 30]
     return str(tabulate(rows, headers=_HEAD, tablefmt="simple", disable_numparse=True, maxcolwidths=widths))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfmatrix.core.packages import DECIDING, KERAS, TENSORFLOW
-from tfmatrix.analysis.text import one_line, to_markdown
+from tfmatrix.core.text import one_line, to_markdown, with_code
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.globs import did_you_mean_glob
 from tfmatrix.core.ids import CellId
@@ -132,12 +132,12 @@ def _readme(
     writer, reader = sides
     fences = re.findall(r"`{3,}", told.traceback)
     context = {
-        "title": to_markdown(told.title),
-        "about": to_markdown(_about(scenario, scripts, writer, reader)),
-        "expected": to_markdown(told.expected),
-        "actual": to_markdown(told.actual),
-        "details": [(check, to_markdown(sentence, in_table=True)) for check, sentence in told.details],
-        "notes": [to_markdown(note) for note in _notes(record)],
+        "title": to_markdown(with_code(told.title, 2000)),
+        "about": to_markdown(with_code(_about(scenario, scripts, writer, reader), 2000)),
+        "expected": to_markdown(with_code(told.expected, 2000)),
+        "actual": to_markdown(with_code(told.actual, 2000)),
+        "details": [(check, to_markdown(with_code(sentence, 2000), in_table=True)) for check, sentence in told.details],
+        "notes": [to_markdown(with_code(note, 2000)) for note in _notes(record)],
         "traceback": told.traceback,
         "fence": "`" * max([3, *(len(fence) + 1 for fence in fences)]),
         "versions": _versions(writer, reader),
@@ -184,9 +184,9 @@ def _versions(writer: Side, reader: Side) -> list[tuple[str, str, str]]:
     ]
     return [
         (
-            to_markdown(name, in_table=True),
-            to_markdown(before or "–", in_table=True),
-            to_markdown(after or "–", in_table=True),
+            to_markdown(with_code(name, 2000), in_table=True),
+            to_markdown(with_code(before or "–", 2000), in_table=True),
+            to_markdown(with_code(after or "–", 2000), in_table=True),
         )
         for name, before, after in rows
         if before or after

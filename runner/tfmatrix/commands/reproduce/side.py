@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfmatrix.core.versions import Versions, versions_of
-from tfmatrix.analysis.text import one_line
+from tfmatrix.core.text import one_line
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.environment import Environment
 from tfmatrix.store.runs import Run

@@ -10,7 +10,7 @@ from typing import Any
 from tfmatrix.analysis.losses import consequences, losses
 from tfmatrix.analysis.reasons import decisive, reason
 from tfmatrix.analysis.records import failed_in_save
-from tfmatrix.analysis.text import lines, one_line
+from tfmatrix.core.text import lines, one_line
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.commands.reproduce.comparison import is_no_keras_model

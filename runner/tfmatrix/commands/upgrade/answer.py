@@ -10,7 +10,6 @@ from typing import Any
 
 from tfmatrix.analysis.causes import Cause, find_causes
 from tfmatrix.analysis.environments import Environments
-from tfmatrix.analysis.text import one_line
 from tfmatrix.analysis.upgrades import WORST_VERDICT_FIRST, Upgrade, Verdict
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
 from tfmatrix.commands.upgrade.measure import Alternative, Measured
@@ -19,7 +18,7 @@ from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.packages import DISTRIBUTIONS, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.core.text import figure
+from tfmatrix.core.text import figure, one_line
 from tfmatrix.store.runs import Run
 
 _SAVE_AS = "save as "

@@ -7,11 +7,11 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tfmatrix.analysis.causes import Cause
-from tfmatrix.analysis.text import escaped, one_line
 from tfmatrix.analysis.upgrades import Upgrade, Verdict, cells_in_words
 from tfmatrix.commands.upgrade.answer import Answer
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.records import CellRecord
+from tfmatrix.core.text import escaped, one_line
 
 MOST_ANNOTATIONS = 10
 """GitHub shows ten of each kind in one step."""

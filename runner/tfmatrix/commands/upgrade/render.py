@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tfmatrix.analysis.causes import Cause
-from tfmatrix.analysis.text import one_line as shown
 from tfmatrix.analysis.upgrades import Upgrade, Verdict, cells_in_words
 from tfmatrix.commands.upgrade.answer import Answer
 from tfmatrix.commands.upgrade.ask import ANSWER_SCHEMA
@@ -14,6 +13,7 @@ from tfmatrix.commands.upgrade.measure import Alternative, Tried
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Code, Inline, number, with_code
+from tfmatrix.core.text import one_line as shown
 from tfmatrix.reports import markdown, plain
 from tfmatrix.reports.document import Block, Bullets, Command, Heading, Paragraph, Table
 from tfmatrix.store.runs import strict_json

@@ -14,7 +14,7 @@ from tfmatrix.analysis.diff.changes import Changes, Past, compare, remembered
 from tfmatrix.analysis.upgrades import every_upgrade
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.reports.site.board import Board
-from tfmatrix.reports.site.data import MAX_FILE, evidence, index, script
+from tfmatrix.reports.site.data import MAX_FILE, evidence, index, script, table
 from tfmatrix.reports.site.files import every_file
 from tfmatrix.reports.site.health import Problem, problems
 from tfmatrix.reports.site.names import slugs
@@ -142,6 +142,7 @@ class _Writer:
         self.files += 1
 
     def copy_static(self) -> None:
+        self.write("static/status.js", table())
         for resource in sorted(
             resources.files("tfmatrix.reports.site").joinpath("static").iterdir(), key=lambda each: each.name
         ):

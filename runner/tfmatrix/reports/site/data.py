@@ -19,27 +19,14 @@ from typing import Any
 from tfmatrix.analysis.records import delta, warnings_of
 from tfmatrix.checks.policy import Rule, broken, promised
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.status import Status
-from tfmatrix.core.text import number
+from tfmatrix.core.status import WORST_FIRST, Status
+from tfmatrix.core.text import cut, number
 from tfmatrix.core.versions import Versions
 from tfmatrix.reports.site.board import Board
-from tfmatrix.reports.site.names import cut, shown
+from tfmatrix.reports.site.names import shown
 
 MAX_FILE = 5_000_000
 """Bytes that no file of the site exceeds."""
-
-CODES: Mapping[Status, str] = {
-    Status.PASS: "p",
-    Status.DRIFT: "d",
-    Status.LOAD_ERROR: "l",
-    Status.SAVE_ERROR: "s",
-    Status.CRASH: "c",
-    Status.TIMEOUT: "t",
-    Status.INFRA_ERROR: "i",
-    Status.UNSUPPORTED: "u",
-    Status.SKIPPED: "k",
-}
-"""One character for a status; `.` is a cell that is no part of the run."""
 
 MARKS = ("known", "fixed", "flaky", "promised", "remedy")
 """Bits of a cell's second character, which is 0 to 9, then a to v."""
@@ -57,6 +44,22 @@ class Limits:
 
 LIMITS = (Limits(text=20_000, items=100), Limits(text=2_000, items=20), Limits(text=200, items=5))
 """From generous to narrow: the first with which a file stays below MAX_FILE is taken."""
+
+
+def table() -> str:
+    """The statuses and marks as the scripts know them: static/status.js."""
+    statuses = [
+        {
+            "name": status.value,
+            "code": status.code,
+            "sign": status.sign,
+            "fails": status.is_incompatibility,
+            "measured": status.is_measured,
+            "unknown": status.is_unknown,
+        }
+        for status in WORST_FIRST
+    ]
+    return f"const TABLE = {_json({'statuses': statuses, 'marks': MARKS})};\n"
 
 
 def script(name: str, value: Any) -> str:
@@ -135,7 +138,7 @@ def _block(
             marks.append("0")
             causes.append(0)
             continue
-        statuses.append(CODES[record.status])
+        statuses.append(record.status.code)
         marks.append(_DIGITS[_bits(record)])
         causes.append(cause_sets.setdefault(board.cause_places.get(record.cell, ()), len(cause_sets)))
         difference = delta(record)

@@ -17,12 +17,12 @@ from tfmatrix.analysis.diff.changes import Change, Changes, headline
 from tfmatrix.analysis.upgrades import Upgrade, Verdict, neighbours
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.core.text import Code, one_line, to_markdown
+from tfmatrix.core.text import Code, cut, one_line, to_markdown
 from tfmatrix.reports.claims import short_error
 from tfmatrix.reports.site.board import Board, Tally, cell_name
 from tfmatrix.reports.site.data import MARKS, MAX_FILE
 from tfmatrix.reports.site.health import Problem
-from tfmatrix.reports.site.names import cut, in_url, printable, shown
+from tfmatrix.reports.site.names import in_url, printable, shown
 
 MATRIX_SCHEMA = 1
 """Version of matrix.json; matrix.schema.json describes it."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from tfmatrix.analysis.records import delta
 from tfmatrix.analysis.upgrades import pairs_of
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.status import Status
+from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import number
-from tfmatrix.reports.cells import KNOWN, MEANINGS, SIGNS
+from tfmatrix.reports.cells import KNOWN
 from tfmatrix.reports.site.board import Tally
 from tfmatrix.reports.site.names import shown
 
@@ -81,7 +81,7 @@ def _counted(tally: Tally, writer: str, reader: str, link: str) -> Field:
     assert worst is not None  # A field without a cell is none.
     known = tally.failing and not tally.news
     return Field(
-        sign=SIGNS[worst],
+        sign=worst.sign,
         figure=f"{tally.failing or tally.counts.get(worst, 0)}{KNOWN if known else ''}",
         tone=tone(worst, promised=bool(tally.promised), share=tally.failing / max(1, tally.measured)),
         words=f"{shown(writer)} read by {shown(reader)}: {tally.in_words}"
@@ -106,7 +106,7 @@ def _single(record: CellRecord, link: str) -> Field:
     ]
     lost = ", ".join(shown(check) for check in record.failed_checks if check != "load")
     return Field(
-        sign=SIGNS[record.status],
+        sign=record.status.sign,
         figure=(number(difference) if difference is not None else "→✓" if record.remedy else "")
         + (KNOWN if record.known else ""),
         # There is no share of one cell: pale is what has been looked at.
@@ -132,5 +132,5 @@ def legend(records: Iterable[CellRecord]) -> list[tuple[str, str, str, str]]:
     """Sign, class, name and meaning of each status that is there."""
     present = {record.status for record in records}
     return [
-        (SIGNS[status], f"s-{status.value}", status.value, MEANINGS[status]) for status in SIGNS if status in present
+        (status.sign, f"s-{status.value}", status.value, status.meaning) for status in WORST_FIRST if status in present
     ]

@@ -12,11 +12,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import quote
 
-from tfmatrix.core.text import one_line
+from tfmatrix.core.text import escaped, one_line
 
 NAME_LIMIT = 120
-TEXT_LIMIT = 20_000
-"""Characters of a message or traceback that a page holds; cells.jsonl has all of it."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@-]+")
 _SLUG_LIMIT = 60
@@ -34,22 +32,8 @@ def _shown(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A text as it is but for characters that move a cursor, reorder a line or cannot be encoded: those are escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode("ascii") for char in text
-    )
-
-
-def cut(text: object, limit: int = TEXT_LIMIT) -> str:
-    """A text of several lines, printable, in at most `limit` characters and a note of what is missing."""
-    raw = str(text)
-    if len(raw) <= limit:
-        return printable(raw)
-    # The end of a traceback says what was raised, so both ends are kept.
-    half = limit // 2
-    return f"{printable(raw[:half])}\n[… {len(raw) - 2 * half} characters …]\n{printable(raw[-half:])}"
+    """A text of several lines as it is but for characters that do more than be seen: those are escaped."""
+    return escaped(text, keep="\n\t")
 
 
 def slugs(names: Iterable[str]) -> Mapping[str, str]:

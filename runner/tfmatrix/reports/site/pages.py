@@ -19,15 +19,14 @@ from tfmatrix.analysis.upgrades import Upgrade, Verdict, neighbours
 from tfmatrix.analysis.warnings import answer, catalogue
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
-from tfmatrix.core.text import Code, Inline, Link, one_line, with_code
-from tfmatrix.reports.cells import MEANINGS, SIGNS
+from tfmatrix.core.text import Code, Inline, Link, cut, one_line, with_code
 from tfmatrix.reports.claims import evidence, paragraph, sentences
 from tfmatrix.reports.site import charts
 from tfmatrix.reports.site.board import Board, Tally, cell_name
 from tfmatrix.reports.site.files import said
 from tfmatrix.reports.site.health import Problem
 from tfmatrix.reports.site.maps import Map, cell_map, counted_map, legend
-from tfmatrix.reports.site.names import cut, in_url, printable, shown
+from tfmatrix.reports.site.names import in_url, printable, shown
 
 LISTED = 50
 """Items that a list of a page names; the rest is counted, and stands behind the filters of the overview."""
@@ -126,8 +125,7 @@ class Site:
             "said": said,
             "cell_name": cell_name,
             "evidence": lambda record: _inline(evidence(record)),
-            "SIGNS": SIGNS,
-            "MEANINGS": MEANINGS,
+            "sign": lambda status: Status(status).sign,
             "VERDICT_SIGNS": VERDICT_SIGNS,
             "LISTED": LISTED,
         }

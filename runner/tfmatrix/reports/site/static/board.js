@@ -1,11 +1,14 @@
 // Reads the data files of a run (see runner/tfmatrix/reports/site/data.py) and makes elements. Texts are set as text, never as HTML.
 "use strict";
 const tfmatrix = (() => {
-  const STATUSES = { p: "pass", d: "drift", l: "load-error", s: "save-error", c: "crash", t: "timeout", i: "infra-error", u: "unsupported", k: "skipped" };
-  const SIGNS = { pass: "✓", drift: "≠", "load-error": "✗", "save-error": "⊗", crash: "!", timeout: "…", unsupported: "–", "infra-error": "?", skipped: "○" };
-  const WORST_FIRST = ["drift", "crash", "timeout", "load-error", "save-error", "infra-error", "pass", "unsupported", "skipped"];
-  const FAILING = new Set(["drift", "crash", "timeout", "load-error", "save-error"]);
-  const MARKS = ["known", "fixed", "flaky", "promised", "remedy"];
+  const names = (has) => new Set(TABLE.statuses.filter(has).map((status) => status.name));
+  const STATUSES = Object.fromEntries(TABLE.statuses.map((status) => [status.code, status.name]));
+  const SIGNS = Object.fromEntries(TABLE.statuses.map((status) => [status.name, status.sign]));
+  const WORST_FIRST = TABLE.statuses.map((status) => status.name);
+  const FAILING = names((status) => status.fails);
+  const MEASURED = names((status) => status.measured);
+  const UNKNOWN = names((status) => status.unknown);
+  const MARKS = TABLE.marks;
   const root = document.body.dataset.root;
 
   const values = new Map();
@@ -105,5 +108,5 @@ const tfmatrix = (() => {
     return `${root}cell.html?${query}`;
   };
 
-  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MARKS, root, receive, load, board, cell, find, make, sign, withCode, causes, cellLink };
+  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, board, cell, find, make, sign, withCode, causes, cellLink };
 })();

@@ -1,7 +1,7 @@
 // Compares any two runs, cell by cell.
 (() => {
   "use strict";
-  const { make, sign, FAILING } = tfmatrix;
+  const { make, sign, FAILING, MEASURED, UNKNOWN } = tfmatrix;
   const LIMIT = 200;
   const KINDS = { worse: "Worse", other: "Otherwise different", lost: "Not measured any more", better: "Better", added: "New", removed: "Gone" };
   const form = document.getElementById("runs");
@@ -27,11 +27,11 @@
     if (!before) return "added";
     if (!after) return "removed";
     if (before.status === after.status) return ids(before) === ids(after) ? null : "other";
-    if (after.status === "infra-error" || after.status === "skipped") return "lost";
+    if (UNKNOWN.has(after.status)) return "lost";
     const [failed, fails] = [FAILING.has(before.status), FAILING.has(after.status)];
     if (failed && fails) return "other";
     if (fails) return "worse";
-    return failed || after.status === "pass" ? "better" : "other";
+    return failed || MEASURED.has(after.status) ? "better" : "other";
   };
 
   const row = (id, before, after, runs) => make("tr", {},

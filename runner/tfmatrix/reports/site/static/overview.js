@@ -1,7 +1,7 @@
 // The filters of the overview: they change the map, the list of cells, and the address, which can be linked.
 (() => {
   "use strict";
-  const { STATUSES, SIGNS, WORST_FIRST, FAILING, make, sign, withCode } = tfmatrix;
+  const { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, make, sign, withCode } = tfmatrix;
   const FIRST = 25;
   const PAGE = 200;
   const form = document.getElementById("filters");
@@ -142,8 +142,8 @@
         return;
       }
       const worst = WORST_FIRST.find((status) => tally.counts[status]);
-      const failing = Object.entries(tally.counts).reduce((sum, [status, number]) => sum + (FAILING.has(status) ? number : 0), 0);
-      const measured = failing + (tally.counts.pass || 0);
+      const total = (statuses) => [...statuses].reduce((sum, status) => sum + (tally.counts[status] || 0), 0);
+      const [failing, measured] = [total(FAILING), total(MEASURED)];
       const said = WORST_FIRST.filter((status) => tally.counts[status]).map((status) => `${status} ${tally.counts[status]}`).join(", ");
       const known = failing && !tally.news;
       const share = failing / Math.max(1, measured);

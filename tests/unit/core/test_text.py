@@ -8,7 +8,19 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from tabulate import tabulate
-from tfmatrix.core.text import Code, Link, figure, number, one_line, to_markdown, to_plain, with_code
+from tfmatrix.core.text import (
+    Code,
+    Link,
+    cut,
+    escaped,
+    figure,
+    lines,
+    number,
+    one_line,
+    to_markdown,
+    to_plain,
+    with_code,
+)
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 LINE = st.text(min_size=1).map(one_line).filter(bool)
@@ -139,3 +151,40 @@ def test_only_web_addresses_are_links() -> None:
 def test_backticks_of_a_docstring_are_code() -> None:
     assert with_code("A `tf.Variable` is lost") == ("A ", Code("tf.Variable"), " is lost")
     assert with_code("one ` alone") == ("one ` alone",)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("`Dense` got *one*", r"`Dense` got \*one\*"),
+        ("a_b _c_ <br>", r"a_b \_c\_ \<br>"),
+        ("one ` alone", r"one \` alone"),
+        ("1. first", r"1\. first"),
+        ("2.12.1 – 2.15.1", "2.12.1 – 2.15.1"),
+        ("- item", r"\- item"),
+        ("> quote", r"\> quote"),
+        ("a\nb\tc", "a b c"),
+    ],
+)
+def test_our_sentences_as_markdown(text: str, expected: str) -> None:
+    assert to_markdown(with_code(text)) == expected
+
+
+def test_pipes_are_escaped_in_tables_only() -> None:
+    assert to_markdown(with_code("a|`b|c`"), in_table=True) == r"a\|`b\|c`"
+
+
+@given(st.text(max_size=60))
+def test_any_lines_are_printable(text: str) -> None:
+    assert all(line.isprintable() for line in lines(text))
+    assert escaped(text).isprintable()
+
+
+def test_only_the_last_lines_of_a_long_text_are_shown() -> None:
+    assert lines("\n".join(map(str, range(10))), 3) == ["[… 7 lines before]", "7", "8", "9"]
+    assert lines("a\tb\x1b[2J") == ["a   b\\x1b[2J"]
+
+
+def test_of_a_long_text_both_ends_are_kept() -> None:
+    assert cut("begin\x1b" + "x" * 100 + "end", 12) == "begin\\x1b\n[… 97 characters …]\nxxxend"
+    assert cut("short\n", 12) == "short\n"
