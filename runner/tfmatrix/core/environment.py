@@ -11,6 +11,14 @@ from packaging.version import InvalidVersion, Version
 FIRST_WITH_KERAS_3: Final = Version("2.16.0rc0")
 """From here on `tf.keras` is Keras 3, and Keras 2 the package tf-keras."""
 
+_NEWEST_PYTHON: Final = (
+    # From this TensorFlow on: the newest Python, up to 3.11, that it has wheels for.
+    (Version("2.12.0rc0"), "3.11"),
+    (Version("2.8.0rc0"), "3.10"),
+    (Version("2.5.0rc0"), "3.9"),
+    (Version("2.2.0rc0"), "3.8"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
@@ -38,3 +46,12 @@ def has_keras_3(environment: Environment) -> bool:
     except InvalidVersion:
         version = None
     return (version is None or version >= FIRST_WITH_KERAS_3) and "TF_USE_LEGACY_KERAS" not in environment.env
+
+
+def default_python(tensorflow: str) -> str:
+    """The newest Python up to 3.11 that a TensorFlow ("2.15.1" or "nightly") supports."""
+    try:
+        version = Version(tensorflow)
+    except InvalidVersion:
+        return _NEWEST_PYTHON[0][1]
+    return next((python for first, python in _NEWEST_PYTHON if version >= first), "3.7")

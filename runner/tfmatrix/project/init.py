@@ -16,12 +16,12 @@ from typing import Final
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from tfmatrix.core.environment import default_python
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.packages import NIGHTLIES
 from tfmatrix.core.version_selectors import LATEST, NIGHTLY
 from tfmatrix.envs.pins import Pin, find_pins, read_pins
 from tfmatrix.envs.releases import Index, releases, resolve_selector
-from tfmatrix.project.config.model import default_python
 from tfmatrix.project.new_scenario import ScenarioKind, scenario_text
 from tfmatrix.project.project import Project
 from tfmatrix.project.scenario import read_scenarios

@@ -10,8 +10,6 @@ from xml.etree import ElementTree
 import pytest
 from repository import ROOT
 from run_builder import drift, load_error, record, run_of
-from tfmatrix.core.status import Status
-from tfmatrix.reports import render
 from tfmatrix.reports.document import build
 from tfmatrix.reports.heatmap import draw, heat_map
 from tfmatrix.reports.plain import to_document

@@ -16,12 +16,12 @@ from typing import Protocol
 from packaging.version import InvalidVersion, Version
 
 from tfmatrix.commands.bisect.choices import AxisName
-from tfmatrix.core.environment import Environment
+from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.hints import did_you_mean
+from tfmatrix.core.ids import identified
 from tfmatrix.core.packages import NIGHTLIES
 from tfmatrix.envs.releases import ANY_PYTHON, Release
-from tfmatrix.project.config.model import default_python
 
 
 class ListReleases(Protocol):
@@ -122,13 +122,7 @@ def _tensorflow_axis(asked: Asked, releases: ListReleases) -> Axis:
         own = python or default_python(version)
         day = days.get(version)
         as_of = asked.as_of or (day.date().isoformat() if version in nightly and day else "release")
-        return Environment(
-            id=version + _python_mark(version, own) + (f"@{as_of}" if asked.as_of not in ("", "release") else ""),
-            tensorflow=version,
-            python=own,
-            as_of=as_of,
-            package=nightly.get(version),
-        )
+        return identified(Environment(id="", tensorflow=version, python=own, as_of=as_of, package=nightly.get(version)))
 
     return Axis(
         name=asked.axis,
@@ -142,24 +136,11 @@ def _tensorflow_axis(asked: Asked, releases: ListReleases) -> Axis:
 
 
 def _with_package(asked: Asked, tensorflow: str, python: str, version: str) -> Environment:
-    mark = _python_mark(tensorflow, python)
+    as_of = asked.as_of or ("today" if asked.axis is AxisName.KERAS else "release")
+    plain = Environment(id="", tensorflow=tensorflow, python=python, as_of=as_of)
     if asked.axis is AxisName.KERAS:
-        as_of = asked.as_of or "today"
-        # As matrix.yaml of this project names them: its locks are used.
-        name = f"{tensorflow}+keras{version}{mark}" + (f"@{as_of}" if as_of != "today" else "")
-        return Environment(id=name, tensorflow=tensorflow, python=python, keras=version, as_of=as_of)
-    as_of = asked.as_of or "release"
-    return Environment(
-        id=f"{tensorflow}+{asked.axis}{version}{mark}" + (f"@{as_of}" if as_of != "release" else ""),
-        tensorflow=tensorflow,
-        python=python,
-        with_packages=(f"{asked.axis}=={version}",),
-        as_of=as_of,
-    )
-
-
-def _python_mark(tensorflow: str, python: str) -> str:
-    return "" if python == default_python(tensorflow) else f"+py{python}"
+        return identified(replace(plain, keras=version))
+    return identified(replace(plain, with_packages=(f"{asked.axis}=={version}",)))
 
 
 def _version(text: str, asked: Asked) -> Version:
@@ -241,8 +222,3 @@ def _newest_that_takes(asked: Asked, releases: ListReleases, resolves: FindTenso
         expected="two versions that one TensorFlow can be installed with",
         fix=f"narrow the range, or search with --axis tensorflow; --tensorflow names one for {asked.axis}",
     )
-
-
-def as_of_today(environment: Environment) -> Environment:
-    """The environment without regard to dates: for packages of different days."""
-    return replace(environment, as_of="today")

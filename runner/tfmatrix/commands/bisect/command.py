@@ -16,12 +16,12 @@ from tfmatrix.commands.bisect.choices import AxisName, Level, Side
 from tfmatrix.commands.bisect.measure import Laboratory, parse_target
 from tfmatrix.commands.bisect.report import Answer
 from tfmatrix.commands.bisect.search import Bisection, Point, bisect
-from tfmatrix.core.environment import Environment
+from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import ExitCode, UsageError
+from tfmatrix.core.ids import identified
 from tfmatrix.core.selection import Selector
 from tfmatrix.engine.run import RunOptions, run_project
 from tfmatrix.envs.releases import Index, releases
-from tfmatrix.project.config.model import default_python
 from tfmatrix.project.network import uv_of
 from tfmatrix.project.project import Project
 from tfmatrix.store.runs import Run
@@ -132,11 +132,8 @@ def _run_cells(options: RunOptions, project: Project, selector: Selector) -> Run
 
 
 def _own(project: Project, environment: Environment) -> Environment:
-    """The environment under an id that means no other one in matrix.yaml."""
-    known = _configured(project).get(environment.id)
-    if known is None or known == environment:
-        return environment
-    return replace(environment, id=f"{environment.id}+bisect")
+    """The environment as matrix.yaml names it, else under an id that means no other one there."""
+    return identified(environment, _configured(project).values())
 
 
 def _configured(project: Project) -> Mapping[str, Environment]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from tfmatrix.core.environment import FIRST_WITH_KERAS_3, Environment, has_keras_3
+from tfmatrix.core.environment import FIRST_WITH_KERAS_3, Environment, default_python, has_keras_3
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
+from tfmatrix.core.ids import environment_id, identified
 from tfmatrix.envs.lock import NIGHTLY, read_lock
-from tfmatrix.project.config.model import default_python
 from tfmatrix.project.modelfiles.modelfile import ModelFile
 from tfmatrix.project.project import Project
 
@@ -52,7 +52,7 @@ def writer_environment(
     if model.tensorflow:
         release = _newest(project, model.tensorflow, index)
         if model.loader == "savedmodel" and _minor(release) >= FIRST_WITH_KERAS_3:
-            release = _with_tf_keras(project, release, release.tensorflow)
+            release = _with_tf_keras(project, release)
             return release, f"the file says TensorFlow {model.tensorflow}, and has the metadata of Keras 2"
         return release, f"the file says TensorFlow {model.tensorflow}"
     if model.keras:
@@ -73,7 +73,7 @@ def _by_keras(project: Project, model: ModelFile, index: Index) -> tuple[Environ
     if releases is not None and len(releases) == 1:
         environment = _newest(project, releases[0], index)
         if Version(releases[0]) >= FIRST_WITH_KERAS_3:
-            environment = _with_tf_keras(project, environment, version)
+            environment = _with_tf_keras(project, environment)
         return environment, f"the file says Keras {model.keras}, which belongs to TensorFlow {releases[0]}"
     if releases is not None:
         several = " and ".join(releases)
@@ -152,17 +152,17 @@ def _with_its_keras(project: Project, environment: Environment, model: ModelFile
         return environment
     if lock is not None and lock.keras == named:
         return environment
-    return replace(environment, id=f"{environment.tensorflow}+keras{named}", keras=named, as_of="today")
+    known = project.config.environments if project.matrix_file.exists() else ()
+    return identified(replace(environment, keras=named, as_of="today"), known)
 
 
-def _with_tf_keras(project: Project, environment: Environment, version: str) -> Environment:
-    """Keras 2 on a TensorFlow that has Keras 3: the package tf-keras."""
-    known = {each.id: each for each in (project.config.environments if project.matrix_file.exists() else ())}
-    name = f"{environment.tensorflow}+tf-keras"
-    if name in known:
-        return known[name]
-    minor = ".".join(version.split(".")[:2])
-    return replace(environment, id=name, with_packages=(f"tf-keras~={minor}.0",), env={"TF_USE_LEGACY_KERAS": "1"})
+def _with_tf_keras(project: Project, environment: Environment) -> Environment:
+    """Keras 2 on a TensorFlow that has Keras 3: the package tf-keras, whose minor is that of TensorFlow (its lock)."""
+    known = project.config.environments if project.matrix_file.exists() else ()
+    wanted = replace(environment, id="", with_packages=("tf-keras",), env={"TF_USE_LEGACY_KERAS": "1"})
+    # Whatever day its packages are of: the newest TensorFlow has its tf-keras some weeks later.
+    named = next((each for each in known if each.id == environment_id(wanted)), None)
+    return named or identified(wanted, known)
 
 
 def plain_environment(version: str) -> Environment:

@@ -6,9 +6,6 @@ gives, and then no marker on it may decide between versions.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,17 +13,15 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from tfmatrix.core.environment import Environment
+from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.ids import environment_id
 from tfmatrix.core.packages import DECIDING, NIGHTLIES, ONE_PLATFORM, TENSORFLOW
 from tfmatrix.envs.lock import NIGHTLY, host_platform
 from tfmatrix.envs.pins import Pin, PinFile
-from tfmatrix.project.config.model import default_python
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(7, 15))
 """Those for which any TensorFlow 2 has wheels, and a next one."""
-
-_LONGEST_ID = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,17 +73,8 @@ def choose_environment(file: PinFile, *, python: str = "", variables: Iterable[t
 
 
 def with_id(environment: Environment) -> Environment:
-    """The environment under an id that says what sets it apart, or, where that is long, a hash of it."""
-    wanted = [f"keras=={environment.keras}"] if environment.keras else []
-    wanted += [*environment.with_packages, *(f"{name}={value}" for name, value in sorted(environment.env.items()))]
-    ending = "@today" if environment.as_of == "today" and environment.tensorflow != NIGHTLY else ""
-    if environment.python and environment.python != default_python(environment.tensorflow):
-        ending = f"+py{environment.python}{ending}"
-    name = environment.tensorflow + "".join(f"+{each.replace('==', '')}" for each in wanted) + ending
-    if len(name) > _LONGEST_ID or not re.fullmatch(r"[A-Za-z0-9._+@-]+", name):
-        digest = hashlib.sha256(json.dumps([wanted, ending]).encode()).hexdigest()
-        name = f"{environment.tensorflow}+pins.{digest[:6]}"
-    return replace(environment, id=name)
+    """The environment under the id that says what sets it apart."""
+    return replace(environment, id=environment_id(environment))
 
 
 # TensorFlow

@@ -13,14 +13,14 @@ from packaging.version import InvalidVersion, Version
 
 from tfmatrix.commands.upgrade.choice import choose_environment, with_id
 from tfmatrix.commands.upgrade.git import Commit, open_commit
-from tfmatrix.core.environment import Environment
+from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.hints import did_you_mean
+from tfmatrix.core.ids import identified
 from tfmatrix.envs.lock import NIGHTLY
 from tfmatrix.envs.pins import FILE_KINDS, Pin, PinFile, find_files, is_pin_file, read_pins
 from tfmatrix.envs.pins.read import decode
 from tfmatrix.project.config import load_config
-from tfmatrix.project.config.model import default_python
 from tfmatrix.project.project import Project
 
 if TYPE_CHECKING:
@@ -68,11 +68,18 @@ def find_sides(project: Project, wanted: Wanted, index: Index) -> tuple[Side, Si
         commit = open_commit(project.root, git)
         before = _from_file(file, wanted, commit)
         after = _side(project, wanted.after, wanted, index) if wanted.after else _from_file(file, wanted)
-        return before, after
+        return _under_their_ids(project, before, after)
     before = _side(project, wanted.before, wanted, index)
     if wanted.after:
-        return before, _side(project, wanted.after, wanted, index)
+        return _under_their_ids(project, before, _side(project, wanted.after, wanted, index))
     raise UsageError("which version is it to be?", expected="--to VERSION|FILE", fix="such as --to 2.16.2")
+
+
+def _under_their_ids(project: Project, *sides: Side) -> tuple[Side, Side]:
+    """The sides as matrix.yaml names their environments, where it has them: so that its locks and cells are used."""
+    written = written_environments(project)
+    before, after = (replace(each, environment=identified(each.environment, written)) for each in sides)
+    return before, after
 
 
 def _base_of_pull_request() -> str:

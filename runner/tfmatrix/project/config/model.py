@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
-from packaging.requirements import Requirement
-from packaging.version import Version
 from pydantic import BaseModel, ConfigDict, Field
 
-from tfmatrix.core.environment import Environment
+from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.globs import NAME_SEGMENTS, GlobSet, match_glob
 from tfmatrix.core.hints import did_you_mean, one_of
+from tfmatrix.core.ids import environment_id
 from tfmatrix.core.version_selectors import NIGHTLY, VersionSelector, parse_selector
 from tfmatrix.project.config.values import (
     PAIR_WORDS,
@@ -47,15 +46,6 @@ from tfmatrix.project.config.values import (
 
 MATRIX_SCHEMA: Final = 1
 """Version of matrix.yaml. Raised when a key changes its meaning."""
-
-_NEWEST_PYTHON: Final = (
-    # From this TensorFlow on: the newest Python, up to 3.11, that it has wheels for.
-    (Version("2.12.0rc0"), "3.11"),
-    (Version("2.8.0rc0"), "3.10"),
-    (Version("2.5.0rc0"), "3.9"),
-    (Version("2.2.0rc0"), "3.8"),
-    (Version("2.0.0rc0"), "3.7"),
-)
 
 
 class StrictModel(BaseModel):
@@ -138,23 +128,13 @@ class EnvironmentEntry(StrictModel):
 
     @property
     def resolved_id(self) -> str:
-        """The id as given, or made of what sets the environment apart; never of its Python."""
-        if self.id or not self.tensorflow:
-            return self.id or ""
-        parts = [self.tensorflow]
-        if self.keras:
-            parts.append(f"+keras{self.keras}")
-        for package in map(Requirement, self.with_packages):
-            pins = [each.version for each in package.specifier if each.operator == "=="]
-            parts.append(f"+{package.name}{pins[0] if pins else ''}")
-        if self.resolved_as_of not in ("release", "today") or (self.as_of == "today" and self.tensorflow != NIGHTLY):
-            parts.append(f"@{self.resolved_as_of}")
-        return "".join(parts)
+        """The id as given, or made of what sets the environment apart (`tfmatrix.core.ids`), never of its Python."""
+        return self.id or self.to_environment().id
 
     def to_environment(self) -> Environment:
         """The entry with its defaults filled in. An image's Python and packages are its own: empty."""
-        return Environment(
-            id=self.resolved_id,
+        environment = Environment(
+            id=self.id or "",
             tensorflow=self.tensorflow or "",
             python=self.python or (default_python(self.tensorflow) if self.tensorflow else ""),
             keras=self.keras,
@@ -164,13 +144,7 @@ class EnvironmentEntry(StrictModel):
             package=self.package,
             image=self.image,
         )
-
-
-def default_python(tensorflow: str) -> str:
-    """The newest Python up to 3.11 that a TensorFlow ("2.15.1" or "nightly") supports."""
-    if tensorflow == NIGHTLY:
-        return _NEWEST_PYTHON[0][1]
-    return next(python for first, python in _NEWEST_PYTHON if Version(tensorflow) >= first)
+        return environment if self.id else replace(environment, id=environment_id(environment, in_matrix=True))
 
 
 _Environments = Annotated[tuple[EnvironmentGlob, ...], Field(min_length=1)]

@@ -98,7 +98,7 @@ def test_keras_moves_on_one_tensorflow_and_all_else_is_of_today():
     assert axis.versions == ("3.0.5", "3.1.0", "3.2.0", "3.3.3")
     environment = axis.environment("3.1.0")
     assert (environment.id, environment.tensorflow, environment.keras, environment.as_of) == (
-        "2.16.1+keras3.1.0", "2.16.1", "3.1.0", "today",
+        "2.16.1+keras3.1.0@today", "2.16.1", "3.1.0", "today",
     )  # fmt: skip
 
 

@@ -130,6 +130,7 @@ def test_every_key_is_taken_over() -> None:
         ('{tensorflow: "2.16.2", with: ["tf-keras"]}', "2.16.2+tf-keras"),
         ('{tensorflow: "2.16.2", with: ["tf-keras==2.16.0", "h5py<3.12"]}', "2.16.2+tf-keras2.16.0+h5py"),
         ('{tensorflow: "2.16.2", env: {A: "1"}}', "2.16.2"),
+        ('{tensorflow: "2.16.2", with: [tf-keras], env: {TF_USE_LEGACY_KERAS: "1"}}', "2.16.2+tf-keras"),
         ("{tensorflow: nightly}", "nightly"),
         ("{tensorflow: nightly, as_of: today}", "nightly"),
         ("{tensorflow: nightly, as_of: 2026-01-31}", "nightly@2026-01-31"),
