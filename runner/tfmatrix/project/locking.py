@@ -10,9 +10,9 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from tfmatrix.core.packages import DECIDING
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, UsageError
+from tfmatrix.core.packages import DECIDING
 from tfmatrix.envs.lock import Lock, make_lock, read_lock
 from tfmatrix.envs.releases import Index, resolve_selector
 from tfmatrix.envs.uv import Uv
