@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tfmatrix.commands.bisect.axis import Asked, AxisName, _with_package
+from tfmatrix.commands.bisect.axis import Asked, _with_package
+from tfmatrix.commands.bisect.choices import AxisName
 from tfmatrix.commands.upgrade.choice import with_id
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.ids import ID_PATTERN, environment_id, identified, is_same
