@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tfmatrix.checks.contract import Observations
 from tfmatrix.checks.observation import Observation
+from tfmatrix.checks.registry import checks
+from tfmatrix.checks.tolerance import Tolerance
 
 
 @dataclass
@@ -104,6 +107,25 @@ class Draft:
         (folder / "observation.json").write_text(json.dumps(document))
         np.savez(folder / "arrays.npz", **arrays)
         return folder
+
+
+def checked(
+    name: str,
+    writer: Observation,
+    reader: Observation,
+    *,
+    tolerance: Tolerance | None = None,
+    same_keras: bool = True,
+) -> dict[str, Any]:
+    """What a record holds of one check that is made on two observations."""
+    observations = Observations(
+        writer=writer,
+        reader=reader,
+        tolerance_for=lambda _check: tolerance or Tolerance(),
+        same_keras=same_keras,
+    )
+    check = checks()[name]
+    return check.record(check.compare(observations))
 
 
 def trained() -> Draft:

@@ -21,7 +21,7 @@ NAMES_FILE = Path(__file__).with_name("keras_names.txt")
 
 MAX_TITLE = 160
 _MAX_WHOLE, _MAX_TEXT = 50_000, 4_000
-"""Characters that are looked at of a message or traceback, and of what is decisive in it: expressions walk over it."""
+"""Characters that are looked at of a message, and of what is decisive in it: expressions walk over it."""
 
 DOING: Mapping[str, str] = {
     "import": "importing the scenario",
@@ -58,9 +58,9 @@ def keras_names() -> frozenset[str]:
 
 
 def reason(error: Mapping[str, Any]) -> Reason:
-    """Why an exception (type, message, traceback) was raised."""
-    message, traceback = str(error.get("message") or ""), str(error.get("traceback") or "")
-    whole = _whole(message, traceback)
+    """Why an exception (type, message) was raised."""
+    # The worker leaves out the middle of what is too long: what is decisive stands last.
+    whole = str(error.get("message") or "")[-_MAX_WHOLE:]
     text = decisive(whole)[:_MAX_TEXT]
     for pattern, words in _RULES:
         match = pattern.search(text)
@@ -168,13 +168,6 @@ _COMMON = {
     "Tensor", "EagerTensor", "Variable", "KerasVariable", "ResourceVariable",
 }  # fmt: skip
 """Classes of Python, numpy and TensorFlow that messages speak of."""
-
-
-def _whole(message: str, traceback: str) -> str:
-    """The message, or the end of the traceback where the message was cut: what is decisive stands last."""
-    if re.search(r"… \[\d+ more characters\]$", message) and "Exception encountered: " in traceback[-_MAX_WHOLE:]:
-        return traceback[-_MAX_WHOLE:]
-    return message[:_MAX_WHOLE]
 
 
 def _shortened(title: str) -> str:

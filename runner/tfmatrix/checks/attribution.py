@@ -15,13 +15,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from tfmatrix.checks.contract import raised, text
 from tfmatrix.checks.observation import Observation
-from tfmatrix.checks.outputs import Difference, compare_results
-from tfmatrix.checks.result import raised, text
+from tfmatrix.checks.outputs import FINDINGS, Difference, compare_results
+from tfmatrix.checks.registry import checks
 from tfmatrix.checks.tolerance import Tolerance
-
-STATE_CHECKS = ("weights", "config", "compile", "optimizer", "signatures")
-"""Checks on what is stored and not computed. `resume` and `outputs` are computed."""
 
 _NO_DIFFERENCE: dict[str, Any] = {"max_abs": 0.0, "max_rel": 0.0, "max_ulp": 0, "structure": []}
 
@@ -34,7 +32,7 @@ def attribute(
     SHARE is null where it cannot be told, else `found` (whether this share explains a part of the drift), `max_abs`,
     `max_rel` and `max_ulp` of the outputs; serialization also names the `checks` on stored state that failed.
     """
-    state = [check for check in STATE_CHECKS if check in failed_checks]
+    state = [name for name, check in checks().items() if check.stored and name in failed_checks]
     if writer.reading is not None:
         return {
             "serialization": None,
@@ -102,7 +100,9 @@ def _control_outputs(reader: Observation) -> Any:
 
 def _figures(difference: Difference) -> dict[str, Any]:
     figures = difference.figures()
-    return {key: figures[key] for key in ("max_abs", "max_rel", "max_ulp")} | {"structure": list(difference.structure)}
+    return {key: figures[key] for key in ("max_abs", "max_rel", "max_ulp")} | {
+        "structure": [finding.to_json() for finding in difference.structure]
+    }
 
 
 def _sentence(
@@ -132,7 +132,8 @@ def _on_training(failed_checks: Collection[str]) -> str:
 
 def _said(difference: Difference) -> str:
     if difference.structure:
-        return difference.structure[0]
+        first = difference.structure[0]
+        return FINDINGS[first.code].sentence(first.subject, first.figures)
     if not difference.total.unequal:
         return "nothing"
     return f"{text(difference.total.max_abs)} ({difference.total.max_ulp} ULP)"

@@ -11,25 +11,12 @@ Which checks apply, in this order:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from functools import cached_property
 
-from tfmatrix.checks.compilation import check_compile
-from tfmatrix.checks.config import check_config
-from tfmatrix.checks.matching import Matching, match
-from tfmatrix.checks.observation import SECTIONS, Observation
-from tfmatrix.checks.optimizer import check_optimizer
-from tfmatrix.checks.outputs import check_outputs
-from tfmatrix.checks.result import Check, errored, failed, not_applicable, raised
-from tfmatrix.checks.resume import check_resume
-from tfmatrix.checks.signatures import check_signatures
+from tfmatrix.checks.contract import Check, CheckRecord, Observations, Result, absent, exception
+from tfmatrix.checks.observation import Observation
+from tfmatrix.checks.registry import checks
 from tfmatrix.checks.tolerance import Tolerance
-from tfmatrix.checks.weights import check_weights
-
-CHECKS = ("load", "outputs", "weights", "config", "compile", "optimizer", "resume", "signatures", "warnings")
-"""Every check, in the order in which records and reports name them."""
-
-_SAYS_ITSELF = {"compile", "optimizer", "resume"}
-"""Checks that put into words themselves that the loaded model lacks it."""
+from tfmatrix.core.records import Finding
 
 
 def derived(_check: str) -> Tolerance:
@@ -41,75 +28,40 @@ def compare(
     writer: Observation,
     reader: Observation,
     *,
-    applicable: Collection[str] = CHECKS,
+    applicable: Collection[str] | None = None,
     tolerance_for: Callable[[str], Tolerance] = derived,
     same_keras: bool = True,
-) -> dict[str, Check]:
-    """Check name to result, for the checks on observations (`load` and `warnings` come from `verdict.judge`).
+) -> dict[str, CheckRecord]:
+    """Check name to record, for every check that looks at an observation; `verdict.judge` adds the others.
 
-    `applicable` are the checks that the format promises. `same_keras` says whether both sides run the same version of
-    Keras; see `tfmatrix.checks.presentation` for what follows from it.
+    `applicable` are the checks that the format promises; None stands for all.
     """
-    comparison = _Comparison(writer, reader, tolerance_for, same_keras)
+    observations = Observations(writer=writer, reader=reader, tolerance_for=tolerance_for, same_keras=same_keras)
     return {
-        name: comparison.check(name) if name in applicable else _not_promised(name)
-        for name in CHECKS
-        if name in SECTIONS
+        name: check.record(
+            _checked(check, check.section, observations)
+            if applicable is None or name in applicable
+            else _one("not-promised", subject=name)
+        )
+        for name, check in checks().items()
+        if check.section is not None
     }
 
 
-def _not_promised(name: str) -> Check:
-    return not_applicable(f"the format does not promise to bring back what {name!r} looks at")
+def _checked(check: Check, section: str, observations: Observations) -> Result:
+    """One check that the format promises."""
+    writer, reader = observations.writer, observations.reader
+    if (error := writer.error(section)) is not None:
+        return _one("writer-raises", **exception(error))
+    if writer.section(section) is None:
+        why = writer.note(section) or reader.note(section)
+        return _one("writer-none", **({"why": why} if why else {}))
+    if (error := reader.error(section)) is not None:
+        return _one("raises", **exception(error))
+    if reader.section(section) is None and not check.judges_absence:
+        return Result(findings=[absent(observations, section)])
+    return check.compare(observations)
 
 
-class _Comparison:
-    """Two observations, and what several checks need of them."""
-
-    def __init__(
-        self, writer: Observation, reader: Observation, tolerance_for: Callable[[str], Tolerance], same_keras: bool
-    ) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._tolerance_for = tolerance_for
-        self._same_keras = same_keras
-
-    @cached_property
-    def _matching(self) -> Matching:
-        return match(self._writer, self._reader)
-
-    def check(self, name: str) -> Check:
-        """One check that the format promises."""
-        writer, reader = self._writer, self._reader
-        if (error := writer.error(name)) is not None:
-            return not_applicable(f"observing it raised in the writer already: {raised(error)}")
-        if writer.section(name) is None:
-            note = writer.note(name) or reader.note(name)
-            return not_applicable(f"the writer has none{': ' + note if note else ''}")
-        if (error := reader.error(name)) is not None:
-            return errored(f"the loaded model raises {raised(error)}")
-        if name == "signatures" and reader.kind == "keras" and reader.section(name) is None:
-            # What a scenario's own loader makes of a SavedModel may be a model again.
-            return not_applicable(f"not looked at in a Keras model: {reader.note(name)}")
-        if reader.section(name) is None and name not in _SAYS_ITSELF:
-            return failed(f"the loaded model has none: {reader.note(name) or 'no reason was recorded'}")
-        return self._run(name)
-
-    def _run(self, name: str) -> Check:
-        writer, reader, same_keras = self._writer, self._reader, self._same_keras
-        match name:
-            case "outputs":
-                return check_outputs(writer, reader, self._tolerance_for(name))
-            case "weights":
-                return check_weights(writer, reader, self._matching)
-            case "config":
-                return check_config(writer, reader, same_keras=same_keras)
-            case "compile":
-                return check_compile(writer, reader, same_keras=same_keras)
-            case "optimizer":
-                return check_optimizer(writer, reader, self._matching)
-            case "resume":
-                return check_resume(writer, reader, self._tolerance_for(name), self._matching)
-            case "signatures":
-                return check_signatures(writer, reader, self._tolerance_for(name))
-            case _:
-                raise ValueError(f"no check on observations is called {name!r}")
+def _one(code: str, *, subject: str = "", **figures: str) -> Result:
+    return Result(findings=[Finding(code=code, subject=subject, figures=figures)])

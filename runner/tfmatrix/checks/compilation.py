@@ -2,33 +2,64 @@
 
 from __future__ import annotations
 
-from tfmatrix.checks.observation import Observation
-from tfmatrix.checks.presentation import Change, compare_configs
-from tfmatrix.checks.result import Check, failed, judged, shortened
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfmatrix.checks.contract import Kind, Observations, Result, absences, absent, general_losses, loss
+from tfmatrix.checks.presentation import (
+    ASIDE,
+    SENTENCES,
+    ConfigDifference,
+    compare_configs,
+    listed,
+    without_indices,
+)
+from tfmatrix.core.records import Finding
+
+NAME = "compile"
+SECTION = "compile"
+ORDER = 40
+ASPECT = "loss, metrics and optimizer settings"
+STORED = True
+JUDGES_ABSENCE = True
+
+FINDINGS: Mapping[str, Kind] = {
+    **absences("the loaded model is not compiled", "not compiled"),
+    **{code: loss("compile differs", sentence) for code, sentence in SENTENCES.items()},
+    "loss-lost": loss("compile differs", lambda _subject, figures: f"the loss {figures['before']!r} is lost"),
+    **ASIDE,
+}
 
 
-def check_compile(writer: Observation, reader: Observation, *, same_keras: bool = True) -> Check:
+def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str]:
+    """That it is not compiled, else all that differs in one."""
+    if any(finding.code in ("none", "no-keras-model") for finding in findings):
+        return general_losses(FINDINGS, findings)
+    return [f"compile differs: {listed(f'`{without_indices(each.subject)}`' for each in findings)}"] if findings else []
+
+
+def compare(observations: Observations) -> Result:
     """Figures: `differences` and `aside`, path lists such as `loss` and `hyperparameters.learning_rate`.
 
     Numbers are compared as float32, in which optimizers keep them.
     """
-    ours, theirs = writer.section("compile"), reader.section("compile")
+    ours, theirs = observations.writer.section(SECTION), observations.reader.section(SECTION)
     if theirs is None:
-        note = reader.note("compile")
-        return failed(
-            f"the loaded model is not compiled{': ' + note if note else ''}", differences=["compile"], aside=[]
-        )
-    found = compare_configs(ours, theirs, same_keras=same_keras)
-    losses = [_sentence(change) for change in found.differences]
-    return judged(
-        losses,
-        [f"set aside: {change}" for change in found.aside],
-        differences=shortened([change.path for change in found.differences]),
-        aside=shortened([change.path for change in found.aside]),
+        return Result(findings=[absent(observations, SECTION)], figures={"differences": ["compile"], "aside": []})
+    found = compare_configs(ours, theirs, same_keras=observations.same_keras)
+    return Result(
+        findings=[
+            *(_finding(difference) for difference in found.differences),
+            *(difference.finding("aside-") for difference in found.aside),
+        ],
+        figures={
+            "differences": [difference.path for difference in found.differences],
+            "aside": [difference.path for difference in found.aside],
+        },
     )
 
 
-def _sentence(change: Change) -> str:
-    if change.path == "loss" and change.after in (None, ...):
-        return f"the loss {change.before!r} is lost"
-    return str(change)
+def _finding(difference: ConfigDifference) -> Finding:
+    if difference.path == "loss" and difference.after in (None, ...):
+        return Finding(code="loss-lost", subject="loss", figures={"before": difference.before})
+    return difference.finding()

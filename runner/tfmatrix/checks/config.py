@@ -10,12 +10,53 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tfmatrix.checks.observation import Observation
-from tfmatrix.checks.presentation import MASK_OPERATIONS, Change, class_name, compare_configs
-from tfmatrix.checks.result import Check, judged, shortened
+from tfmatrix.checks.contract import Kind, Observations, Result, loss, note
+from tfmatrix.checks.presentation import (
+    ASIDE,
+    MASK_OPERATIONS,
+    SENTENCES,
+    ConfigDifference,
+    class_name,
+    compare_configs,
+    listed,
+    without_indices,
+)
+from tfmatrix.core.records import Finding
 
-MAX_PATHS = 100
-"""Differences listed in the figures."""
+NAME = "config"
+SECTION = "config"
+ORDER = 30
+ASPECT = "layers and their settings"
+STORED = True
+
+ORDER_OF_LAYERS = "order of layers"
+_MODEL = ("class", "trainable", "dtype")
+"""Paths of the model itself."""
+
+FINDINGS: Mapping[str, Kind] = {
+    **{code: loss("config differs", sentence) for code, sentence in SENTENCES.items()},
+    **ASIDE,
+    "unreadable": note(
+        lambda subject, figures: (
+            f"{subject}: not compared, the writer's {figures.get('why') or 'get_config gave nothing'}"
+        )
+    ),
+}
+
+
+def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str]:
+    """All that differs in one: keys without the layer that they belong to, which is the scenario's."""
+    return [f"config differs: {listed(_key(each.subject) for each in findings)}"] if findings else []
+
+
+def _key(path: str) -> str:
+    if path == ORDER_OF_LAYERS:
+        return path
+    # `dense.kernel_initializer.seed` → `kernel_initializer.seed`
+    plain = without_indices(path)
+    inner = plain.partition(".")[2]
+    return f"`{inner or plain}`" if inner or plain in _MODEL else "a layer"
+
 
 _INPUT = re.compile(r"input \d+")
 """How the observation calls an input of the model."""
@@ -23,38 +64,45 @@ _INPUT = re.compile(r"input \d+")
 _Layers = dict[str, Mapping[str, Any]]
 
 
-def check_config(writer: Observation, reader: Observation, *, same_keras: bool = True) -> Check:
+def compare(observations: Observations) -> Result:
     """Figures: the number of layers, `differences` (a path list) and `aside` (what differs by a rule that records)."""
+    writer, reader, same_keras = observations.writer, observations.reader, observations.same_keras
     ours, theirs = writer.section("config"), reader.section("config")
     mine, others = _by_path(ours["layers"]), _by_path(theirs["layers"])
-    changes: list[Change] = []
-    aside: list[Change] = []
+    changes: list[ConfigDifference] = []
+    aside: list[ConfigDifference] = []
     if class_name(str(ours["class"])) != class_name(str(theirs["class"])):
-        changes.append(Change(path="class", before=ours["class"], after=theirs["class"]))
+        changes.append(ConfigDifference(path="class", before=ours["class"], after=theirs["class"]))
     for path in mine:
         if path not in others:
-            _one_sided(Change(path=path, before=mine[path]["class"], after=...), same_keras, changes, aside)
+            _one_sided(ConfigDifference(path=path, before=mine[path]["class"], after=...), same_keras, changes, aside)
     for path in others:
         if path not in mine:
-            _one_sided(Change(path=path, before=..., after=others[path]["class"]), same_keras, changes, aside)
+            _one_sided(ConfigDifference(path=path, before=..., after=others[path]["class"]), same_keras, changes, aside)
     common = [path for path in mine if path in others]
     order = [path for path in others if path in mine]
     if common != order:
-        changes.append(Change(path="order of layers", before=common, after=order))
+        changes.append(ConfigDifference(path=ORDER_OF_LAYERS, before=common, after=order))
     for path in common:
         _compare_layer(path, mine[path], others[path], same_keras, changes, aside)
     changes += _compare_maps("trainable", ours.get("trainable"), theirs.get("trainable"), common)
     changes += _compare_maps("dtype", ours.get("dtype_policies"), theirs.get("dtype_policies"), common)
     changes += _compare_wiring(ours.get("wiring"), theirs.get("wiring"), {*mine} & {*others})
     unreadable = [path for path in common if mine[path].get("config") is None]
-    notes = [f"set aside: {change}" for change in aside]
-    notes += [f"{path}: not compared, the writer's {_config_note(writer, path)}" for path in unreadable]
-    return judged(
-        [str(change) for change in changes],
-        notes,
-        layers=len(mine),
-        differences=shortened([change.path for change in changes], MAX_PATHS),
-        aside=shortened([change.path for change in aside], MAX_PATHS),
+    return Result(
+        findings=[
+            *(change.finding() for change in changes),
+            *(change.finding("aside-") for change in aside),
+            *(
+                Finding(code="unreadable", subject=path, figures={"why": writer.note(f"config/{path}")})
+                for path in unreadable
+            ),
+        ],
+        figures={
+            "layers": len(mine),
+            "differences": [change.path for change in changes],
+            "aside": [change.path for change in aside],
+        },
     )
 
 
@@ -63,7 +111,9 @@ def _by_path(layers: Sequence[Mapping[str, Any]]) -> _Layers:
     return {str(layer["path"]): layer for layer in layers if layer["class"] != "InputLayer"}
 
 
-def _one_sided(change: Change, same_keras: bool, changes: list[Change], aside: list[Change]) -> None:
+def _one_sided(
+    change: ConfigDifference, same_keras: bool, changes: list[ConfigDifference], aside: list[ConfigDifference]
+) -> None:
     """A layer that one side lacks: a loss, but for masks that Keras 3 lists among the layers."""
     name = change.before if change.after is ... else change.after
     (aside if name in MASK_OPERATIONS and not same_keras else changes).append(change)
@@ -74,35 +124,35 @@ def _compare_layer(
     ours: Mapping[str, Any],
     theirs: Mapping[str, Any],
     same_keras: bool,
-    changes: list[Change],
-    aside: list[Change],
+    changes: list[ConfigDifference],
+    aside: list[ConfigDifference],
 ) -> None:
     owner = class_name(str(ours["class"]))
     if owner != class_name(str(theirs["class"])):
-        changes.append(Change(path=f"{path}.class", before=ours["class"], after=theirs["class"]))
+        changes.append(ConfigDifference(path=f"{path}.class", before=ours["class"], after=theirs["class"]))
         return
     before, after = ours.get("config"), theirs.get("config")
     if before is None:
         return
     if after is None:
-        changes.append(Change(path=f"{path}.config", before="readable", after="get_config raises"))
+        changes.append(ConfigDifference(path=f"{path}.config", before="readable", after="get_config raises"))
         return
     found = compare_configs(before, after, owner=owner, path=path, same_keras=same_keras)
     changes += found.differences
     aside += found.aside
 
 
-def _compare_maps(name: str, ours: Any, theirs: Any, paths: Sequence[str]) -> list[Change]:
+def _compare_maps(name: str, ours: Any, theirs: Any, paths: Sequence[str]) -> list[ConfigDifference]:
     """Flags of layers that both sides have; "" is the model itself."""
     before, after = ours or {}, theirs or {}
     return [
-        Change(path=f"{path}.{name}" if path else name, before=before[path], after=after.get(path, ...))
+        ConfigDifference(path=f"{path}.{name}" if path else name, before=before[path], after=after.get(path, ...))
         for path in ("", *paths)
         if path in before and before[path] != after.get(path, ...)
     ]
 
 
-def _compare_wiring(ours: Any, theirs: Any, common: Collection[str]) -> list[Change]:
+def _compare_wiring(ours: Any, theirs: Any, common: Collection[str]) -> list[ConfigDifference]:
     """Layers of functional models that are called on something else than before.
 
     Only where both sides know all that is before a layer: what Keras 2 makes a layer of (an addition, a mask) is an
@@ -116,14 +166,10 @@ def _compare_wiring(ours: Any, theirs: Any, common: Collection[str]) -> list[Cha
         return all((f"{model}/{name}" if model else name) in common for name in names)
 
     return [
-        Change(path=f"{path}.inputs", before=before[path], after=after[path])
+        ConfigDifference(path=f"{path}.inputs", before=before[path], after=after[path])
         for path in before
         if path in after
         and before[path] != after[path]
         and is_known(path, before[path])
         and is_known(path, after[path])
     ]
-
-
-def _config_note(writer: Observation, path: str) -> str:
-    return writer.note(f"config/{path}") or "get_config gave nothing"

@@ -62,12 +62,6 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(normalise(text).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def error_text(error: Mapping[str, Any]) -> str:
-    """What an exception says, normalised: `ValueError: Unknown layer: 'MyLayer'`."""
-    message = normalise(str(error.get("message") or ""))
-    return f"{error.get('type')}: {message}" if message else str(error.get("type"))
-
-
 def with_fingerprints(warnings: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A worker's warnings, each with `text` (normalised) and `fingerprint` beside its raw `message`."""
     return [

@@ -5,24 +5,22 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Protocol
 
-import tfmatrix.checks
 from tfmatrix.checks.attribution import attribute
 from tfmatrix.checks.calibration import measure_noise, with_noise
 from tfmatrix.checks.comparison import compare
+from tfmatrix.checks.contract import holds
 from tfmatrix.checks.fingerprint import with_fingerprints
 from tfmatrix.checks.observation import Observation
-from tfmatrix.checks.result import holds
+from tfmatrix.checks.registry import checks, checks_code_digest, promised_by
 from tfmatrix.checks.verdict import Verdict, judge
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.store.content import Store
-from tfmatrix.store.keys import digest_of, digest_of_tree
+from tfmatrix.store.keys import digest_of
 from tfmatrix.worker.formats import FORMATS
 
 
@@ -44,12 +42,6 @@ class Listed(Protocol):
 
 
 Noise = Mapping[str, Mapping[str, Mapping[str, Any]]]
-
-
-@cache
-def checks_code_digest() -> str:
-    """Hash of the checks' code: a better check judges anew, without a new measurement."""
-    return digest_of_tree(Path(tfmatrix.checks.__path__[0]), "*.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +106,8 @@ class Judge:
             "checks": checks_code_digest(),
             "writer": saved.observation,
             "reader": loaded.observation,
-            "applicable": FORMATS[loader or cell.format].CHECKS,
-            "given": {check: self._given(cell, check) for check in ("outputs", "resume", "signatures")},
+            "applicable": promised_by(FORMATS[loader or cell.format].CHECKS),
+            "given": {check: self._given(cell, check) for check in checks()},
             "noise": self._noise.get((cell.scenario, cell.writer), {}),
             "same_keras": self._keras.get(cell.writer) == self._keras.get(reader or cell.reader),
         }
@@ -140,23 +132,24 @@ class Judge:
         writer = Observation.read(self._store.folder(question["writer"]))
         reader = Observation.read(self._store.folder(question["reader"]))
         tolerance_for = with_noise(question["noise"], lambda check: self._given(cell, check))
-        checks = compare(
+        found = compare(
             writer,
             reader,
             applicable=question["applicable"],
             tolerance_for=tolerance_for,
             same_keras=question["same_keras"],
         )
-        failed = [name for name, check in checks.items() if not holds(check)]
+        failed = [name for name, check in found.items() if not holds(check)]
         attribution = attribute(writer, reader, tolerance_for("outputs"), failed) if failed else None
-        return {"checks": checks, "attribution": attribution}
+        return {"checks": found, "attribution": attribution}
 
     def promised(self, cell: CellId, saved: Outcome) -> tuple[str, ...]:
         """The checks that a load of the cell would have to hold: the format's, where the writer has something there."""
         if saved.observation is None:
             return ()
         writer = Observation.read(self._store.folder(saved.observation))
-        return tuple(name for name in FORMATS[cell.format].CHECKS if writer.section(name) is not None)
+        names = promised_by(FORMATS[cell.format].CHECKS)
+        return tuple(name for name in names if writer.section(checks()[name].section or "") is not None)
 
     def record(
         self, cell: CellId, saved: Outcome, loaded: Outcome | None, judgement: Judgement | None = None

@@ -11,25 +11,110 @@ figures are recorded either way.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from tfmatrix.checks.contract import (
+    Kind,
+    Observations,
+    Result,
+    exception,
+    general_losses,
+    loss,
+    note,
+    nothing,
+    raised,
+    text,
+)
 from tfmatrix.checks.distance import Distance, distance, number, scale_of, total
 from tfmatrix.checks.observation import Array, Observation
-from tfmatrix.checks.result import Check, judged, not_applicable, raised, text
 from tfmatrix.checks.tolerance import Limit, Tolerance, Units, base_units, kernel_units, working_precision
+from tfmatrix.core.records import Finding
+
+NAME = "outputs"
+SECTION = "outputs"
+ORDER = 10
+ASPECT = "outputs"
+EXPLAINED_BY = ("weights", "config")
 
 References = Mapping[str, Mapping[str, Any]]
+
+
+def called(name: str) -> str:
+    """An output in a sentence; that of a model with one has no name."""
+    return f"output {name!r}" if name else "the output"
+
+
+def _renamed(subject: str, figures: Mapping[str, Any]) -> str:
+    return f"{called(subject)} is called {called(figures['after'])} now"
+
+
+def _beyond(subject: str, figures: Mapping[str, Any]) -> str:
+    where = f"{figures['beyond']} of {figures['elements']} values of {called(subject)} are beyond the tolerance"
+    if figures["nan_mismatches"]:
+        where += f" ({figures['nan_mismatches']} are NaN on one side only)"
+    where += f": by up to {text(figures['max_abs'])} ({figures['max_ulp']} ULP)"
+    where += f", allowed {text(figures['atol'])} + {text(figures['rtol'])} of the value"
+    if figures["argmax_flips"]:
+        where += f"; {figures['argmax_flips']} rows have their largest element elsewhere"
+    return where
+
+
+STRUCTURE: Mapping[str, Kind] = {
+    "missing": loss("an output is missing", lambda subject, _figures: f"{called(subject)} is missing"),
+    "new": loss("an output is new", lambda subject, _figures: f"{called(subject)} is there but was not in the writer"),
+    "shape": loss(
+        "an output has another shape",
+        lambda subject, figures: f"{called(subject)} has shape {figures['after']}, was {figures['before']}",
+    ),
+    "dtype": loss(
+        "an output has another dtype",
+        lambda subject, figures: f"{called(subject)} is {figures['after']}, was {figures['before']}",
+    ),
+    "renamed": loss(
+        "an output has another name",
+        lambda subject, figures: f"the structure changed: {_renamed(subject, figures)}",
+    ),
+}
+"""Differences that leave nothing to subtract."""
+
+FINDINGS: Mapping[str, Kind] = {
+    **STRUCTURE,
+    "beyond": loss("outputs differ", _beyond),
+    "nan": loss("outputs are NaN on one side only", _beyond),
+    "called": note(_renamed),
+    "kernels": note(
+        lambda _subject, figures: (
+            f"differs by up to {text(figures['max_abs'])} ({figures['max_ulp']} ULP): the kernels of the reader, as "
+            "the model rebuilt from code shows, and no more than another order of the same sums"
+        )
+    ),
+    "conversion": note(
+        lambda _subject, figures: f"the conversion itself moved the outputs by up to {text(figures['max_abs'])}"
+    ),
+    "no-outputs": nothing(lambda _subject, _figures: "the model has no outputs"),
+    "interpreter-raises": nothing(lambda _subject, figures: f"the writer's own interpreter raises {raised(figures)}"),
+}
+
+
+def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str]:
+    """The first difference of structure, else that something is NaN, else that values differ."""
+    for group in (STRUCTURE, ("nan",)):
+        found = [finding for finding in findings if finding.code in group]
+        if found:
+            said = general_losses(FINDINGS, found)[0]
+            return [f"outputs: {said}" if group is STRUCTURE else said]
+    return general_losses(FINDINGS, findings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """How one set of named results differs from another. `structure` are differences that leave nothing to subtract."""
 
-    structure: tuple[str, ...]
-    notes: tuple[str, ...]
+    structure: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
     distances: Mapping[str, Distance]
     limits: Mapping[str, Limit]
 
@@ -42,6 +127,26 @@ class Difference:
     def total(self) -> Distance:
         """The figures over all results."""
         return total(self.distances)
+
+    @property
+    def losses(self) -> list[Finding]:
+        """What differs more than is allowed: the structure, then the results beyond their limits."""
+        return [
+            *self.structure,
+            *(
+                Finding(
+                    code="nan" if item.nan_mismatches else "beyond",
+                    subject=name,
+                    figures={
+                        **item.to_json(),
+                        "rtol": number(self.limits[name].rtol),
+                        "atol": number(self.limits[name].atol),
+                    },
+                )
+                for name, item in self.distances.items()
+                if item.beyond
+            ),
+        ]
 
     @cached_property
     def worst(self) -> str | None:
@@ -61,62 +166,51 @@ class Difference:
         }
 
 
-def check_outputs(writer: Observation, reader: Observation, tolerance: Tolerance) -> Check:
+def compare(observations: Observations) -> Result:
     """Figures: those of `Distance`, the worst output, the tolerance, the kernels' share where it was granted."""
+    writer, reader, tolerance = observations.writer, observations.reader, observations.tolerance_for(NAME)
     if not writer.section("outputs") and not reader.section("outputs"):
-        return not_applicable("the model has no outputs")
+        return Result(findings=[Finding(code="no-outputs")])
     if writer.reading is not None:
-        return _check_interpreted(writer, reader, writer.reading, tolerance)
+        return _interpreted(writer, reader, writer.reading, tolerance)
     difference = compare_results(writer, writer.section("outputs"), reader, reader.section("outputs"), tolerance)
     figures = difference.figures()
     floor = max(tolerance.floor.values(), default=0.0)
     if floor:
         figures["noise_floor"] = number(floor)
-    losses, notes = [*difference.structure], [*difference.notes]
     if difference.exceeds and not difference.structure and not tolerance.is_given:
         granted = _kernel_share(writer, reader, tolerance)
         if granted is not None:
             figures.update(granted.figures())
             figures["kernels"] = True
-            notes.append(
-                f"differs by up to {text(granted.total.max_abs)} ({granted.total.max_ulp} ULP): the kernels of the "
-                "reader, as the model rebuilt from code shows, and no more than another order of the same sums"
-            )
-            return judged(losses, notes, **figures)
-    losses += [
-        _sentence(name, item, difference.limits[name]) for name, item in difference.distances.items() if item.beyond
-    ]
-    return judged(losses, notes, **figures)
+            share = {"max_abs": number(granted.total.max_abs), "max_ulp": granted.total.max_ulp}
+            return Result(findings=[*difference.notes, Finding(code="kernels", figures=share)], figures=figures)
+    return Result(findings=[*difference.losses, *difference.notes], figures=figures)
 
 
-def _check_interpreted(
-    writer: Observation, reader: Observation, reading: Mapping[str, Any], tolerance: Tolerance
-) -> Check:
+def _interpreted(writer: Observation, reader: Observation, reading: Mapping[str, Any], tolerance: Tolerance) -> Result:
     """The outputs of an interpreter with kernels of its own: against the model's, with the share of other kernels.
 
     A quantized model has other outputs by design: then the reference is what the writer's own interpreter gave. How far
     that is from the model (`conversion`) is a floor: interpreters quantize activations while they run, where a rounding
     error decides between two steps, and how large such steps are is just what the conversion shows.
     """
-    notes: list[str] = []
+    notes: list[Finding] = []
     figures: dict[str, Any] = {}
     expected = writer.section("outputs")
     if not reading["exact"]:
         if reading["outputs"] is None:
-            return not_applicable(f"the writer's own interpreter raises {raised(reading['error'])}")
+            return Result(findings=[Finding(code="interpreter-raises", figures=exception(reading["error"]))])
         moved = _conversion(writer, reading["outputs"])
         figures["conversion"] = number(max(moved.values(), default=0.0))
         if any(moved.values()):
-            notes.append(f"the conversion itself moved the outputs by up to {text(max(moved.values()))}")
+            notes.append(Finding(code="conversion", figures={"max_abs": figures["conversion"]}))
         floor = {name: max(moved.get(name, 0.0), tolerance.floor.get(name, 0.0)) for name in {*moved, *tolerance.floor}}
         expected, tolerance = reading["outputs"], replace(tolerance, floor=floor)
     units = kernel_units(writer)
     difference = compare_results(writer, expected, reader, reader.section("outputs"), tolerance, units=units)
-    losses = list(difference.structure)
-    losses += [
-        _sentence(name, item, difference.limits[name]) for name, item in difference.distances.items() if item.beyond
-    ]
-    return judged(losses, [*difference.notes, *notes], **difference.figures(), **figures)
+    findings = [*difference.losses, *difference.notes, *notes]
+    return Result(findings=findings, figures={**difference.figures(), **figures})
 
 
 def _conversion(writer: Observation, outputs: References) -> dict[str, float]:
@@ -151,9 +245,9 @@ def compare_results(
     for name, other in names.items():
         a, b = writer.array(expected[name]), reader.array(found[other])
         if a.shape != b.shape:
-            structure.append(f"{_called(name)} has shape {list(b.shape)}, was {list(a.shape)}")
+            structure.append(_changed("shape", name, list(a.shape), list(b.shape)))
         elif a.dtype != b.dtype:
-            structure.append(f"{_called(name)} is {b.dtype}, was {a.dtype}")
+            structure.append(_changed("dtype", name, a.dtype, b.dtype))
         else:
             limits[name] = _limit(writer, a, prefix + name, tolerance, units)
             distances[name] = distance(a, b, limits[name])
@@ -178,7 +272,7 @@ def _kernel_share(writer: Observation, reader: Observation, tolerance: Tolerance
 
 def _match_names(
     expected: References, found: References, *, same_kind: bool
-) -> tuple[dict[str, str], list[str], list[str]]:
+) -> tuple[dict[str, str], list[Finding], list[Finding]]:
     """Which result is which: the writer's name to the reader's; structural differences; notes.
 
     A Keras model and a raw function name their outputs differently by nature ("" and "dense_1"): then dtype and shape
@@ -188,19 +282,19 @@ def _match_names(
         return {name: name for name in expected}, [], []
     if len(expected) == len(found) == 1:
         (ours,), (theirs,) = expected, found
-        sentence = f"{_called(ours)} is called {_called(theirs)} now"
-        structure = [f"the structure changed: {sentence}"] if same_kind else []
-        return {ours: theirs}, structure, [] if same_kind else [sentence]
+        code = "renamed" if same_kind else "called"
+        found_there = [_changed(code, ours, ours, theirs)]
+        return {ours: theirs}, found_there if same_kind else [], [] if same_kind else found_there
     if not same_kind and len(expected) == len(found):
         names = _by_look(expected, found)
-        return (
-            names,
-            [],
-            [f"{_called(ours)} is called {_called(theirs)} now" for ours, theirs in names.items() if ours != theirs],
-        )
-    structure = [f"{_called(name)} is missing" for name in expected if name not in found]
-    structure += [f"{_called(name)} is there but was not in the writer" for name in found if name not in expected]
+        return names, [], [_changed("called", ours, ours, theirs) for ours, theirs in names.items() if ours != theirs]
+    structure = [Finding(code="missing", subject=name) for name in expected if name not in found]
+    structure += [Finding(code="new", subject=name) for name in found if name not in expected]
     return {name: name for name in expected if name in found}, structure, []
+
+
+def _changed(code: str, name: str, before: Any, after: Any) -> Finding:
+    return Finding(code=code, subject=name, figures={"before": before, "after": after})
 
 
 def _by_look(expected: References, found: References) -> dict[str, str]:
@@ -216,18 +310,3 @@ def _by_look(expected: References, found: References) -> dict[str, str]:
             names[name] = (alike or left)[0]
             left.remove(names[name])
     return names
-
-
-def _called(name: str) -> str:
-    return f"output {name!r}" if name else "the output"
-
-
-def _sentence(name: str, figures: Distance, limit: Limit) -> str:
-    where = f"{figures.beyond} of {figures.elements} values of {_called(name)} are beyond the tolerance"
-    if figures.nan_mismatches:
-        where += f" ({figures.nan_mismatches} are NaN on one side only)"
-    where += f": by up to {text(figures.max_abs)} ({figures.max_ulp} ULP)"
-    where += f", allowed {text(limit.atol)} + {text(limit.rtol)} of the value"
-    if figures.argmax_flips:
-        where += f"; {figures.argmax_flips} rows have their largest element elsewhere"
-    return where

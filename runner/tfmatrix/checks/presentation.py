@@ -17,13 +17,15 @@ runner/tfmatrix/worker/observe/config.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tfmatrix.checks.contract import Kind, Sentence, note
 from tfmatrix.checks.seeds import is_seed_key
+from tfmatrix.core.records import Finding
 
 IGNORED: Mapping[tuple[str, str], str] = {
     ("*", "module"): "where the class lives moves between versions",
@@ -100,28 +102,48 @@ _POLICIES = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"}
 _SEQUENCES = {"__tuple__", "TensorShape"}
 
 
+MAX_VALUE = 1_000
+"""Characters of a value's JSON that a finding holds: a vocabulary must not fill the records."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class ConfigDifference:
     """One difference of two configs: where (keys joined by dots), and the value on either side (absent: `...`)."""
 
     path: str
     before: Any
     after: Any
 
-    def __str__(self) -> str:
-        if self.before is ...:
-            return f"{self.path}: {_shown(self.after)} is there but was not in the writer"
-        if self.after is ...:
-            return f"{self.path}: {_shown(self.before)} is missing"
-        return f"{self.path}: {_shown(self.before)} → {_shown(self.after)}"
+    def finding(self, prefix: str = "", **figures: Any) -> Finding:
+        """The finding: `changed`, `missing` or `added`, with `before` and `after` as far as they are there."""
+        code = "added" if self.before is ... else "missing" if self.after is ... else "changed"
+        values = {"before": self.before, "after": self.after}
+        kept = {key: _limited(value) for key, value in values.items() if value is not ...}
+        return Finding(code=prefix + code, subject=self.path, figures={**kept, **figures})
+
+
+SENTENCES: Mapping[str, Sentence] = {
+    "changed": lambda subject, figures: f"{subject}: {_shown(figures['before'])} → {_shown(figures['after'])}",
+    "missing": lambda subject, figures: f"{subject}: {_shown(figures['before'])} is missing",
+    "added": lambda subject, figures: f"{subject}: {_shown(figures['after'])} is there but was not in the writer",
+}
+"""The sentences of a difference of configs, by code."""
+
+
+def _set_aside(sentence: Sentence) -> Kind:
+    return note(lambda subject, figures: f"set aside: {sentence(subject, figures)}")
+
+
+ASIDE: Mapping[str, Kind] = {f"aside-{code}": _set_aside(sentence) for code, sentence in SENTENCES.items()}
+"""The same, where a rule says that it is no loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class ConfigDifferences:
     """What differs, and what differs but is set aside by a rule that records (seeds, arguments new to the reader)."""
 
-    differences: tuple[Change, ...]
-    aside: tuple[Change, ...]
+    differences: tuple[ConfigDifference, ...]
+    aside: tuple[ConfigDifference, ...]
 
 
 def class_name(name: str) -> str:
@@ -130,11 +152,13 @@ def class_name(name: str) -> str:
     return CLASS_ALIASES.get(short, short)
 
 
-def compare_configs(before: Any, after: Any, *, owner: str = "", path: str = "", same_keras: bool = True) -> Changes:
+def compare_configs(
+    before: Any, after: Any, *, owner: str = "", path: str = "", same_keras: bool = True
+) -> ConfigDifferences:
     """How two config values differ. `owner` is the class whose config it is, `path` stands before every path."""
     found = _Comparison(same_keras)
     found.walk(canonical(before, owner), canonical(after, owner), owner, path)
-    return Changes(differences=tuple(found.differences), aside=tuple(found.aside))
+    return ConfigDifferences(differences=tuple(found.differences), aside=tuple(found.aside))
 
 
 def canonical(value: Any, owner: str = "") -> Any:
@@ -219,8 +243,8 @@ class _Comparison:
 
     def __init__(self, same_keras: bool) -> None:
         self._same_keras = same_keras
-        self.differences: list[Change] = []
-        self.aside: list[Change] = []
+        self.differences: list[ConfigDifference] = []
+        self.aside: list[ConfigDifference] = []
 
     def walk(self, before: Any, after: Any, owner: str, path: str) -> None:
         before, after = _as_object(before, after), _as_object(after, before)
@@ -251,12 +275,12 @@ class _Comparison:
         elif self._same_keras:
             self._differs(path, ..., value)
         else:
-            self.aside.append(Change(path=path, before=..., after=value))
+            self.aside.append(ConfigDifference(path=path, before=..., after=value))
 
     def _differs(self, path: str, before: Any, after: Any) -> None:
         key = re.sub(r"\[\d+\]$", "", path).rpartition(".")[2]
         target = self.aside if is_seed_key(key) else self.differences
-        target.append(Change(path=path, before=before, after=after))
+        target.append(ConfigDifference(path=path, before=before, after=after))
 
 
 def _as_object(value: Any, other: Any) -> Any:
@@ -279,6 +303,29 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     return bool(a == b)
+
+
+def without_indices(path: str) -> str:
+    """A path without the places in lists: `metrics[0]` is `metrics`."""
+    return re.sub(r"\[\d+\]", "", path)
+
+
+MOST_KEYS = 4
+"""Keys of a config that a loss names; the rest is counted."""
+
+
+def listed(keys: Iterable[str]) -> str:
+    """Keys in the words of a loss, in alphabetical order."""
+    every = sorted(dict.fromkeys(keys))
+    if len(every) <= MOST_KEYS:
+        return ", ".join(every)
+    return f"{', '.join(every[: MOST_KEYS - 1])} and {len(every) - MOST_KEYS + 1} more"
+
+
+def _limited(value: Any) -> Any:
+    """The value, or as much of its text as is kept."""
+    text = repr(value)
+    return value if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}…"
 
 
 def _shown(value: Any) -> str:

@@ -6,17 +6,39 @@ writer's weights going on with a fresh optimizer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tfmatrix.checks.contract import (
+    Kind,
+    Observations,
+    Result,
+    absences,
+    absent,
+    error,
+    exception,
+    general_losses,
+    loss,
+    note,
+    nothing,
+    raised,
+    text,
+)
 from tfmatrix.checks.distance import Distance, distance, number, scale_of
-from tfmatrix.checks.matching import Matching, Pair, match
+from tfmatrix.checks.matching import Pair
 from tfmatrix.checks.observation import Array, Numbers, Observation
-from tfmatrix.checks.result import Check, errored, failed, judged, not_applicable, raised, text
 from tfmatrix.checks.tolerance import EPSILON, Tolerance, kernel_units, resume_units, working_precision
+from tfmatrix.core.records import Finding
+
+NAME = "resume"
+SECTION = "resume"
+ORDER = 60
+ASPECT = "next training steps"
+EXPLAINED_BY = ("weights", "config", "compile", "optimizer", "outputs")
+JUDGES_ABSENCE = True
 
 MOST = 0.5
 """Share of the moved weights that must be off before final weights alone fail the check, where the losses agree.
@@ -29,6 +51,62 @@ Adam makes full steps of it: its value says nothing, and no loss depends on it. 
 RESTARTED = 0.1
 """How near the loaded model is to the fresh optimizer, as a share of what lies between that and the writer, to be
 called restarted. It finds a lost state whose effect on a few losses is smaller than what rounding is granted."""
+
+
+def _losses(_subject: str, figures: Mapping[str, Any]) -> str:
+    """The last losses, in as many digits as tell them apart."""
+    known = [float(figures[key]) for key in ("loaded", "writer", "fresh") if figures[key] is not None]
+    digits = _digits_that_tell(known)
+    ours, theirs, *fresh = (f"{value:.{digits}g}" for value in known)
+    sentence = f"loss after {figures['steps']} more steps {ours}, writer {theirs}"
+    if not fresh:
+        return sentence
+    verdict = "restarted from scratch" if figures["restarted"] else "neither goes on nor restarts"
+    return f"{sentence}, fresh optimizer {fresh[0]}: {verdict}"
+
+
+def _digits_that_tell(values: Sequence[float]) -> int:
+    """Significant digits that show how the values differ: 4, and up to float32's 9 where they agree in those."""
+    for digits in range(4, 9):
+        if len({f"{value:.{digits}g}" for value in values}) == len(set(values)):
+            return digits
+    return 9
+
+
+def _ends(_subject: str, figures: Mapping[str, Any]) -> str:
+    return (
+        f"{figures['beyond']} of {figures['moved']} weights that training moves end elsewhere, "
+        f"by up to {text(figures['max_abs'])}"
+    )
+
+
+_DIFFERENTLY = "training goes on differently"
+
+FINDINGS: Mapping[str, Kind] = {
+    **absences("the loaded model cannot be trained on", "the loaded model cannot be trained on"),
+    "restarted": loss("training restarts from scratch", _losses),
+    "losses": loss(_DIFFERENTLY, _losses),
+    "steps": loss(
+        _DIFFERENTLY,
+        lambda _subject, figures: f"{figures['after']} steps were made, the writer made {figures['before']}",
+    ),
+    "weights": loss(_DIFFERENTLY, _ends),
+    "step-raises": error(
+        "training on raises",
+        lambda _subject, figures: f"step {figures['step']} of the training after loading raises {raised(figures)}",
+    ),
+    # What follows is no loss.
+    "some-weights": note(_ends),
+    "state-unseen": note(
+        lambda _subject, _figures: "a fresh optimizer goes the same way here: its state cannot be seen"
+    ),
+    "writer-cannot": nothing(lambda _subject, figures: f"the writer itself cannot train on: {raised(figures)}"),
+}
+
+
+def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str]:
+    """One thing: where training goes follows from where it starts."""
+    return general_losses(FINDINGS, findings)[:1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +132,14 @@ class _Series:
         return self.shows_state and self.to_fresh < self.to_writer and self.to_fresh <= RESTARTED * self.apart
 
 
-def check_resume(
-    writer: Observation, reader: Observation, tolerance: Tolerance, matching: Matching | None = None
-) -> Check:
+def compare(observations: Observations) -> Result:
     """Figures: losses of the loaded model, the writer and a fresh optimizer; the largest differences; `restarted`."""
+    writer, reader = observations.writer, observations.reader
     ours, theirs = writer.section("resume"), reader.section("resume")
     if ours.get("error"):
-        return not_applicable(f"the writer itself cannot train on: {raised(ours['error'])}")
+        return Result(findings=[Finding(code="writer-cannot", figures=exception(ours["error"]))])
     if theirs is None:
-        note = reader.note("resume")
-        return failed(f"the loaded model cannot be trained on{': ' + note if note else ''}")
+        return Result(findings=[absent(observations, SECTION)])
     expected, found = _numbers(ours["losses"]), _numbers(theirs["losses"])
     fresh = ours.get("fresh") or {}
     control = _numbers(fresh["losses"]) if fresh and not fresh.get("error") else None
@@ -73,15 +149,17 @@ def check_resume(
         "fresh_losses": None if control is None else fresh["losses"],
     }
     if theirs.get("error"):
-        step = len(found) + 1
-        return errored(f"step {step} of the training after loading raises {raised(theirs['error'])}", **figures)
+        where = {"step": len(found) + 1, **exception(theirs["error"])}
+        return Result(findings=[Finding(code="step-raises", figures=where)], figures=figures)
     if len(expected) != len(found):
-        return failed(f"{len(found)} steps were made, the writer made {len(expected)}", **figures)
+        steps = {"before": len(expected), "after": len(found)}
+        return Result(findings=[Finding(code="steps", figures=steps)], figures=figures)
+    tolerance = observations.tolerance_for(NAME)
     precision = working_precision(writer, "float32")
     a, b = _as_array(expected), _as_array(found)
     limit = tolerance.limit("losses", precision=precision, scale=scale_of(a), units=resume_units)
     difference = distance(a, b, limit)
-    pairs = (matching or match(writer, reader)).pairs
+    pairs = observations.matching.pairs
     moved, weights = _final_weights(writer, reader, pairs, tolerance)
     controls: list[_Series] = []
     if control is not None:
@@ -100,39 +178,24 @@ def check_resume(
         "weights_beyond": weights.beyond,
         "weights_moved": moved,
     }
-    losses: list[str] = []
-    notes: list[str] = []
+    findings: list[Finding] = []
+    notes: list[Finding] = []
     if difference.beyond or restarted:
-        losses.append(_sentence(expected, found, control, restarted))
+        last = {
+            "steps": len(found),
+            "loaded": theirs["losses"][-1],
+            "writer": ours["losses"][-1],
+            "fresh": None if control is None else fresh["losses"][-1],
+            "restarted": restarted,
+        }
+        findings.append(Finding(code="restarted" if restarted else "losses", figures=last))
     if weights.beyond:
-        ends = (
-            f"{weights.beyond} of {moved} weights that training moves end elsewhere, by up to {text(weights.max_abs)}"
-        )
-        (losses if restarted or weights.beyond > MOST * moved else notes).append(ends)
+        is_loss = restarted or weights.beyond > MOST * moved
+        ends = {"beyond": weights.beyond, "moved": moved, "max_abs": number(weights.max_abs)}
+        (findings if is_loss else notes).append(Finding(code="weights" if is_loss else "some-weights", figures=ends))
     if controls and not any(series.shows_state for series in controls):
-        notes.append("a fresh optimizer goes the same way here: its state cannot be seen")
-    return judged(losses, notes, **figures)
-
-
-def _sentence(
-    expected: Sequence[float], found: Sequence[float], control: Sequence[float] | None, restarted: bool
-) -> str:
-    ours, theirs = found[-1], expected[-1]
-    fresh = None if control is None else control[-1]
-    digits = _digits_that_tell([value for value in (ours, theirs, fresh) if value is not None])
-    sentence = f"loss after {len(found)} more steps {ours:.{digits}g}, writer {theirs:.{digits}g}"
-    if fresh is None:
-        return sentence
-    verdict = "restarted from scratch" if restarted else "neither goes on nor restarts"
-    return f"{sentence}, fresh optimizer {fresh:.{digits}g}: {verdict}"
-
-
-def _digits_that_tell(values: Sequence[float]) -> int:
-    """Significant digits that show how the values differ: 4, and up to float32's 9 where they agree in those."""
-    for digits in range(4, 9):
-        if len({f"{value:.{digits}g}" for value in values}) == len(set(values)):
-            return digits
-    return 9
+        notes.append(Finding(code="state-unseen"))
+    return Result(findings=[*findings, *notes], figures=figures)
 
 
 def _losses_series(writer: Array, reader: Array, fresh: Array, unit: float) -> _Series:

@@ -2,57 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfmatrix.checks.contract import (
+    Kind,
+    Observations,
+    Result,
+    absences,
+    absent,
+    exception,
+    loss,
+    nothing,
+    raised,
+    text,
+)
 from tfmatrix.checks.distance import Distance
-from tfmatrix.checks.observation import Observation
-from tfmatrix.checks.outputs import compare_results
-from tfmatrix.checks.result import Check, judged, not_applicable, raised, text
-from tfmatrix.checks.tolerance import Tolerance
+from tfmatrix.checks.outputs import STRUCTURE, compare_results
+from tfmatrix.core.records import Finding
+
+NAME = "signatures"
+SECTION = "signatures"
+ORDER = 70
+ASPECT = "signatures"
+STORED = True
+EXPLAINED_BY = ("weights",)
+JUDGES_ABSENCE = True
 
 
-def check_signatures(writer: Observation, reader: Observation, tolerance: Tolerance) -> Check:
+def _spec(subject: str, figures: Mapping[str, Any]) -> str:
+    where = f"{subject}.{figures['side']}.{figures['name']}"
+    return f"{where}: {figures['key']} {figures['before']} → {figures['after']}"
+
+
+def _beyond(subject: str, figures: Mapping[str, Any]) -> str:
+    return (
+        f"signature {subject!r}: {figures['beyond']} of {figures['elements']} values of {figures['name']!r} are beyond "
+        f"the tolerance, by up to {text(figures['max_abs'])} ({figures['max_ulp']} ULP)"
+    )
+
+
+def _result(code: str) -> Kind:
+    """A difference of structure of one result, as `outputs` words it."""
+    kind = STRUCTURE[code]
+    return loss(
+        f"signatures: {kind.loss}",
+        lambda subject, figures: f"signature {subject!r}: {kind.sentence(figures['name'], figures)}",
+    )
+
+
+_MISSING = "{subject}.{side}s: {name!r} is missing"
+_NEW = "{subject}.{side}s: {name!r} is there but was not in the writer"
+
+
+def _one_sided(side: str, general: str, sentence: str) -> Kind:
+    return loss(
+        f"signatures: {general}",
+        lambda subject, figures: sentence.format(subject=subject, side=side, name=figures["name"]),
+    )
+
+
+FINDINGS: Mapping[str, Kind] = {
+    **absences("the loaded model has no signatures", "the signatures are lost"),
+    "missing": loss("a signature is missing", lambda subject, _figures: f"signature {subject!r} is missing"),
+    "new": loss(
+        "a signature is new", lambda subject, _figures: f"signature {subject!r} is there but was not in the writer"
+    ),
+    "input-missing": _one_sided("input", "an input is missing", _MISSING),
+    "input-new": _one_sided("input", "an input is new", _NEW),
+    "output-missing": _one_sided("output", "an output is missing", _MISSING),
+    "output-new": _one_sided("output", "an output is new", _NEW),
+    "spec": loss("the inputs or outputs of a signature changed", _spec),
+    "signature-raises": loss(
+        "a signature raises", lambda subject, figures: f"signature {subject!r} raises {raised(figures)}"
+    ),
+    **{f"result-{code}": _result(code) for code in STRUCTURE},
+    "beyond": loss("results of a signature differ", _beyond),
+    "no-signatures": nothing(lambda _subject, _figures: "the artifact has no signatures"),
+    "keras-model": nothing(
+        lambda _subject, figures: f"not looked at in a Keras model: {figures.get('why') or 'no reason was recorded'}"
+    ),
+}
+
+
+def compare(observations: Observations) -> Result:
     """Figures: the number of signatures, and the largest difference of their results."""
-    ours, theirs = writer.section("signatures"), reader.section("signatures")
+    writer, reader = observations.writer, observations.reader
+    ours, theirs = writer.section(SECTION), reader.section(SECTION)
+    if theirs is None and reader.kind == "keras":
+        # What a scenario's own loader makes of a SavedModel may be a model again.
+        return Result(findings=[Finding(code="keras-model", figures={"why": reader.note(SECTION)})])
+    if theirs is None:
+        return Result(findings=[absent(observations, SECTION)])
     if not ours and not theirs:
-        return not_applicable("the artifact has no signatures")
-    losses = [f"signature {name!r} is missing" for name in ours if name not in theirs]
-    losses += [f"signature {name!r} is there but was not in the writer" for name in theirs if name not in ours]
-    figures = Distance(elements=0)
+        return Result(findings=[Finding(code="no-signatures")])
+    tolerance = observations.tolerance_for(NAME)
+    findings = [Finding(code="missing", subject=name) for name in ours if name not in theirs]
+    findings += [Finding(code="new", subject=name) for name in theirs if name not in ours]
+    total = Distance(elements=0)
     for name, expected in ours.items():
         if name not in theirs:
             continue
         found = theirs[name]
-        for side in ("inputs", "outputs"):
-            losses += _compare_specs(f"{name}.{side}", expected[side], found[side])
+        specs = [
+            *_compare_specs(name, "input", expected["inputs"], found["inputs"]),
+            *_compare_specs(name, "output", expected["outputs"], found["outputs"]),
+        ]
+        findings += specs
         if found.get("error") and not expected.get("error"):
-            losses.append(f"signature {name!r} raises {raised(found['error'])}")
+            findings.append(Finding(code="signature-raises", subject=name, figures=exception(found["error"])))
         if expected.get("results") is None or found.get("results") is None:
             continue
         difference = compare_results(
             writer, expected["results"], reader, found["results"], tolerance, prefix=f"{name}/"
         )
-        figures += difference.total
-        losses += [f"signature {name!r}: {sentence}" for sentence in difference.structure]
-        losses += [
-            f"signature {name!r}: {item.beyond} of {item.elements} values of {output!r} are beyond the tolerance, "
-            f"by up to {text(item.max_abs)} ({item.max_ulp} ULP)"
+        total += difference.total
+        # An output that the spec lacks has no result: one loss, not two.
+        named = {(each.code.removeprefix("output-"), each.figures["name"]) for each in specs}
+        findings += [
+            Finding(code=f"result-{each.code}", subject=name, figures={**each.figures, "name": each.subject})
+            for each in difference.structure
+            if (each.code, each.subject) not in named
+        ]
+        findings += [
+            Finding(code="beyond", subject=name, figures={**item.to_json(), "name": output})
             for output, item in difference.distances.items()
             if item.beyond
         ]
-    return judged(losses, [], signatures=len(ours), **figures.to_json())
+    return Result(findings=findings, figures={"signatures": len(ours), **total.to_json()})
 
 
-def _compare_specs(where: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    changes = [f"{where}: {name!r} is missing" for name in ours if name not in theirs]
-    changes += [f"{where}: {name!r} is there but was not in the writer" for name in theirs if name not in ours]
+def _compare_specs(signature: str, side: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[Finding]:
+    for name in ours:
+        if name not in theirs:
+            yield Finding(code=f"{side}-missing", subject=signature, figures={"name": name})
+    for name in theirs:
+        if name not in ours:
+            yield Finding(code=f"{side}-new", subject=signature, figures={"name": name})
     for name, spec in ours.items():
-        other = theirs.get(name)
-        if other is not None:
-            changes += [
-                f"{where}.{name}: {key} {spec.get(key)} → {other.get(key)}"
-                for key in ("dtype", "shape")
-                if spec.get(key) != other.get(key)
-            ]
-    return changes
+        if name in theirs:
+            for key in ("dtype", "shape"):
+                before, after = spec.get(key), theirs[name].get(key)
+                if before != after:
+                    figures = {"side": f"{side}s", "name": name, "key": key, "before": before, "after": after}
+                    yield Finding(code="spec", subject=signature, figures=figures)

@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from tfmatrix.checks.comparison import CHECKS
-from tfmatrix.checks.result import Check, errored, failed, holds, passed
-from tfmatrix.checks.warnings import check_warnings
+from tfmatrix.checks.contract import CheckRecord, Jobs, holds
+from tfmatrix.checks.registry import checks
+from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.status import CheckStatus, Status
-
-
-class JobOutcome(Protocol):
-    """What one save or load came to.
-
-    `status` is ok, error (an exception of the code under test), unsupported, crash, timeout, memory, infra or skipped.
-    """
-
-    @property
-    def status(self) -> str:
-        """One of the words above."""
-
-    @property
-    def phase(self) -> str | None:
-        """Where it ended."""
-
-    @property
-    def reason(self) -> str | None:
-        """A sentence, where there is no exception."""
-
-    @property
-    def error(self) -> Mapping[str, Any] | None:
-        """type, message, traceback."""
-
-    @property
-    def warnings(self) -> Sequence[Mapping[str, Any]]:
-        """What was said, as the worker sends it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +17,7 @@ class Verdict:
     """The status of a cell and its evidence, as the record holds them."""
 
     status: Status
-    checks: Mapping[str, Check] = field(default_factory=dict)
+    checks: Mapping[str, CheckRecord] = field(default_factory=dict)
     failed_checks: tuple[str, ...] = ()
     error: Mapping[str, Any] | None = None
 
@@ -58,10 +31,10 @@ _STATUS = {
 }
 
 
-def judge(save: JobOutcome, load: JobOutcome | None, checks: Mapping[str, Check] | None) -> Verdict:
+def judge(save: Outcome, load: Outcome | None, compared: Mapping[str, CheckRecord] | None) -> Verdict:
     """The verdict of a cell.
 
-    `load` is None where the save gave nothing to load; `checks` is what `compare` returned, and None where the load
+    `load` is None where the save gave nothing to load; `compared` is what `compare` returned, and None where the load
     gave no observation. Raises ValueError where a load that returned comes without checks: a cell that nobody compared
     must not pass.
     """
@@ -69,23 +42,22 @@ def judge(save: JobOutcome, load: JobOutcome | None, checks: Mapping[str, Check]
         return _of_save(save)
     if load is None:
         raise ValueError("the save succeeded, but there is no outcome of the load")
-    warnings = check_warnings(save.warnings, load.warnings)
+    jobs = Jobs(save=save, load=load)
+    of_jobs = {name: check.record(check.compare(jobs)) for name, check in checks().items() if check.section is None}
     if load.status == "ok":
-        if checks is None:
+        if compared is None:
             raise ValueError("the load returned, but nothing was compared")
-        return _of_checks({"load": passed(), **checks, "warnings": warnings})
+        return _of_checks({**of_jobs, **compared})
     error = _error(load, "load")
     status = _STATUS.get(load.status)
     if status in (Status.INFRA_ERROR, Status.SKIPPED):
         return Verdict(status=status, error=error)
     # What a reader refuses is an error of loading, never "unsupported".
-    status = status or Status.LOAD_ERROR
-    said = f"{error['type']}: {error['message']}"
-    check = failed(said) if status is Status.LOAD_ERROR else errored(said)
-    return Verdict(status=status, checks={"load": check, "warnings": warnings}, failed_checks=("load",), error=error)
+    failures = tuple(name for name, check in of_jobs.items() if not holds(check))
+    return Verdict(status=status or Status.LOAD_ERROR, checks=of_jobs, failed_checks=failures, error=error)
 
 
-def _of_save(save: JobOutcome) -> Verdict:
+def _of_save(save: Outcome) -> Verdict:
     """Of a cell whose artifact could not be made."""
     error = _error(save, "save")
     if save.status == "unsupported":
@@ -93,14 +65,14 @@ def _of_save(save: JobOutcome) -> Verdict:
     return Verdict(status=_STATUS.get(save.status, Status.SAVE_ERROR), error=error)
 
 
-def _of_checks(checks: Mapping[str, Check]) -> Verdict:
+def _of_checks(found: Mapping[str, CheckRecord]) -> Verdict:
     """Of a cell whose loader returned."""
-    ordered = {name: checks[name] for name in CHECKS if name in checks}
+    ordered = {name: found[name] for name in checks() if name in found}
     failures = tuple(name for name, check in ordered.items() if not holds(check))
     if failures:
         return Verdict(status=Status.DRIFT, checks=ordered, failed_checks=failures)
     compared = [name for name, check in ordered.items() if check["status"] == CheckStatus.PASS]
-    if not set(compared) - {"load", "warnings"}:
+    if not any(checks()[name].section is not None for name in compared):
         # "It loaded" alone is what this project exists to distrust.
         reason = "the model loaded, but nothing of it could be compared"
         return Verdict(
@@ -111,7 +83,7 @@ def _of_checks(checks: Mapping[str, Check]) -> Verdict:
     return Verdict(status=Status.PASS, checks=ordered)
 
 
-def _error(outcome: JobOutcome, phase: str) -> dict[str, Any]:
+def _error(outcome: Outcome, phase: str) -> dict[str, Any]:
     """The record's `error`; an outcome without an exception has its reason as the message."""
     error = outcome.error or {}
     return {

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from tfmatrix.checks.contract import Jobs, Result, note
 from tfmatrix.checks.fingerprint import fingerprint
-from tfmatrix.checks.result import Check, passed
+from tfmatrix.core.records import Finding
 
-Warnings = Iterable[Mapping[str, Any]]
+NAME = "warnings"
+SECTION = None
+ORDER = 90
+
+FINDINGS = {
+    "counted": note(
+        lambda subject, figures: f"{subject}: {figures['total']} warnings, {figures['different']} different"
+    ),
+}
 
 
-def check_warnings(save: Warnings, load: Warnings) -> Check:
+def compare(jobs: Jobs) -> Result:
     """Figures: by side the total, counts by phase and by channel, and the fingerprints in order of appearance."""
-    sides = {"save": list(save), "load": list(load)}
-    figures = {side: _counted(warnings) for side, warnings in sides.items()}
-    only = set(figures["load"]["fingerprints"]) - set(figures["save"]["fingerprints"])
-    return passed(
-        *(
-            f"{side}: {counted['total']} warnings, {len(counted['fingerprints'])} different"
-            for side, counted in figures.items()
-        ),
-        **figures,
-        only_load=len(only),
-    )
+    sides = {"save": _counted(jobs.save.warnings), "load": _counted(jobs.load.warnings)}
+    only = set(sides["load"]["fingerprints"]) - set(sides["save"]["fingerprints"])
+    findings = [
+        Finding(
+            code="counted",
+            subject=side,
+            figures={"total": counted["total"], "different": len(counted["fingerprints"])},
+        )
+        for side, counted in sides.items()
+    ]
+    return Result(findings=findings, figures={**sides, "only_load": len(only)})
 
 
-def _counted(warnings: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _counted(warnings: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
     phases: Counter[str] = Counter()
     channels: Counter[str] = Counter()
     for warning in warnings:

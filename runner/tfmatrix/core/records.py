@@ -1,19 +1,78 @@
-"""The record of a cell: one line of cells.jsonl."""
+"""The record of a cell, one line of cells.jsonl, and what it is made of: findings of checks, tries of remedies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.status import Status
 
-RECORD_SCHEMA = 1
-"""Version of a line of cells.jsonl. Raised when a field changes its meaning; readers migrate step by step."""
+RECORD_SCHEMA = 2
+"""Version of a line of cells.jsonl. Raised when a field changes its meaning; `tfmatrix.store.migrate` has the steps."""
 
 WRITING = ("build", "train", "save")
 """Phases that only a save has; `import`, `observe`, `resume` and `signatures` belong to saves and loads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that a check found.
+
+    `code` stands in the check's closed list. `subject` is what it is about (the path of a weight, the name of an
+    output), empty where that is the whole model. `figures` are JSON.
+    """
+
+    code: str
+    subject: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """A dict of JSON types."""
+        return {"code": self.code, "subject": self.subject, "figures": dict(self.figures)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Finding:
+        """The inverse of to_json(); raises KeyError where there is no code."""
+        return cls(
+            code=str(data["code"]), subject=str(data.get("subject") or ""), figures=dict(data.get("figures") or {})
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Try:
+    """What one remedy came to: the status of the cell with it, and the checks that then held and did not."""
+
+    name: str
+    status: Status
+    held: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    error: str = ""
+
+    @property
+    def brings_back_the_model(self) -> bool:
+        """Whether the model predicts as it did when it was saved; training may be lost."""
+        return self.status is Status.PASS or (self.status is Status.DRIFT and "outputs" in self.held)
+
+    @property
+    def detail(self) -> str:
+        """The try in a sentence."""
+        if self.status is Status.PASS:
+            return "brings back everything that is checked"
+        if self.status is Status.DRIFT:
+            return f"brings back {', '.join(self.held) or 'nothing'}; not {', '.join(self.missing)}"
+        return self.error
+
+    def to_json(self) -> dict[str, Any]:
+        """The record's entry: name, status, held, missing, and `detail` for people."""
+        return {
+            "name": self.name,
+            "status": self.status.value,
+            "held": list(self.held),
+            "missing": list(self.missing),
+            "detail": self.detail,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +113,10 @@ class CellRecord:
     def is_news(self) -> bool:
         """Whether the cell is an incompatibility that nobody has listed."""
         return self.status.is_incompatibility and not self.known
+
+    def findings(self, check: str) -> Sequence[Finding]:
+        """What a check found, in its order; nothing where it was not made."""
+        return tuple(Finding.from_json(each) for each in (self.checks.get(check) or {}).get("findings") or ())
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON types, `schema` first."""

@@ -57,6 +57,17 @@ def escaped(text: object, *, keep: str = "") -> str:
     )
 
 
+MOST_SENTENCES = 20
+"""Sentences of one check that are shown; a model with a thousand lost weights must not fill a page."""
+
+
+def shortened(sentences: Sequence[str], limit: int = MOST_SENTENCES) -> list[str]:
+    """The sentences, with a count in place of those over the limit."""
+    if len(sentences) <= limit:
+        return list(sentences)
+    return [*sentences[: limit - 1], f"… and {len(sentences) - limit + 1} more"]
+
+
 def lines(text: object, limit: int = 2000) -> list[str]:
     """The lines of a text (a traceback) as they are, indented, each escaped; at most `limit` of them, the last ones."""
     every = [escaped(line.expandtabs(4)).rstrip() for line in str(text).rstrip("\n").split("\n")]

@@ -12,7 +12,8 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from tfmatrix.checks.judge import Judge, checks_code_digest
+from tfmatrix.checks.judge import Judge
+from tfmatrix.checks.registry import checks_code_digest
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.status import Status

@@ -10,11 +10,11 @@ from tfmatrix.checks.judge import Judge, Judgement
 from tfmatrix.checks.policy import promised as is_promised
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, Try
 from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.progress import Progress
-from tfmatrix.engine.remedies import SAVE_AS, Try, attempt, best
+from tfmatrix.engine.remedies import SAVE_AS, attempt, best
 from tfmatrix.store.runs import RunWriter
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from tfmatrix.checks.fingerprint import normalise
+from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
 
 _LOAD_MODEL = ("h5", "keras", "savedmodel", "tf-savedmodel")
@@ -116,32 +117,6 @@ def _add_other_loaders(add: Callable[..., None], format_id: str, keras: Version)
         add("tf.saved_model.load", loader=f"{format_id}-raw")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Try:
-    """What one remedy came to: the status of the cell with it, and the checks that then held and did not."""
-
-    name: str
-    status: Status
-    held: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    error: str = ""
-
-    @property
-    def brings_back_the_model(self) -> bool:
-        """Whether the model predicts as it did when it was saved; training may be lost."""
-        return self.status is Status.PASS or (self.status is Status.DRIFT and "outputs" in self.held)
-
-    def to_json(self) -> dict[str, Any]:
-        """The record's entry: name, status, detail."""
-        if self.status is Status.PASS:
-            detail = "brings back everything that is checked"
-        elif self.status is Status.DRIFT:
-            detail = f"brings back {_listed(self.held) or 'nothing'}; not {_listed(self.missing)}"
-        else:
-            detail = self.error
-        return {"name": self.name, "status": self.status.value, "detail": detail}
-
-
 def attempt(
     name: str, status: Status, checks: Mapping[str, Mapping[str, Any]], promised: Collection[str], error: str
 ) -> Try:
@@ -184,7 +159,3 @@ def _version(text: str) -> Version:
         return Version(text)
     except InvalidVersion:
         return Version("9999")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)

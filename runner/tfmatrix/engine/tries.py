@@ -9,13 +9,14 @@ from functools import partial
 from tfmatrix.checks.judge import Judge
 from tfmatrix.checks.verdict import Verdict
 from tfmatrix.core.outcome import Outcome
+from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.loads import Loaded, Loading
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.records import Records
-from tfmatrix.engine.remedies import Remedy, Try, attempt, candidates, is_sensible
+from tfmatrix.engine.remedies import Remedy, attempt, candidates, is_sensible
 from tfmatrix.engine.request import RunRequest
 
 

@@ -14,7 +14,7 @@ from tfmatrix.checks.policy import Rule, broken, not_promised, promised
 from tfmatrix.core.packages import DECIDING, rank
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
-from tfmatrix.core.text import one_line
+from tfmatrix.core.text import one_line, shortened
 from tfmatrix.reports.pages import Block, Commands, Heading, Items, Paragraph, Table, Verbatim
 from tfmatrix.store.runs import Run
 
@@ -150,7 +150,7 @@ class CellPage:
             figures = _figures(check)
             # What loading raised stands above.
             shown = () if name == "load" and record.error else _sentences(check)
-            sentences = [one_line(sentence, 400) for sentence in shown]
+            sentences = [one_line(sentence, 400) for sentence in shortened(shown)]
             items.append((f"{one_line(name, 30)}: {status}" + (f" ({figures})" if figures else ""), tuple(sentences)))
         blocks: list[Block] = [Heading(level=2, text="Checks"), Items(items=tuple(items))] if items else []
         sentence = (record.attribution or {}).get("sentence")
@@ -279,7 +279,7 @@ def _figures(check: Mapping[str, Any]) -> str:
     held = check.get("status") == CheckStatus.PASS
     parts = []
     for name, value in check.items():
-        if name in ("status", "detail") or value is None or value == "" or (held and value in (0, False)):
+        if name in ("status", "findings", "detail") or value is None or value == "" or (held and value in (0, False)):
             continue
         if isinstance(value, str | int | float):
             parts.append(f"{one_line(name, 40)} {_number(value)}")

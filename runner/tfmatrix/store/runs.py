@@ -32,6 +32,7 @@ from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.store.content import write_atomically
+from tfmatrix.store.migrate import migrated
 
 RUN_SCHEMA = 1
 """Version of run.json."""
@@ -375,7 +376,7 @@ def _read_record(line: bytes, place: str, parts: _Parts) -> CellRecord:
         raise _damaged(place, "not a JSON object")
     _check_schema(data, RECORD_SCHEMA, place)
     try:
-        record = CellRecord.from_json(parts.shared(data))
+        record = CellRecord.from_json(parts.shared(migrated(data)))
     except KeyError as error:
         raise _damaged(place, f"the field {error} is missing") from error
     except (TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from analysis_runs import HOSTILE, drift, load_error, record, run_of, save_error
-from test_analysis_losses import RESET, SCRATCH
+from drifts import drifted, no_loss, reset_optimizer, restart
 from test_analysis_reasons import DEPTHWISE, FORMAT, UNKNOWN
 from tfmatrix.analysis.causes import Cause, causes_of, find_causes
 from tfmatrix.core.status import Status
@@ -81,8 +81,8 @@ def test_a_failing_save_is_about_its_writers() -> None:
 
 
 def test_a_drift_is_grouped_by_what_was_lost_whatever_failed_beside() -> None:
-    with_training = drift("a/h5/2.12.1/2.16.2", {"optimizer": RESET, "resume": SCRATCH})
-    without = drift("b/h5/2.15.1/2.16.2", {"optimizer": RESET | {"slots": 2, "reset": 2}})
+    with_training = drifted(reset_optimizer, restart, cell="a/h5/2.12.1/2.16.2")
+    without = drifted(reset_optimizer, cell="b/h5/2.15.1/2.16.2")
     cause = only(find_causes(run_of([with_training, without])))
     assert cause.title == "the optimizer's state is reset"
     assert cause.also_failed == {"resume": 1}
@@ -90,9 +90,8 @@ def test_a_drift_is_grouped_by_what_was_lost_whatever_failed_beside() -> None:
 
 
 def test_a_cell_that_lost_two_things_has_two_causes() -> None:
-    loss = {"differences": ["loss"]}
-    both = drift("a/h5/2.12.1/2.16.2", {"compile": loss, "optimizer": RESET})
-    one = drift("b/h5/2.12.1/2.16.2", {"compile": loss})
+    both = drifted(no_loss, reset_optimizer, cell="a/h5/2.12.1/2.16.2")
+    one = drifted(no_loss, cell="b/h5/2.12.1/2.16.2")
     causes = find_causes(run_of([both, one]))
     assert [(cause.title, len(cause.cells)) for cause in causes] == [
         ("compile differs: `loss`", 2),
@@ -197,7 +196,7 @@ def test_the_remedy_that_helps_most_cells() -> None:
 
 
 def test_a_link_counts_only_where_a_format_fits() -> None:
-    lost = [drift(f"a/{fmt}/2.12.1/2.15.1", {"optimizer": RESET}) for fmt in ("savedmodel", "h5")]
+    lost = [drifted(reset_optimizer, cell=f"a/{fmt}/2.12.1/2.15.1") for fmt in ("savedmodel", "h5")]
     for cells in (lost, lost[:1]):
         assert only(find_causes(run_of(cells))).links[0].url == "https://github.com/tensorflow/tensorflow/issues/44670"
     assert only(find_causes(run_of(lost[1:]))).links == ()
@@ -206,7 +205,7 @@ def test_a_link_counts_only_where_a_format_fits() -> None:
 def test_hostile_text_stays_in_its_line() -> None:
     cells = [
         load_error("s/h5/2.12.1/2.16.2", HOSTILE, HOSTILE, HOSTILE, known=True),
-        drift("s/h5/2.12.1/2.15.1", {HOSTILE: {"detail": [HOSTILE]}}),
+        drift("s/h5/2.12.1/2.15.1", {HOSTILE: {"findings": [{"code": HOSTILE}], "detail": [HOSTILE]}}),
         record("s/h5/2.12.1/2.21.0", "crash", error={"phase": HOSTILE, "type": HOSTILE, "message": HOSTILE}),
     ]
     header = {"known_failures": [{"cells": ["s"], "status": ["load-error"], "reason": HOSTILE, "link": HOSTILE}]}

@@ -1,138 +1,135 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import drifts
+import numpy as np
 import pytest
 from analysis_runs import drift, record
-from tfmatrix.analysis.losses import consequences, losses
+from drifts import drifted
+from observation_builder import Draft, trained
+from tfmatrix.analysis.losses import consequences, is_no_keras_model, losses
+from tfmatrix.checks.comparison import compare
 from tfmatrix.core.status import Status
-
-# Figures and sentences as tfmatrix.checks writes them.
-NO_OPTIMIZER = {
-    "iterations_before": 3,
-    "iterations_after": None,
-    "slots": 8,
-    "lost": 8,
-    "detail": ["the loaded model has no optimizer: not compiled"],
-}
-RESET = {
-    "iterations_before": 3,
-    "iterations_after": 0,
-    "slots": 8,
-    "lost": 0,
-    "reset": 8,
-    "changed": 0,
-    "detail": ["iterations 3 → 0", "8 of 8 slots reset", "momentum of dense/kernel: all 8 values are 0 now"],
-}
-SCRATCH = {"detail": ["loss after 3 more steps 0.93, writer 0.71, fresh optimizer 0.93: restarted from scratch"]}
 
 
 @pytest.mark.parametrize(
-    ("checks", "expected"),
+    ("only", "changes", "expected"),
     [
-        ({"optimizer": NO_OPTIMIZER}, ["the optimizer is lost"]),
-        ({"optimizer": RESET}, ["the optimizer's state is reset"]),
-        (
-            {"optimizer": RESET | {"iterations_after": 3, "lost": 2}},
-            ["the optimizer's slots are lost and reset"],
-        ),
-        ({"optimizer": RESET | {"iterations_after": 4, "reset": 0}}, ["the optimizer's iterations differ"]),
-        (
-            {"optimizer": RESET | {"iterations_after": 3, "reset": 0, "detail": ["loss_scale 32768.0 → 1.0"]}},
-            ["the optimizer's state beside the slots differs"],
-        ),
-        (
-            {"optimizer": RESET | {"iterations_after": 3, "reset": 0, "detail": ["the optimizer is SGD, was Adam"]}},
-            ["another optimizer"],
-        ),
-        ({"compile": {"differences": ["compile"], "detail": ["the loaded model is not compiled"]}}, ["not compiled"]),
-        ({"compile": {"differences": ["loss"]}}, ["compile differs: `loss`"]),
-        (
-            {"compile": {"differences": ["metrics[0]", "hyperparameters.learning_rate"]}},
-            ["compile differs: `hyperparameters.learning_rate`, `metrics`"],
-        ),
-        ({"config": {"differences": ["dense.activation", "dense_1.activation"]}}, ["config differs: `activation`"]),
-        (
-            {"config": {"differences": ["my_layer", "order of layers", "trainable"]}},
-            ["config differs: `trainable`, a layer, order of layers"],
-        ),
-        (
-            {"weights": {"missing": 1, "changed": 2, "detail": ["a: 3 of 4 values differ, by up to 0.1 (9 ULP)"]}},
-            ["weights are missing", "weights have other values"],
-        ),
-        ({"weights": {"changed": 1, "detail": ["bn/mean: all 4 values are 0 now"]}}, ["weights are reset"]),
-        ({"weights": {"extra": 1}}, ["weights that the writer did not have"]),
-        (
-            {"weights": {"shape_changed": 1, "dtype_changed": 1}},
-            ["weights have another shape", "weights have another dtype"],
-        ),
-        ({"weights": {"trainable_changed": 1}}, ["weights are trainable where they were not, or the other way round"]),
-        (
-            {"outputs": {"max_abs": 0.1, "detail": ["8 of 8 values of the output are beyond the tolerance"]}},
-            ["outputs differ"],
-        ),
-        ({"outputs": {"nan_mismatches": 2}}, ["outputs are NaN on one side only"]),
-        ({"outputs": {"detail": ["output 'head_7' is missing"]}}, ["outputs: an output is missing"]),
-        ({"resume": SCRATCH}, ["training restarts from scratch"]),
-        (
-            {"resume": {"detail": ["loss after 3 more steps 1, writer 2: neither goes on nor restarts"]}},
-            ["training goes on differently"],
-        ),
-        ({"signatures": {"detail": ["signature 'serve' is missing"]}}, ["a signature is missing"]),
-        (
-            {"signatures": {"detail": ["serve.inputs.x: dtype float32 → int32"]}},
-            ["the inputs or outputs of a signature changed"],
-        ),
-        ({"brand_new": {"detail": ["layer 'x' lost 3 things. More."]}}, ["brand_new: a layer lost <n> things."]),
-        ({"brand_new": {}}, ["brand_new failed"]),
+        ("optimizer", [drifts.no_optimizer], ["the optimizer is lost"]),
+        ("optimizer", [drifts.reset_optimizer], ["the optimizer's state is reset"]),
+        ("optimizer", [drifts.reset_slots, drifts.lose_a_slot], ["the optimizer's slots are lost and reset"]),
+        ("optimizer", [drifts.one_iteration_more], ["the optimizer's iterations differ"]),
+        ("optimizer", [drifts.another_optimizer], ["another optimizer"]),
+        ("compile", [drifts.not_compiled], ["not compiled"]),
+        ("compile", [drifts.no_loss], ["compile differs: `loss`"]),
+        ("compile", [drifts.other_metric_and_rate], ["compile differs: `hyperparameters.learning_rate`, `metrics`"]),
+        ("config", [drifts.other_activations], ["config differs: `activation`"]),
+        ("config", [drifts.other_layers], ["config differs: `trainable`, a layer, order of layers"]),
+        ("weights", [drifts.lose_a_weight, drifts.other_weight], ["weights are missing", "weights have other values"]),
+        ("weights", [drifts.reset_weight], ["weights are reset"]),
+        ("weights", [drifts.reset_weight, drifts.other_weight], ["weights have other values"]),
+        ("weights", [drifts.other_shape], ["weights have another shape"]),
+        ("outputs", [drifts.other_output], ["outputs differ"]),
+        ("outputs", [drifts.nan_output], ["outputs are NaN on one side only"]),
+        ("outputs", [drifts.second_output], ["outputs: an output is new"]),
+        ("outputs", [drifts.wide_output], ["outputs: an output has another shape"]),
+        ("resume", [drifts.restart], ["training restarts from scratch"]),
+        ("resume", [drifts.go_elsewhere], ["training goes on differently"]),
+        ("resume", [drifts.cannot_train], ["the loaded model cannot be trained on"]),
+        ("signatures", [drifts.no_signature], ["a signature is missing"]),
+        ("signatures", [drifts.new_signature], ["a signature is new"]),
+        ("signatures", [drifts.signature_of_float64], ["the inputs or outputs of a signature changed"]),
+        ("signatures", [drifts.signature_raises], ["a signature raises"]),
+        ("signatures", [drifts.signature_elsewhere], ["results of a signature differ"]),
+        ("signatures", [drifts.signature_without_output], ["signatures: an output is missing"]),
     ],
 )
-def test_what_was_lost_in_words(checks: dict[str, Any], expected: list[str]) -> None:
-    assert list(losses(drift("s/h5/a/b", checks))) == expected
+def test_what_was_lost_in_words(only: str, changes: list[Callable[[Draft], None]], expected: list[str]) -> None:
+    assert list(losses(drifted(*changes, only=only))) == expected
+
+
+def test_state_beside_the_slots() -> None:
+    ours = trained()
+    ours.optimizer["state"] = {"loss_scale": 32768.0}
+    assert losses(drifted(drifts.scale_changed, ours=ours)) == ("the optimizer's state beside the slots differs",)
+
+
+@pytest.mark.parametrize("count", [1, 20, 21, 300])
+def test_many_results_that_differ_are_one_loss_and_invent_none(count: int) -> None:
+    names = [f"out_{number}" for number in range(count)]
+    ours, theirs = Draft(kind="module"), Draft(kind="module")
+    for draft, value in ((ours, 0.0), (theirs, 1.0)):
+        draft.signatures = {
+            "serve": {
+                "inputs": {},
+                "outputs": {name: {"dtype": "float32", "shape": [2]} for name in names},
+                "results": {name: np.full(2, value, "float32") for name in names},
+            }
+        }
+    found = compare(ours.build(), theirs.build())["signatures"]
+    assert [finding["figures"]["name"] for finding in found["findings"]] == names
+    assert losses(drift("s/export/a/b", {"signatures": found})) == ("results of a signature differ",)
+
+
+def test_a_note_beside_a_loss_is_none() -> None:
+    def moved(draft: Draft) -> None:
+        draft.weights.insert(0, draft.weights.pop())
+        drifts.other_weight(draft)
+
+    cell = drifted(moved, only="weights")
+    assert {finding.code for finding in cell.findings("weights")} == {"changed", "moved"}
+    assert losses(cell) == ("weights have other values",)
 
 
 def test_what_follows_from_a_loss_is_no_loss_of_its_own() -> None:
-    lost = drift("s/h5/a/b", {"optimizer": RESET, "resume": SCRATCH})
+    lost = drifted(drifts.reset_optimizer, drifts.restart)
     assert losses(lost) == ("the optimizer's state is reset",)
     assert consequences(lost) == ("resume",)
-    weights = drift("s/h5/a/b", {"outputs": {"max_abs": 1.0}, "weights": {"missing": 1}, "resume": SCRATCH})
-    assert losses(weights) == ("weights are missing",)
-    assert consequences(weights) == ("outputs", "resume")
+    weights = drifted(drifts.lose_a_weight, drifts.other_output, drifts.restart)
+    assert losses(weights)[0] == "weights are missing"
+    assert {"outputs", "resume"} <= set(consequences(weights))
 
 
 def test_an_object_that_is_no_keras_model_lacks_everything_at_once() -> None:
-    checks = {
-        name: {"detail": ["the loaded model has none: not a Keras model"]}
-        for name in ("config", "compile", "optimizer")
-    }
-    cell = drift("s/tf-savedmodel/a/b", checks | {"resume": {"detail": ["cannot be trained on: not a Keras model"]}})
+    def no_keras_model(draft: Draft) -> None:
+        draft.kind = "module"
+        draft.config = draft.compile = draft.optimizer = draft.resume = None
+        draft.notes |= dict.fromkeys(("config", "compile", "optimizer", "resume"), "nothing that the loader reworded")
+
+    cell = drifted(no_keras_model)
+    assert cell.failed_checks == ("config", "compile", "optimizer", "resume")
     assert losses(cell) == ("what was loaded is no Keras model",)
+    assert is_no_keras_model(cell)
+    assert not is_no_keras_model(drifted(drifts.no_optimizer))
 
 
 def test_what_raises_is_never_explained_away() -> None:
-    cell = drift(
-        "s/h5/a/b",
-        {
-            "optimizer": RESET,
-            "resume": {
-                "status": "error",
-                "detail": [
-                    "step 1 of the training after loading raises ValueError: Unknown variable: <Variable path=d/k>"
-                ],
-            },
-        },
-    )
+    def raises(draft: Draft) -> None:
+        message = "Unknown variable: <Variable path=d/k>"
+        draft.resume = {"losses": [], "weights_after": None, "error": {"type": "ValueError", "message": message}}
+
+    cell = drifted(drifts.reset_optimizer, raises)
     assert losses(cell)[-1] == "training on raises: `ValueError`: Unknown variable: <Variable>"
     assert consequences(cell) == ()
 
 
+def test_a_check_that_raises_while_it_observes_says_what() -> None:
+    def raises(draft: Draft) -> None:
+        draft.config = {"error": {"type": "NotImplementedError", "message": "get_config"}}
+
+    assert losses(drifted(raises)) == ("the check config raises: `NotImplementedError`: get_config",)
+
+
 def test_a_model_that_cannot_be_called_says_why() -> None:
-    cell = drift(
-        "s/h5/a/b",
-        {"outputs": {"status": "error", "detail": ["the loaded model raises TypeError: …"]}},
-        error={"phase": "observe", "type": "TypeError", "message": "'str' object is not callable", "traceback": ""},
+    def raises(draft: Draft) -> None:
+        draft.outputs = {"error": {"type": "TypeError", "message": "'str' object is not callable"}}
+
+    error = {"phase": "observe", "type": "TypeError", "message": "'str' object is not callable", "traceback": ""}
+    assert losses(drifted(raises, error=error)) == (
+        "using the loaded model raises: `TypeError`: 'str' object is not callable",
     )
-    assert losses(cell) == ("using the loaded model raises: `TypeError`: 'str' object is not callable",)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +145,12 @@ def test_a_model_that_cannot_be_called_says_why() -> None:
     ],
 )
 def test_the_attribution_names_the_kind_of_difference(attribution: Any, expected: str) -> None:
-    assert losses(drift("s/h5/a/b", {"outputs": {"max_abs": 0.1}}, attribution=attribution)) == (expected,)
+    assert losses(drifted(drifts.other_output, attribution=attribution)) == (expected,)
+
+
+def test_a_check_that_is_not_installed_here_goes_by_its_codes() -> None:
+    found = {"findings": [{"code": "layer-lost", "subject": "x", "figures": {}}], "detail": ["reworded at will"]}
+    assert losses(drift("s/h5/a/b", {"brand_new": found})) == ("brand_new: layer-lost",)
 
 
 def test_a_drift_without_evidence_has_a_reason_too() -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from tfmatrix.analysis.reasons import decisive, first_sentence, keras_names, neutral, reason
+from tfmatrix.worker.capture import MAX_MESSAGE, shorten
 
 # What TensorFlow 2.12.1, 2.15.1, 2.16.2 (Keras 3.4.1) and 2.21.0 (Keras 3.15.1) really said, configs shortened.
 DEPTHWISE = (
@@ -251,11 +252,11 @@ def test_the_type_tells_unknown_messages_apart() -> None:
     assert not first.in_words
 
 
-def test_a_message_that_the_worker_cut_is_decided_by_the_end_of_the_traceback() -> None:
-    cut = DEPTHWISE[:100] + "… [700 more characters]"
-    traceback = f"Traceback (most recent call last):\n  File 'a.py', line 1\nTypeError: {DEPTHWISE}\n"
-    found = reason({"type": "TypeError", "message": cut, "traceback": traceback})
-    assert found.title == "`DepthwiseConv2D` got an unknown argument `groups`"
+def test_a_message_whose_middle_the_worker_left_out_is_decided_by_its_end() -> None:
+    long = DEPTHWISE.replace("{'name'", "{'filler': '" + "x" * 2 * MAX_MESSAGE + "', 'name'", 1)
+    cut = shorten(long)
+    assert long not in cut
+    assert reason({"type": "TypeError", "message": cut}).title == "`DepthwiseConv2D` got an unknown argument `groups`"
 
 
 @pytest.mark.parametrize("error", [{}, {"type": None, "message": None}, {"type": "E", "message": "\x1b[31m\n"}])

@@ -4,11 +4,10 @@ import time
 
 import numpy as np
 import pytest
-from observation_builder import Draft, DraftWeight, loaded, trained
+from observation_builder import Draft, DraftWeight, checked, loaded, trained
 from tfmatrix.checks.calibration import measure_noise, with_noise
 from tfmatrix.checks.comparison import compare
-from tfmatrix.checks.result import holds, raised
-from tfmatrix.checks.signatures import check_signatures
+from tfmatrix.checks.contract import holds, raised
 from tfmatrix.checks.tolerance import Tolerance
 
 
@@ -133,7 +132,7 @@ def test_signature_specs_and_results() -> None:
         draft = loaded()
         name = next(iter(draft.signatures["serving_default"][side]))
         draft.signatures["serving_default"][side][name] = spec
-        return check_signatures(trained().build(), draft.build(), Tolerance())["detail"]
+        return checked("signatures", trained().build(), draft.build())["detail"]
 
     assert changed("inputs", {"dtype": "float32", "shape": [None, 5]}) == [
         "serving_default.inputs.x: shape [None, 4] → [None, 5]"
@@ -143,7 +142,7 @@ def test_signature_specs_and_results() -> None:
     ]
     draft = loaded()
     draft.signatures["serving_default"]["results"]["y"][0, 0] = 0.9
-    check = check_signatures(trained().build(), draft.build(), Tolerance())
+    check = checked("signatures", trained().build(), draft.build())
     assert (check["status"], check["argmax_flips"]) == ("fail", 1)
     assert check["detail"][0].startswith("signature 'serving_default': 1 of 3 values of 'y'")
 
@@ -157,14 +156,14 @@ def test_empty_sections_are_nothing_to_compare() -> None:
 def test_signature_that_raises() -> None:
     draft = loaded()
     draft.signatures["serving_default"] |= {"results": None, "error": {"type": "ValueError", "message": "no"}}
-    detail = check_signatures(trained().build(), draft.build(), Tolerance())["detail"]
+    detail = checked("signatures", trained().build(), draft.build())["detail"]
     assert detail == ["signature 'serving_default' raises ValueError: no"]
 
 
 def test_signature_inputs_renamed() -> None:
     draft = loaded()
     draft.signatures["serving_default"]["inputs"] = {"inputs": {"dtype": "float32", "shape": [None, 4]}}
-    assert check_signatures(trained().build(), draft.build(), Tolerance())["detail"] == [
+    assert checked("signatures", trained().build(), draft.build())["detail"] == [
         "serving_default.inputs: 'x' is missing",
         "serving_default.inputs: 'inputs' is there but was not in the writer",
     ]

@@ -3,10 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from observation_builder import Draft, loaded, trained
-from tfmatrix.checks.compilation import check_compile
-from tfmatrix.checks.config import check_config
+from observation_builder import Draft, checked, loaded, trained
 from tfmatrix.checks.presentation import DEFAULTS, IGNORED, compare_configs
+from tfmatrix.core.records import Finding
 
 
 def _object(name: str, /, **config: Any) -> dict[str, Any]:
@@ -123,12 +122,16 @@ def test_meaning_is_a_difference(owner: str, before: dict, after: dict, path: st
 def test_argument_new_to_the_readers_keras_is_set_aside() -> None:
     found = compare_configs({"units": 4}, {"units": 4, "novelty": 0.5}, same_keras=False)
     assert found.differences == ()
-    assert [str(change) for change in found.aside] == ["novelty: 0.5 is there but was not in the writer"]
+    assert [change.finding() for change in found.aside] == [
+        Finding(code="added", subject="novelty", figures={"after": 0.5})
+    ]
 
 
 def test_argument_that_the_readers_keras_dropped_is_a_difference() -> None:
     found = compare_configs({"units": 4, "oldie": 0.5}, {"units": 4}, same_keras=False)
-    assert [str(change) for change in found.differences] == ["oldie: 0.5 is missing"]
+    assert [change.finding() for change in found.differences] == [
+        Finding(code="missing", subject="oldie", figures={"before": 0.5})
+    ]
 
 
 def test_seeds_are_set_aside() -> None:
@@ -144,7 +147,7 @@ def test_every_rule_has_a_reason() -> None:
 
 
 def _config(theirs: Draft, **options: Any) -> dict[str, Any]:
-    return check_config(trained().build(), theirs.build(), **options)
+    return checked("config", trained().build(), theirs.build(), **options)
 
 
 def test_equal_configs_pass() -> None:
@@ -203,14 +206,14 @@ def test_layer_without_get_config_is_not_compared() -> None:
     ours, theirs = trained(), loaded()
     ours.layer("dense")["config"] = None
     ours.notes["config/dense"] = "get_config: NotImplementedError: no"
-    check = check_config(ours.build(), theirs.build())
+    check = checked("config", ours.build(), theirs.build())
     assert check["status"] == "pass"
     assert check["detail"] == ["dense: not compared, the writer's get_config: NotImplementedError: no"]
-    assert check_config(theirs.build(), ours.build())["differences"] == ["dense.config"]
+    assert checked("config", theirs.build(), ours.build())["differences"] == ["dense.config"]
 
 
 def _compile(theirs: Draft, ours: Draft | None = None) -> dict[str, Any]:
-    return check_compile((ours or trained()).build(), theirs.build())
+    return checked("compile", (ours or trained()).build(), theirs.build())
 
 
 def test_learning_rate_is_compared_as_float32() -> None:
@@ -289,7 +292,7 @@ def _wired(**wiring: list[list[str]]) -> Draft:
     ],
 )
 def test_a_layer_that_is_called_on_something_else_is_a_difference(theirs: Draft, path: str) -> None:
-    check = check_config(_wired().build(), theirs.build())
+    check = checked("config", _wired().build(), theirs.build())
     assert (check["status"], check["differences"]) == ("fail", [path])
 
 
@@ -303,4 +306,4 @@ def test_a_layer_that_is_called_on_something_else_is_a_difference(theirs: Draft,
     ],
 )
 def test_wiring_is_compared_where_both_sides_know_it(theirs: Draft) -> None:
-    assert check_config(_wired().build(), theirs.build())["status"] == "pass"
+    assert checked("config", _wired().build(), theirs.build())["status"] == "pass"

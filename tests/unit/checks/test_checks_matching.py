@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from observation_builder import Draft, DraftWeight, trained
+from observation_builder import Draft, DraftWeight, checked, trained
 from tfmatrix.checks.matching import match
-from tfmatrix.checks.weights import check_weights
 
 
 def _model(*weights: tuple[str, object]) -> Draft:
@@ -40,7 +39,7 @@ def test_names_that_agree_by_accident_do_not_decide() -> None:
     ours = _model(("dense/kernel", [1]), ("dense_1/kernel", [2]))
     theirs = _model(("dense_1/kernel", [1]), ("dense_2/kernel", [2]))
     assert _names(ours, theirs) == {"dense/kernel": "dense_1/kernel", "dense_1/kernel": "dense_2/kernel"}
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["renamed"]) == ("pass", 2)
     assert "dense/kernel is now called dense_1/kernel" in check["detail"]
 
@@ -56,28 +55,28 @@ def test_keras_3_names_the_variables_of_a_savedmodel_in_one_part() -> None:
         "second/kernel": "second_kernel",
         "second/bias": "second_bias",
     }
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["identical"], check["renamed"]) == ("pass", 4, 0)
 
 
 def test_values_do_not_override_names() -> None:
     ours = _model(("a/kernel", [1, 2]), ("b/kernel", [3, 4]))
     theirs = _model(("a/kernel", [3, 4]), ("b/kernel", [1, 2]))
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["changed"]) == ("fail", 2)
 
 
 def test_swapped_and_renamed_at_once_is_still_a_swap() -> None:
     ours = _model(("dense/kernel", [1, 2]), ("dense_1/kernel", [3, 4]))
     theirs = _model(("dense_5/kernel", [3, 4]), ("dense_6/kernel", [1, 2]))
-    assert check_weights(ours.build(), theirs.build())["status"] == "fail"
+    assert checked("weights", ours.build(), theirs.build())["status"] == "fail"
 
 
 def test_order_of_variables_is_named_and_no_loss() -> None:
     ours = trained()
     theirs = trained()
     theirs.weights.insert(0, theirs.weights.pop())
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["moved"], check["identical"]) == ("pass", 1, 10)
     assert check["detail"] == ["dense_2/bias moved from 9 to 0"]
 
@@ -93,21 +92,21 @@ def test_equal_biases_do_not_confuse_the_matching() -> None:
 def test_constants_of_another_role_do_not_replace_a_lost_weight() -> None:
     ours = _model(("a/kernel", [[1, 2]]), ("a/bias", [0.0, 0.0]))
     theirs = _model(("a/kernel", [[1, 2]]), ("c/counter", [0.0, 0.0]))
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["missing"], check["extra"]) == ("fail", 1, 1)
 
 
 def test_raw_variables_of_one_name_go_by_their_values() -> None:
     ours = _model(("Variable", [1.0]), ("Variable", [2.0]))
     theirs = _model(("Variable", [2.0]), ("Variable", [1.0]))
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["moved"]) == ("pass", 1)
 
 
 def test_a_changed_variable_among_several_of_one_name_is_found() -> None:
     ours = _model(("Variable", [1.0]), ("Variable", [2.0]))
     theirs = _model(("Variable", [1.0]), ("Variable", [5.0]))
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["changed"], check["identical"]) == ("fail", 1, 1)
 
 
@@ -117,7 +116,7 @@ def test_positions_instead_of_names_go_by_values() -> None:
     for index, weight in enumerate(reversed(theirs.weights)):
         weight.path = f"_variables/{index}"
     theirs.weights.reverse()
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["identical"], check["renamed"], check["anonymous"]) == ("pass", 10, 0, 10)
     assert check["detail"] == ["10 variables have no names there; they were found by their values"]
 
@@ -127,12 +126,12 @@ def test_copies_in_a_function_graph_are_no_loss() -> None:
     theirs = Draft(kind="module")
     for name in ("_all_variables", "trainable_variables"):
         theirs.weights += [DraftWeight(f"{name}/{index}", item.values) for index, item in enumerate(ours.weights)]
-    check = check_weights(ours.build(), theirs.build())
+    check = checked("weights", ours.build(), theirs.build())
     assert (check["status"], check["identical"], check["extra"]) == ("pass", 10, 10)
 
 
 def test_shape_of_a_known_path_may_change() -> None:
-    check = check_weights(_model(("a/kernel", [1, 2])).build(), _model(("a/kernel", [1, 2, 3])).build())
+    check = checked("weights", _model(("a/kernel", [1, 2])).build(), _model(("a/kernel", [1, 2, 3])).build())
     assert (check["status"], check["shape_changed"], check["missing"]) == ("fail", 1, 0)
 
 
@@ -155,7 +154,7 @@ def test_renamed_layers_are_renamed_and_not_lost(names: list[str]) -> None:
     for weight in theirs.weights:
         layer, _, role = weight.path.partition("/")
         weight.path = f"{new[layer]}/{role}"
-    check = check_weights(trained().build(), theirs.build())
+    check = checked("weights", trained().build(), theirs.build())
     assert (check["status"], check["identical"], check["renamed"]) == ("pass", 10, 10)
 
 

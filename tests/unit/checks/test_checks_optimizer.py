@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from observation_builder import Draft, loaded, trained
-from tfmatrix.checks.optimizer import check_optimizer
+from observation_builder import Draft, checked, loaded, trained
 
 
 def _check(theirs: Draft, ours: Draft | None = None) -> dict:
-    return check_optimizer((ours or trained()).build(), theirs.build())
+    return checked("optimizer", (ours or trained()).build(), theirs.build())
 
 
 def test_equal_state_passes_with_counts() -> None:

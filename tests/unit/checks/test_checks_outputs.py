@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from observation_builder import Draft, DraftWeight, loaded, trained
-from tfmatrix.checks.outputs import check_outputs
+from observation_builder import Draft, DraftWeight, checked, loaded, trained
 from tfmatrix.checks.tolerance import EPSILON, Tolerance, base_units, kernel_units, working_precision
 
 DERIVED = Tolerance()
@@ -14,11 +13,11 @@ def _model(values: object, dtype: str = "float32", **changes: object) -> Draft:
 
 
 def _status(ours: Draft, theirs: Draft, tolerance: Tolerance = DERIVED) -> str:
-    return check_outputs(ours.build(), theirs.build(), tolerance)["status"]
+    return checked("outputs", ours.build(), theirs.build(), tolerance=tolerance)["status"]
 
 
 def test_equal_outputs_pass_with_figures() -> None:
-    check = check_outputs(trained().build(), loaded().build(), DERIVED)
+    check = checked("outputs", trained().build(), loaded().build(), tolerance=DERIVED)
     assert check["status"] == "pass"
     assert {key: check[key] for key in ("max_abs", "max_rel", "max_ulp", "argmax_flips", "elements", "worst")} == {
         "max_abs": 0.0,
@@ -34,7 +33,7 @@ def test_equal_outputs_pass_with_figures() -> None:
 def test_worst_output_is_named_with_its_figures() -> None:
     ours = Draft(outputs={"a": np.ones(3, "float32"), "b": np.ones((1, 2), "float32")})
     theirs = Draft(outputs={"a": np.ones(3, "float32"), "b": np.array([[1.0, 2.0]], "float32")})
-    check = check_outputs(ours.build(), theirs.build(), DERIVED)
+    check = checked("outputs", ours.build(), theirs.build(), tolerance=DERIVED)
     assert (check["status"], check["worst"], check["max_abs"], check["argmax_flips"]) == ("fail", "b", 1.0, 1)
     assert check["detail"][0].startswith("1 of 2 values of output 'b' are beyond the tolerance: by up to 1 (")
 
@@ -81,12 +80,14 @@ def test_strings_are_exact() -> None:
 
 def test_nan_in_the_same_place_is_equal() -> None:
     assert _status(_model([np.nan, 1.0]), _model([np.nan, 1.0])) == "pass"
-    check = check_outputs(_model([np.nan, 1.0]).build(), _model([0.0, 1.0]).build(), Tolerance(rtol=1, atol=1))
+    check = checked(
+        "outputs", _model([np.nan, 1.0]).build(), _model([0.0, 1.0]).build(), tolerance=Tolerance(rtol=1, atol=1)
+    )
     assert (check["status"], check["nan_mismatches"]) == ("fail", 1)
 
 
 def test_infinite_figures_are_json_strings() -> None:
-    check = check_outputs(_model([1.0]).build(), _model([np.inf]).build(), DERIVED)
+    check = checked("outputs", _model([1.0]).build(), _model([np.inf]).build(), tolerance=DERIVED)
     assert check["max_abs"] == "inf"
 
 
@@ -100,21 +101,21 @@ def test_infinite_figures_are_json_strings() -> None:
     ],
 )
 def test_structural_differences_are_named(theirs: Draft, sentence: str) -> None:
-    check = check_outputs(_model([1.0]).build(), theirs.build(), DERIVED)
+    check = checked("outputs", _model([1.0]).build(), theirs.build(), tolerance=DERIVED)
     assert check["status"] == "fail"
     assert check["detail"] == [sentence]
 
 
 def test_extra_output_is_named() -> None:
     theirs = Draft(outputs={"": np.ones(1, "float32"), "b": np.ones(1, "float32")})
-    detail = check_outputs(_model([1.0]).build(), theirs.build(), DERIVED)["detail"]
+    detail = checked("outputs", _model([1.0]).build(), theirs.build(), tolerance=DERIVED)["detail"]
     assert detail == ["output 'b' is there but was not in the writer"]
 
 
 def test_another_kind_of_object_names_its_outputs_by_nature() -> None:
     ours = Draft(outputs={"0": np.ones((2, 3), "float32"), "1": np.zeros(2, "int32")})
     theirs = Draft(kind="module", outputs={"ids": np.zeros(2, "int32"), "scores": np.ones((2, 3), "float32")})
-    check = check_outputs(ours.build(), theirs.build(), DERIVED)
+    check = checked("outputs", ours.build(), theirs.build(), tolerance=DERIVED)
     assert check["status"] == "pass"
     assert "output '0' is called output 'scores' now" in check["detail"]
 
@@ -123,7 +124,7 @@ def test_measured_noise_widens_the_tolerance() -> None:
     ours, theirs = _model([1.0]), _model([1.001])
     assert _status(ours, theirs) == "fail"
     noisy = Tolerance(floor={"": 0.0006})
-    check = check_outputs(ours.build(), theirs.build(), noisy)
+    check = checked("outputs", ours.build(), theirs.build(), tolerance=noisy)
     assert (check["status"], check["noise_floor"]) == ("pass", 0.0006)
 
 
@@ -147,7 +148,7 @@ def _wide(value: float, control: float | None = None) -> Draft:
 
 
 def test_kernels_share_passes_where_the_control_shows_it() -> None:
-    check = check_outputs(_wide(1.0).build(), _wide(1 + SHARE, control=1 + SHARE).build(), DERIVED)
+    check = checked("outputs", _wide(1.0).build(), _wide(1 + SHARE, control=1 + SHARE).build(), tolerance=DERIVED)
     assert (check["status"], check["kernels"]) == ("pass", True)
     assert check["max_ulp"] == 100
     assert "kernels of the reader" in check["detail"][0]
@@ -200,7 +201,7 @@ def test_an_interpreter_has_the_share_of_other_kernels_without_a_control() -> No
 
 def test_a_quantized_model_is_compared_with_what_its_writer_reads_back() -> None:
     ours = _interpreted([1.0, 2.0], [1.01, 1.99], exact=False)
-    same = check_outputs(ours.build(), _by_interpreter([1.01, 1.99]).build(), DERIVED)
+    same = checked("outputs", ours.build(), _by_interpreter([1.01, 1.99]).build(), tolerance=DERIVED)
     assert (same["status"], same["max_abs"]) == ("pass", 0.0)
     assert same["conversion"] == pytest.approx(0.01, rel=1e-4)
     assert same["detail"] == ["the conversion itself moved the outputs by up to 0.01"]
@@ -212,6 +213,8 @@ def test_a_quantized_model_is_compared_with_what_its_writer_reads_back() -> None
 
 
 def test_a_quantized_model_that_its_own_writer_cannot_read_has_no_reference() -> None:
-    check = check_outputs(_interpreted([1.0], None, exact=False).build(), _by_interpreter([1.0]).build(), DERIVED)
+    check = checked(
+        "outputs", _interpreted([1.0], None, exact=False).build(), _by_interpreter([1.0]).build(), tolerance=DERIVED
+    )
     assert check["status"] == "not-applicable"
     assert "RuntimeError" in str(check)

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from observation_builder import Draft, loaded, trained
-from tfmatrix.checks.resume import check_resume
+from observation_builder import Draft, checked, loaded, trained
 from tfmatrix.checks.tolerance import Tolerance
 
 
 def _check(theirs: Draft, ours: Draft | None = None, tolerance: Tolerance | None = None) -> dict:
-    return check_resume((ours or trained()).build(), theirs.build(), tolerance or Tolerance())
+    return checked("resume", (ours or trained()).build(), theirs.build(), tolerance=tolerance)
 
 
 def test_going_on_passes_with_all_three_series() -> None:

@@ -1,28 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tfmatrix.checks.result import errored, failed, not_applicable, passed
 from tfmatrix.checks.verdict import judge
+from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.status import Status
 
 ERROR = {"type": "ValueError", "message": "Unknown layer: 'MyLayer'", "traceback": "Traceback …"}
 
 
-@dataclass
-class Job:
-    status: str = "ok"
-    phase: str | None = None
-    reason: str | None = None
-    error: Mapping[str, Any] | None = None
-    warnings: tuple[Mapping[str, Any], ...] = ()
+OK = Outcome(status="ok")
 
 
-OK = Job()
-CHECKS = {"outputs": passed(), "weights": passed(), "optimizer": not_applicable("none")}
+def check(status: str) -> dict[str, Any]:
+    return {"status": status, "findings": [], "detail": []}
+
+
+CHECKS = {"outputs": check("pass"), "weights": check("pass"), "optimizer": check("not-applicable")}
 
 
 def test_pass() -> None:
@@ -32,19 +27,19 @@ def test_pass() -> None:
 
 
 def test_drift_names_the_failed_checks_in_order() -> None:
-    verdict = judge(OK, OK, {"resume": errored("raises"), "outputs": failed("differs"), "weights": passed()})
+    verdict = judge(OK, OK, {"resume": check("error"), "outputs": check("fail"), "weights": check("pass")})
     assert (verdict.status, verdict.failed_checks) == (Status.DRIFT, ("outputs", "resume"))
 
 
 def test_load_error() -> None:
-    verdict = judge(OK, Job("error", "load", error=ERROR), None)
+    verdict = judge(OK, Outcome(status="error", phase="load", error=ERROR), None)
     assert (verdict.status, verdict.failed_checks) == (Status.LOAD_ERROR, ("load",))
     assert verdict.error == {"phase": "load", **ERROR}
     assert verdict.checks["load"]["detail"] == ["ValueError: Unknown layer: 'MyLayer'"]
 
 
 def test_save_error_is_the_cells() -> None:
-    verdict = judge(Job("error", "save", error=ERROR), None, None)
+    verdict = judge(Outcome(status="error", phase="save", error=ERROR), None, None)
     assert (verdict.status, verdict.checks, verdict.failed_checks) == (Status.SAVE_ERROR, {}, ())
     assert verdict.error == {"phase": "save", **ERROR}
 
@@ -56,7 +51,7 @@ def test_save_error_is_the_cells() -> None:
 @pytest.mark.parametrize("side", ["save", "load"])
 def test_death_on_either_side(status: str, expected: Status, side: str) -> None:
     error = {"type": "SIGSEGV", "message": "killed by SIGSEGV", "traceback": "Fatal Python error"}
-    job = Job(status, None, "killed by SIGSEGV", error)
+    job = Outcome(status=status, reason="killed by SIGSEGV", error=error)
     verdict = judge(job, None, None) if side == "save" else judge(OK, job, None)
     assert verdict.status is expected
     assert verdict.error == {"phase": side, **error}
@@ -65,7 +60,7 @@ def test_death_on_either_side(status: str, expected: Status, side: str) -> None:
 
 @pytest.mark.parametrize(("status", "expected"), [("infra", Status.INFRA_ERROR), ("skipped", Status.SKIPPED)])
 def test_what_was_not_measured_fails_no_check(status: str, expected: Status) -> None:
-    job = Job(status, reason="the worker was lost")
+    job = Outcome(status=status, reason="the worker was lost")
     for verdict in (judge(job, None, None), judge(OK, job, None)):
         assert (verdict.status, verdict.failed_checks) == (expected, ())
         assert verdict.error is not None
@@ -73,7 +68,7 @@ def test_what_was_not_measured_fails_no_check(status: str, expected: Status) -> 
 
 
 def test_unsupported_is_said_of_writers_only() -> None:
-    job = Job("unsupported", "start", "model.export came with Keras 2.13")
+    job = Outcome(status="unsupported", phase="start", reason="model.export came with Keras 2.13")
     assert judge(job, None, None).status is Status.UNSUPPORTED
     verdict = judge(OK, job, None)
     assert verdict.status is Status.LOAD_ERROR
@@ -86,7 +81,7 @@ def test_what_nobody_compared_does_not_pass() -> None:
         judge(OK, OK, None)
     with pytest.raises(ValueError, match="no outcome"):
         judge(OK, None, None)
-    verdict = judge(OK, OK, {"outputs": not_applicable("none"), "weights": not_applicable("none")})
+    verdict = judge(OK, OK, {"outputs": check("not-applicable"), "weights": check("not-applicable")})
     assert verdict.status is Status.INFRA_ERROR
 
 
@@ -94,13 +89,15 @@ def test_warnings_are_counted_and_never_fail() -> None:
     def warning(message: str, phase: str = "load", channel: str = "python", count: int = 1) -> dict[str, Any]:
         return {"phase": phase, "channel": channel, "category": "UserWarning", "message": message, "count": count}
 
-    save = Job(warnings=(warning("saving to /tmp/a/m.h5", "save", "logging", 2),))
-    load = Job(warnings=(warning("saving to /tmp/b/m.h5"), warning("no training configuration", count=3)))
+    save = Outcome(status="ok", warnings=(warning("saving to /tmp/a/m.h5", "save", "logging", 2),))
+    load = Outcome(
+        status="ok", warnings=(warning("saving to /tmp/b/m.h5"), warning("no training configuration", count=3))
+    )
     verdict = judge(save, load, CHECKS)
-    check = verdict.checks["warnings"]
-    assert (verdict.status, check["status"]) == (Status.PASS, "pass")
-    assert (check["save"]["total"], check["load"]["total"]) == (2, 4)
-    assert check["save"]["by_phase"] == {"save": 2}
-    assert check["load"]["by_channel"] == {"python": 4}
-    assert check["save"]["fingerprints"] == check["load"]["fingerprints"][:1]
-    assert check["only_load"] == 1
+    counted = verdict.checks["warnings"]
+    assert (verdict.status, counted["status"]) == (Status.PASS, "pass")
+    assert (counted["save"]["total"], counted["load"]["total"]) == (2, 4)
+    assert counted["save"]["by_phase"] == {"save": 2}
+    assert counted["load"]["by_channel"] == {"python": 4}
+    assert counted["save"]["fingerprints"] == counted["load"]["fingerprints"][:1]
+    assert counted["only_load"] == 1

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 from repository import ROOT
+from tfmatrix.checks.contract import Result
+from tfmatrix.checks.registry import checks
 from tfmatrix.commands.reproduce import reproduce
 from tfmatrix.commands.reproduce.calls import inlined
 from tfmatrix.commands.reproduce.scenario_code import ScenarioCode
@@ -23,7 +25,7 @@ from tfmatrix.commands.reproduce.source import free_names, renamed
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, UsageError
 from tfmatrix.core.ids import CellId
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, Finding
 from tfmatrix.core.status import Status
 from tfmatrix.store.runs import Run
 from tfmatrix.worker.formats import FORMATS
@@ -109,20 +111,40 @@ def inputs(rng):
     return {"a": rng.uniform(size=3), "b": rng.uniform(size=3)}
 '''
 
+
+def check(name: str, *findings: Finding, **figures: Any) -> dict[str, Any]:
+    """What a record holds of a check that found this."""
+    return checks()[name].record(Result(findings=findings, figures=figures))
+
+
+def changed(path: str) -> Finding:
+    return Finding(code="changed", subject=path, figures={"before": 1, "after": 2})
+
+
+BEYOND = {"beyond": 8, "elements": 8, "nan_mismatches": 0, "max_abs": 0.25, "max_ulp": 9, "argmax_flips": 0}
+BEYOND |= {"atol": 0.0, "rtol": 1e-6}
+CONFIG = ("inner/dense.activation", "class", "x.trainable")
+COMPILE = ("loss.config.delta", "hyperparameters.learning_rate")
 CHECKS = {
-    "load": {"status": "pass"},
-    "outputs": {"status": "fail", "max_abs": 0.25, "detail": ["8 of 8 values of the output are beyond the tolerance"]},
-    "weights": {"status": "fail", "changed": 1, "detail": ["dense/kernel: all 4 values are 0 now"]},
-    "config": {"status": "fail", "differences": ["inner/dense.activation", "class", "x.trainable"], "detail": ["d"]},
-    "compile": {
-        "status": "fail",
-        "differences": ["loss.config.delta", "hyperparameters.learning_rate"],
-        "detail": ["d"],
-    },
-    "optimizer": {"status": "fail", "iterations_before": 3, "iterations_after": 0, "detail": ["iterations 3 → 0"]},
-    "resume": {"status": "fail", "detail": ["loss after 3 more steps 2, writer 1, fresh optimizer 2: restarted"]},
-    "signatures": {"status": "fail", "detail": ["signature 'serve' is missing"]},
-    "warnings": {"status": "pass"},
+    "load": check("load"),
+    "outputs": check("outputs", Finding(code="beyond", figures=BEYOND), max_abs=0.25),
+    "weights": check(
+        "weights", Finding(code="reset", subject="dense/kernel", figures={"elements": 4, "value": 0}), changed=1
+    ),
+    "config": check("config", *map(changed, CONFIG), differences=CONFIG),
+    "compile": check("compile", *map(changed, COMPILE), differences=COMPILE),
+    "optimizer": check(
+        "optimizer",
+        Finding(code="iterations", figures={"before": 3, "after": 0}),
+        iterations_before=3,
+        iterations_after=0,
+    ),
+    "resume": check(
+        "resume",
+        Finding(code="restarted", figures={"steps": 3, "loaded": 2.0, "writer": 1.0, "fresh": 2.0, "restarted": True}),
+    ),
+    "signatures": check("signatures", Finding(code="missing", subject="serve")),
+    "warnings": {"status": "pass", "findings": [], "detail": []},
 }
 ERROR = {
     "phase": "load",
@@ -461,11 +483,8 @@ def test_moved_weights_are_looked_for_by_value(project):
 
 
 def test_a_loader_that_gives_no_keras_model_is_asked_for_no_more(project):
-    checks = {
-        "config": {"status": "fail", "detail": ["the loaded model has none: not a Keras model"]},
-        "resume": {"status": "fail", "detail": ["the loaded model cannot be trained on: not a Keras model"]},
-    }
-    item = record("layers/tf-savedmodel/2.15.1/2.21.0", failed_checks=tuple(checks), checks=checks)
+    lacking = {name: check(name, Finding(code="no-keras-model")) for name in ("config", "resume")}
+    item = record("layers/tf-savedmodel/2.15.1/2.21.0", failed_checks=tuple(lacking), checks=lacking)
     files = project.files(item)
     assert "train(model, 4)" not in files["load.py"]
     assert "type(model).__name__" in files["load.py"]

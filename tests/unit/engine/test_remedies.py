@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
-from tfmatrix.engine.remedies import Remedy, Try, attempt, best, candidates, is_sensible
+from tfmatrix.engine.remedies import Remedy, attempt, best, candidates, is_sensible
 
 PROMISED = ("load", "outputs", "weights", "compile", "optimizer", "resume", "warnings")
 
@@ -103,6 +104,8 @@ def test_what_a_try_gives_up_is_said() -> None:
     assert found.to_json() == {
         "name": "compile=False",
         "status": "drift",
+        "held": ["outputs", "weights"],
+        "missing": ["compile", "optimizer", "resume"],
         "detail": "brings back outputs, weights; not compile, optimizer, resume",
     }
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tfmatrix.core.errors import StoreError, UsageError
 from tfmatrix.core.ids import ID_PATTERN
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.store.runs import RunWriter, archive_run, list_runs, new_run_id, read_run, read_run_folder
 
@@ -323,7 +323,9 @@ def finished(results: Path) -> Path:
         ("", "cells.jsonl:2: damaged"),
         ("[]", "cells.jsonl:2: damaged: not a JSON object"),
         ('{"schema": "1"}', "cells.jsonl:2: damaged: `schema` is '1'"),
-        ('{"schema": 1}', "cells.jsonl:2: damaged: the field 'status' is missing"),
+        ('{"schema": 2}', "cells.jsonl:2: damaged: the field 'status' is missing"),
+        ('{"schema": 1}', "cells.jsonl:2: damaged: the field 'checks' is missing"),
+        ('{"schema": 1, "checks": {"load": 7}, "remedies": []}', "cells.jsonl:2: damaged: `checks` or `remedies`"),
         ("\xff", "cells.jsonl:2: damaged"),
     ],
 )
@@ -371,7 +373,7 @@ def test_a_truncated_complete_run_is_damage(tmp_path: Path) -> None:
 
 
 def test_a_newer_record_says_upgrade(tmp_path: Path) -> None:
-    folder = interrupted_run(tmp_path, "r1", replace(record("2.15.1"), schema=2))
+    folder = interrupted_run(tmp_path, "r1", replace(record("2.15.1"), schema=RECORD_SCHEMA + 1))
     with pytest.raises(StoreError, match=r"cells\.jsonl:1: written by a newer tfmatrix") as caught:
         read_run_folder(folder)
     assert "upgrade" in caught.value.fix

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tfmatrix.analysis.losses import is_no_keras_model
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.core.scenario import Scenario
@@ -77,14 +78,6 @@ def _kind_of_reader(record: CellRecord, scenario: Scenario) -> Kind:
     return "keras"
 
 
-def is_no_keras_model(record: CellRecord) -> bool:
-    """Whether a check says that the loader gave something else than a Keras model where one was promised."""
-    if FORMATS[record.format].LOADS != "keras":
-        return False
-    said = [sentence for name in record.failed_checks for sentence in _detail(record.checks.get(name) or {})]
-    return any("not a Keras model" in sentence for sentence in said)
-
-
 def _sections(record: CellRecord, scenario: Scenario) -> tuple[str, ...]:
     match record.status:
         case Status.DRIFT:
@@ -117,7 +110,7 @@ def _settings(record: CellRecord, scenario: Scenario) -> Iterator[Setting]:
         if check not in record.failed_checks:
             continue
         result = record.checks.get(check) or {}
-        paths = [str(path) for path in result.get("differences") or () if not str(path).startswith("…")]
+        paths = [str(path) for path in result.get("differences") or ()]
         for setting in [setting_of(path, scenario) for path in paths] or [setting_of("", scenario)]:
             found.setdefault((setting.layer, setting.expression), setting)
     return iter(found.values())
@@ -161,8 +154,3 @@ def _of_compile(path: str, scenario: Scenario) -> Setting:
         data = "*training_data(np.random.RandomState(SEED))"
         return Setting(name="loss and metrics", expression=f"model.evaluate({data}, verbose=0)")
     return Setting(name="loss", expression="model.loss")
-
-
-def _detail(check: Mapping[str, Any]) -> list[str]:
-    detail = check.get("detail") or ()
-    return [str(sentence) for sentence in ([detail] if isinstance(detail, str) else detail)]

@@ -7,25 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tfmatrix.analysis.losses import consequences, losses
+from tfmatrix.analysis.losses import consequences, is_no_keras_model, losses
 from tfmatrix.analysis.reasons import decisive, reason
 from tfmatrix.analysis.records import failed_in_save
-from tfmatrix.core.text import lines, one_line
+from tfmatrix.checks.registry import checks
+from tfmatrix.core.text import lines, one_line, shortened
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.status import Status
-from tfmatrix.commands.reproduce.comparison import is_no_keras_model
+from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.commands.reproduce.side import Side
-
-_BROUGHT_BACK: Mapping[str, str] = {
-    "outputs": "outputs",
-    "weights": "weights",
-    "config": "layers and their settings",
-    "compile": "loss, metrics and optimizer settings",
-    "optimizer": "optimizer state",
-    "resume": "next training steps",
-    "signatures": "signatures",
-}
-"""What a check looks at, as something that a loaded model has in common with the saved one."""
 
 _FOLDERS = re.compile(r"(?<![\w./])/(?:[^\s'\"/]+/)+(?=[^\s'\"/])")
 _LINE = 500
@@ -56,7 +45,7 @@ def story(record: CellRecord, *, save: str, load: str, writer: Side, reader: Sid
         title=_title(record, save, _names(writer, reader, uses_keras)),
         expected=_sentence(_expected(record, save, load)),
         actual=_sentence(_actual(record)),
-        details=tuple((name, sentence) for name in drifted for sentence in _detail(record, name)),
+        details=tuple((name, sentence) for name in drifted for sentence in shortened(_detail(record, name))),
         traceback=_traceback(str((record.error or {}).get("traceback") or "")),
     )
 
@@ -102,7 +91,7 @@ def _expected(record: CellRecord, save: str, load: str) -> str:
     if failed_in_save(record):
         return one_line(f"`{save.splitlines()[-1]}` saves the model", 200)
     looked_at = record.failed_checks or tuple(name for name, check in record.checks.items() if _held(name, check))
-    names = [_BROUGHT_BACK[name] for name in looked_at if name in _BROUGHT_BACK]
+    names = [checks()[name].aspect for name in looked_at if _is_compared(name)]
     if not names:
         return one_line(f"`{load.splitlines()[-1].removeprefix('model = ')}` brings the model back", 200)
     return f"the loaded model has the {_listed(names)} of the saved one"
@@ -128,12 +117,17 @@ def _difference(record: CellRecord) -> str:
         for name in record.failed_checks
         if name not in follows
     ]
-    also = _listed([_BROUGHT_BACK.get(name, name) for name in follows])
+    also = _listed([checks()[name].aspect for name in follows])
     return "; ".join(first) + (f"; {also} differ too" if also else "")
 
 
 def _held(name: str, check: Mapping[str, Any]) -> bool:
-    return name in _BROUGHT_BACK and check.get("status") == "pass"
+    return _is_compared(name) and check.get("status") == CheckStatus.PASS
+
+
+def _is_compared(name: str) -> bool:
+    """Whether a check looks at what a loaded model has in common with the saved one."""
+    return name in checks() and checks()[name].section is not None
 
 
 def _said(record: CellRecord) -> str:

@@ -12,6 +12,7 @@ from tfmatrix.analysis.causes import Cause, find_causes
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.upgrades import WORST_VERDICT_FIRST, Upgrade, Verdict
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
+from tfmatrix.checks.registry import checks
 from tfmatrix.commands.upgrade.measure import Alternative, Measured
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.errors import ExitCode
@@ -257,12 +258,17 @@ def _costs(records: Iterable[CellRecord]) -> tuple[str, ...]:
     """What the recommended remedy does not bring back, as its tries found."""
     lost: dict[str, None] = {}
     for record in records:
-        tried = next((each for each in record.remedies if each.get("name") == record.remedy), None)
-        # `Try.to_json`: "brings back outputs, weights; not optimizer, resume".
-        said = str((tried or {}).get("detail") or "").partition("; not ")[2]
-        for check in filter(None, said.split(", ")):
-            lost[_COSTS.get(check, one_line(check, 40))] = None
+        tried = next((each for each in record.remedies if each.get("name") == record.remedy), {})
+        if tried.get("status") == Status.DRIFT and "missing" not in tried:
+            lost["what its record does not name"] = None
+        for check in tried.get("missing") or ():
+            lost[_COSTS.get(check) or _aspect(check)] = None
     return tuple(lost)
+
+
+def _aspect(check: str) -> str:
+    """What a check looks at; the name of one that is not installed here."""
+    return f"the {checks()[check].aspect}" if check in checks() else one_line(check, 40)
 
 
 def _new_warnings(run: Run, old: str, new: str) -> tuple[WarningEntry, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfmatrix.checks.registry import checks
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure
@@ -13,8 +14,6 @@ from tfmatrix.store.runs import read_run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CHECKS = ("load", "outputs", "weights", "config", "compile", "optimizer", "resume", "signatures", "warnings")
 
 
 def load_run(path: Path | str) -> pd.DataFrame:
@@ -29,7 +28,7 @@ def load_run(path: Path | str) -> pd.DataFrame:
     - `attribution_serialization`, `attribution_numerics`: missing where nothing was attributed;
     - `save_status`, `save_seconds`, `save_warnings`, and `load_…`: what each step came to; warnings are counted;
     - `artifact_digest`, `artifact_bytes`, `key`, `seconds` (of the whole cell), `schema`;
-    - `CHECK_check` for each of the nine checks: `pass`, `fail`, `not-applicable`, `error`, or missing;
+    - `CHECK_check` for each check: `pass`, `fail`, `not-applicable`, `error`, or missing;
     - `CHECK_FIGURE`, such as `outputs_max_abs`: every figure that is one value, in alphabetical order. Those of
       the check `load` are `load_check_FIGURE`, because `load_…` is the step. Lists and mappings are in
       cells.jsonl only.
@@ -86,7 +85,7 @@ def _row(record: CellRecord) -> dict[str, Any]:
         "seconds": record.seconds,
         "schema": record.schema,
     }
-    row |= {f"{check}_check": record.checks.get(check, {}).get("status") for check in CHECKS}
+    row |= {f"{check}_check": record.checks.get(check, {}).get("status") for check in checks()}
     for check, figures in record.checks.items():
         prefix = "load_check" if check == "load" else check
         for name, value in figures.items():

@@ -275,7 +275,7 @@ class _Evidence:
             "figures": [
                 [shown(key), self._figure(value)]
                 for key, value in self._first(check.items())
-                if key not in ("status", "detail") and value not in (None, "", [], {})
+                if key not in ("status", "findings", "detail") and value not in (None, "", [], {})
             ],
             "detail": [self._text(sentence, 1000) for sentence in self._first(sentences)],
         }

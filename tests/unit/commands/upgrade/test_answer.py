@@ -38,7 +38,13 @@ def refused(scenario, **fields):
 REMEDY = {
     "remedy": "compile=False",
     "remedies": (
-        {"name": "compile=False", "status": "drift", "detail": "brings back outputs, weights; not optimizer, resume"},
+        {
+            "name": "compile=False",
+            "status": "drift",
+            "held": ["outputs", "weights"],
+            "missing": ["optimizer", "resume"],
+            "detail": "its wording is nobody's business",
+        },
     ),
 }
 

@@ -1,0 +1,29 @@
+"""Check `load`: the loader returned without an exception."""
+
+from __future__ import annotations
+
+from tfmatrix.checks.contract import Jobs, Result, error, loss
+from tfmatrix.core.records import Finding
+
+NAME = "load"
+SECTION = None
+ORDER = 0
+
+FINDINGS = {
+    "raised": loss("the loader raises", lambda _subject, figures: f"{figures['type']}: {figures['message']}"),
+    "ended": error("loading does not return", lambda _subject, figures: f"{figures['type']}: {figures['message']}"),
+}
+
+
+def compare(jobs: Jobs) -> Result:
+    """No figures. A process that ended is told apart from a loader that raised."""
+    load = jobs.load
+    if load.status == "ok":
+        return Result()
+    found = load.error or {}
+    figures = {
+        "type": str(found.get("type") or load.status),
+        "message": str(found.get("message") or load.reason or ""),
+    }
+    code = "ended" if load.status in ("crash", "memory", "timeout") else "raised"
+    return Result(findings=[Finding(code=code, figures=figures)])
