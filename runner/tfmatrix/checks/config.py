@@ -10,7 +10,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tfmatrix.checks.contract import Kind, Observations, Result, loss, note
+from tfmatrix.checks.comparison import Observations
+from tfmatrix.checks.contract import Kind, Result, loss, note
 from tfmatrix.checks.presentation import (
     ASIDE,
     MASK_OPERATIONS,

@@ -26,15 +26,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfmatrix.checks.matching import Matching, match
-from tfmatrix.checks.observation import Observation
-from tfmatrix.checks.tolerance import Tolerance
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import Finding
 from tfmatrix.core.status import CheckStatus
+
+if TYPE_CHECKING:
+    # It brings numpy, which nobody needs who only reads findings.
+    from tfmatrix.checks.comparison import Observations
 
 CheckRecord = dict[str, Any]
 """What a record holds of a check: `status`, its figures, `findings`, and `detail`, their sentences."""
@@ -78,25 +78,6 @@ class Result:
 
     findings: Sequence[Finding] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observations:
-    """Two observations, and what checks need beside them.
-
-    `tolerance_for` is asked by a check's name. `same_keras` says whether both sides run the same version of Keras; see
-    `tfmatrix.checks.presentation` for what follows from it.
-    """
-
-    writer: Observation
-    reader: Observation
-    tolerance_for: Callable[[str], Tolerance] = lambda _check: Tolerance()
-    same_keras: bool = True
-
-    @cached_property
-    def matching(self) -> Matching:
-        """Which variable is which."""
-        return match(self.writer, self.reader)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tfmatrix.checks.contract import Kind, Observations, Result, absences, absent, general_losses, loss, note, text
+from tfmatrix.checks.comparison import Observations
+from tfmatrix.checks.contract import Kind, Result, absences, absent, general_losses, loss, note, text
 from tfmatrix.checks.distance import Distance, distance, number
 from tfmatrix.checks.matching import Matching
 from tfmatrix.checks.observation import Array, Observation

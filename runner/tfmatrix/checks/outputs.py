@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import (
     Kind,
-    Observations,
     Result,
     exception,
     general_losses,

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import (
     Kind,
-    Observations,
     Result,
     absences,
     absent,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import (
     Kind,
-    Observations,
     Result,
     absences,
     absent,

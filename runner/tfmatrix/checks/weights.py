@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfmatrix.checks.contract import Kind, Observations, Result, Sentence, general_losses, loss, note, nothing, text
+from tfmatrix.checks.comparison import Observations
+from tfmatrix.checks.contract import Kind, Result, Sentence, general_losses, loss, note, nothing, text
 from tfmatrix.checks.distance import Distance, distance, number
 from tfmatrix.checks.matching import Matching, Pair, Variable
 from tfmatrix.checks.observation import Array
