@@ -6,7 +6,7 @@ Nothing that comes out of `one_line` can move a cursor, end a line, or fail to e
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
