@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis_runs import run_of
-from tfmatrix.commands.upgrade.answer import Answer, answer_of
+from tfmatrix.commands.upgrade.answer import UpgradeAnswer, answer_of
 from tfmatrix.commands.upgrade.measure import Measured
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.environment import Environment
@@ -26,7 +26,7 @@ def pinned(version: str) -> Side:
     return side(version, file=file, pins=(pin,))
 
 
-def answer(records: list[CellRecord], **options: Any) -> Answer:
+def answer(records: list[CellRecord], **options: Any) -> UpgradeAnswer:
     """The answer for 2.15.1 → 2.16.2."""
     measured = Measured(run=run_of(records), files_only=frozenset(), folders=(Path("results/adhoc/runs/r"),))
     before, after = options.pop("before", side(OLD)), options.pop("after", side(NEW))

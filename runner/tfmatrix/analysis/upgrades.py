@@ -23,7 +23,7 @@ Pairs = Mapping[tuple[str, str], Sequence[CellRecord]]
 """(writer, reader) → the cells of that pair."""
 
 
-class Verdict(StrEnum):
+class UpgradeVerdict(StrEnum):
     """The answer in a word."""
 
     SAFE = "SAFE"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-WORST_VERDICT_FIRST = (Verdict.UNSAFE, Verdict.UNKNOWN, Verdict.CHANGES, Verdict.SAFE)
+WORST_VERDICT_FIRST = (UpgradeVerdict.UNSAFE, UpgradeVerdict.UNKNOWN, UpgradeVerdict.CHANGES, UpgradeVerdict.SAFE)
 """Which of several verdicts decides."""
 
 
@@ -59,13 +59,13 @@ class Upgrade:
     read: tuple[CellRecord, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> UpgradeVerdict:
         """UNSAFE on one loss without a remedy; never safe where something that matters was not measured."""
         if self.breaks:
-            return Verdict.UNSAFE
+            return UpgradeVerdict.UNSAFE
         if self.unmeasured or self.missing or not self.tested:
-            return Verdict.UNKNOWN
-        return Verdict.CHANGES if self.changes or self.gone else Verdict.SAFE
+            return UpgradeVerdict.UNKNOWN
+        return UpgradeVerdict.CHANGES if self.changes or self.gone else UpgradeVerdict.SAFE
 
     @property
     def remedies(self) -> tuple[tuple[str, int], ...]:

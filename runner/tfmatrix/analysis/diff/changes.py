@@ -18,7 +18,7 @@ GROWTH = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PastCell:
     """What a run remembers of a cell: status, ids of its causes, and the largest difference of its outputs.
 
     `causes` is None where they are not told (a published file has statuses only). `key` is that of the measurement.
@@ -41,7 +41,7 @@ class Past:
     set_name: str
     complete: bool
     counts: Mapping[str, int]
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, PastCell]
     noise: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -50,8 +50,8 @@ class Change:
     """A cell in two runs; None where it is no part of one of them."""
 
     cell: str
-    before: Outcome | None
-    after: Outcome | None
+    before: PastCell | None
+    after: PastCell | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ def remembered(run: Run, causes: Iterable[Cause]) -> Past:
         counts[record.status.value] = counts.get(record.status.value, 0) + 1
         # Runs have the same cells: one name each, however many runs are remembered.
         found = sys.intern(ids.get(record.cell, ""))
-        outcomes[sys.intern(record.cell)] = Outcome(record.status, found, delta(record), record.known, record.key)
+        outcomes[sys.intern(record.cell)] = PastCell(record.status, found, delta(record), record.known, record.key)
     return Past(
         id=run.id,
         started=str(run.header.get("started") or ""),

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from tfmatrix.analysis.causes import find_causes
-from tfmatrix.analysis.diff.changes import Outcome, Past, remembered
+from tfmatrix.analysis.diff.changes import Past, PastCell, remembered
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.status import Status
@@ -104,7 +104,7 @@ def _published(place: str, fetch: _Fetch) -> Source:
     return Source(past=past, header=header, titles={}, warnings=None, published=True)
 
 
-def _outcomes(head: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[str, Outcome]:
+def _outcomes(head: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[str, PastCell]:
     ids = [str(each["id"]) for each in head["environments"]]
     outcomes = {}
     for row in rows:
@@ -112,7 +112,7 @@ def _outcomes(head: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[st
             if text is not None:
                 status, *marks = text.split()
                 cell = f"{row['scenario']}/{row['format']}/{row['writer']}/{reader}"
-                outcomes[cell] = Outcome(Status(status), causes=None, known="known" in marks)
+                outcomes[cell] = PastCell(Status(status), causes=None, known="known" in marks)
     return outcomes
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tfmatrix.analysis.causes import Cause, find_causes
 from tfmatrix.analysis.environments import Environments
-from tfmatrix.analysis.upgrades import WORST_VERDICT_FIRST, Upgrade, Verdict
+from tfmatrix.analysis.upgrades import WORST_VERDICT_FIRST, Upgrade, UpgradeVerdict
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
 from tfmatrix.checks.registry import checks
 from tfmatrix.commands.upgrade.measure import Alternative, Measured
@@ -50,7 +50,7 @@ _COSTS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Change:
+class RequiredChange:
     """Something to do, for `cells`, after which the model is back. `costs` are what stays lost even then.
 
     `when` says whether it is about files of the old environment ("read") or about new ones ("anew").
@@ -83,7 +83,7 @@ class Drift:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class UpgradeAnswer:
     """Everything that is to be told. Build it with `answer_of`."""
 
     before: Side
@@ -93,7 +93,7 @@ class Answer:
     rollback: Upgrade
     causes: tuple[Cause, ...]
     rollback_causes: tuple[Cause, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[RequiredChange, ...]
     warnings: tuple[WarningEntry, ...]
     drifts: tuple[Drift, ...]
     read_cells: int
@@ -106,7 +106,7 @@ class Answer:
     require_rollback: bool = False
 
     @property
-    def deciding(self) -> Verdict:
+    def deciding(self) -> UpgradeVerdict:
         """The verdict that the exit code follows."""
         verdicts = [self.upgrade.verdict, *([self.rollback.verdict] if self.require_rollback else [])]
         return min(verdicts, key=WORST_VERDICT_FIRST.index)
@@ -115,11 +115,11 @@ class Answer:
     def exit_code(self) -> ExitCode:
         """0 SAFE, 1 UNSAFE or not without changes, 3 nothing could be asked, 4 something could not be measured."""
         match self.deciding:
-            case Verdict.SAFE:
+            case UpgradeVerdict.SAFE:
                 return ExitCode.OK
-            case Verdict.CHANGES:
+            case UpgradeVerdict.CHANGES:
                 return ExitCode.OK if self.allow_changes else ExitCode.INCOMPATIBLE
-            case Verdict.UNSAFE:
+            case UpgradeVerdict.UNSAFE:
                 return ExitCode.INCOMPATIBLE
         every = [self.upgrade, *([self.rollback] if self.require_rollback else [])]
         lost = any(each.unmeasured or each.missing for each in every)
@@ -172,12 +172,12 @@ def answer_of(
     alternative: Alternative | None = None,
     allow_changes: bool = False,
     require_rollback: bool = False,
-) -> Answer:
+) -> UpgradeAnswer:
     """The answer to what was measured."""
     old, new = before.environment.id, after.environment.id
     there, back = measured.judge(old, new), measured.judge(new, old, rollback=True)
     run = measured.run
-    return Answer(
+    return UpgradeAnswer(
         before=before,
         after=after,
         origin=origin,
@@ -199,7 +199,7 @@ def answer_of(
     )
 
 
-def _changes(upgrade: Upgrade, run: Run, old: str, new: str) -> tuple[Change, ...]:
+def _changes(upgrade: Upgrade, run: Run, old: str, new: str) -> tuple[RequiredChange, ...]:
     groups: dict[tuple[str, str], list[CellRecord]] = {}
     for record in upgrade.changes:
         when = "read" if record.writer == upgrade.before else "anew"
@@ -215,8 +215,8 @@ def _changes(upgrade: Upgrade, run: Run, old: str, new: str) -> tuple[Change, ..
     return tuple(changes)
 
 
-def _change(name: str, when: str, todo: str, records: Sequence[CellRecord]) -> Change:
-    return Change(
+def _change(name: str, when: str, todo: str, records: Sequence[CellRecord]) -> RequiredChange:
+    return RequiredChange(
         name=one_line(name, 120),
         todo=todo,
         when=when,

@@ -18,7 +18,7 @@ from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
 
 if TYPE_CHECKING:
-    from tfmatrix.commands.upgrade.answer import Answer
+    from tfmatrix.commands.upgrade.answer import UpgradeAnswer
 
 
 ANSWER_SCHEMA: Final = 1
@@ -64,7 +64,7 @@ class Unchanged:
         }
 
 
-def ask(project: Project, question: Question, options: RunOptions) -> Answer | Unchanged:
+def ask(project: Project, question: Question, options: RunOptions) -> UpgradeAnswer | Unchanged:
     """Measures and answers. Errors of the command line, of files and of the network are raised as everywhere."""
     defaults = read_defaults(project.matrix_file) if project.matrix_file.exists() else Defaults()
     uv = make_uv(defaults, offline=options.offline)
@@ -78,7 +78,7 @@ def ask(project: Project, question: Question, options: RunOptions) -> Answer | U
             expected="two different ones",
         )
     # Most pull requests touch no pin that matters: what measures and judges is imported for those that do.
-    from tfmatrix.analysis.upgrades import Verdict
+    from tfmatrix.analysis.upgrades import UpgradeVerdict
     from tfmatrix.commands.upgrade.answer import answer_of
     from tfmatrix.commands.upgrade.measure import find_alternative, find_material, measure
 
@@ -86,7 +86,7 @@ def ask(project: Project, question: Question, options: RunOptions) -> Answer | U
     measured = measure(project, before, after, material, question.selector, options, uv)
     verdict = measured.judge(before.environment.id, after.environment.id)
     alternative = None
-    if question.alternative and verdict.verdict in (Verdict.UNSAFE, Verdict.CHANGES):
+    if question.alternative and verdict.verdict in (UpgradeVerdict.UNSAFE, UpgradeVerdict.CHANGES):
         with make_progress(quiet=options.quiet) as progress:
             say = progress.message
         alternative = find_alternative(project, before, after, measured, verdict, material, options, index, say)

@@ -7,8 +7,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from tfmatrix.analysis.causes import Cause
-from tfmatrix.analysis.upgrades import Upgrade, Verdict, cells_in_words
-from tfmatrix.commands.upgrade.answer import Answer
+from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, cells_in_words
+from tfmatrix.commands.upgrade.answer import UpgradeAnswer
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import escaped, one_line
@@ -17,7 +17,7 @@ MOST_ANNOTATIONS = 10
 """GitHub shows ten of each kind in one step."""
 
 
-def to_junit(answer: Answer) -> str:
+def to_junit(answer: UpgradeAnswer) -> str:
     """A suite for the upgrade and one for the rollback, a test case per cell that counts.
 
     What breaks is a failure, and so is what needs a change unless changes are allowed; what was not measured is an
@@ -30,7 +30,7 @@ def to_junit(answer: Answer) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(root: ET.Element, name: str, upgrade: Upgrade, answer: Answer, *, counts: bool) -> None:
+def _suite(root: ET.Element, name: str, upgrade: Upgrade, answer: UpgradeAnswer, *, counts: bool) -> None:
     suite = ET.SubElement(root, "testsuite", name=f"{name} {upgrade.before} → {upgrade.after}")
     outcomes = {record.cell: kind for kind, record in _outcomes(upgrade)}
     records = {record.cell: record for _, record in _outcomes(upgrade)}
@@ -62,7 +62,7 @@ def _outcomes(upgrade: Upgrade) -> Iterator[tuple[str, CellRecord]]:
             yield kind, record
 
 
-def _passes(upgrade: Upgrade, answer: Answer) -> set[str]:
+def _passes(upgrade: Upgrade, answer: UpgradeAnswer) -> set[str]:
     """Cells that count for a verdict and hold."""
     readers = {(upgrade.before, upgrade.after)}
     if not upgrade.is_rollback:
@@ -95,7 +95,7 @@ def _say(case: ET.Element, tag: str, message: str) -> None:
 # GitHub Actions
 
 
-def workflow_commands(answer: Answer) -> list[str]:
+def workflow_commands(answer: UpgradeAnswer) -> list[str]:
     """Workflow commands: an error for each cause of an UNSAFE verdict, warnings for changes and for the way back."""
     place = _place(answer)
     title = f"TensorFlow {answer.name(answer.before)} → {answer.name(answer.after)}"
@@ -112,7 +112,7 @@ def workflow_commands(answer: Answer) -> list[str]:
         lines.append(
             _command("warning", place, f"{title}: change", f"{change.todo}{costs} ({len(change.cells)} cells)")
         )
-    if answer.rollback.verdict is Verdict.UNSAFE:
+    if answer.rollback.verdict is UpgradeVerdict.UNSAFE:
         lines.append(_command("warning", place, f"{title}: no way back", answer.rollback.sentence))
     return [line for kind in ("error", "warning") for line in _first(lines, f"::{kind} ")]
 
@@ -128,7 +128,7 @@ def _first(lines: Iterable[str], beginning: str) -> list[str]:
     return [line for line in lines if line.startswith(beginning)][:MOST_ANNOTATIONS]
 
 
-def _place(answer: Answer) -> list[tuple[str, str]]:
+def _place(answer: UpgradeAnswer) -> list[tuple[str, str]]:
     """The line of the pull request that the annotation belongs to: where the new TensorFlow is pinned."""
     side = answer.after
     if side.file is None or side.file.is_absolute():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 import tfmatrix
-from tfmatrix.analysis.upgrades import Upgrade, Verdict, judge_upgrade, pairs_of
+from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, judge_upgrade, pairs_of
 from tfmatrix.commands.upgrade.sides import Side, plain_environment, written_environments
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError, NothingSelectedError, TfmatrixError, UsageError
@@ -187,7 +187,7 @@ class Tried:
     """A release between the two, and what it came to. `is_complete`: all was measured, not only what had failed."""
 
     version: str
-    verdict: Verdict
+    verdict: UpgradeVerdict
     sentence: str
     is_complete: bool = True
 
@@ -203,7 +203,7 @@ class Alternative:
     @property
     def version(self) -> str | None:
         """The newest that is SAFE, of those that were tried."""
-        return next((each.version for each in self.tried if each.verdict is Verdict.SAFE), None)
+        return next((each.version for each in self.tried if each.verdict is UpgradeVerdict.SAFE), None)
 
 
 def find_alternative(
@@ -230,12 +230,12 @@ def find_alternative(
     for environment in candidates[:MOST_TRIED]:
         say(f"is {environment.tensorflow} safe?")
         one = _try(project, before, environment, material, options, suspects or keys, measured)
-        if one.verdict is Verdict.SAFE and len(suspects) < len(keys) and suspects:
+        if one.verdict is UpgradeVerdict.SAFE and len(suspects) < len(keys) and suspects:
             one = _try(project, before, environment, material, options, keys, measured)
         elif suspects and len(suspects) < len(keys):
             one = replace(one, is_complete=False)
         tried.append(one)
-        if one.verdict is Verdict.SAFE:
+        if one.verdict is UpgradeVerdict.SAFE:
             break
     untried = tuple(each.tensorflow for each in candidates[len(tried) :])
     return Alternative(tried=tuple(tried), untried=untried, note=note)
@@ -273,7 +273,7 @@ def _try(
             records += _checked(other, model, environments, options).records
     except (ConfigError, InfrastructureError) as error:
         # No wheel for this Python, or an index that does not answer: of this release nothing is known.
-        return Tried(version=environment.tensorflow, verdict=Verdict.UNKNOWN, sentence=_first_line(error))
+        return Tried(version=environment.tensorflow, verdict=UpgradeVerdict.UNKNOWN, sentence=_first_line(error))
     verdict = judge_upgrade(pairs_of(records), before.environment.id, environment.id, files_only=measured.files_only)
     return Tried(version=environment.tensorflow, verdict=verdict.verdict, sentence=verdict.sentence)
 

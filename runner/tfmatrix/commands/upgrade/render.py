@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tfmatrix.analysis.causes import Cause
-from tfmatrix.analysis.upgrades import Upgrade, Verdict, cells_in_words
-from tfmatrix.commands.upgrade.answer import Answer
+from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, cells_in_words
+from tfmatrix.commands.upgrade.answer import UpgradeAnswer
 from tfmatrix.commands.upgrade.ask import ANSWER_SCHEMA
 from tfmatrix.commands.upgrade.measure import Alternative, Tried
 from tfmatrix.commands.upgrade.sides import Side
@@ -26,22 +26,22 @@ WIDTH = 80
 _DOING = {"save": "saving", "load": "loading"}
 
 
-def to_text(answer: Answer, *, colour: bool = False) -> str:
+def to_text(answer: UpgradeAnswer, *, colour: bool = False) -> str:
     """For a terminal, at most 80 columns wide (but for commands, which stay whole)."""
     return plain.to_document(blocks(answer), width=WIDTH, colour=colour)
 
 
-def to_markdown(answer: Answer) -> str:
+def to_markdown(answer: UpgradeAnswer) -> str:
     """For a pull request or a job summary."""
     return markdown.to_document(blocks(answer))
 
 
-def blocks(answer: Answer) -> list[Block]:
+def blocks(answer: UpgradeAnswer) -> list[Block]:
     """The answer in the order in which a person needs it: the verdict, why, what to do, the way back, the rest."""
     there = answer.upgrade
     title = f"TensorFlow {_old(answer)} → {_new(answer)}: {there.verdict.value}"
     return [
-        Heading(level=1, text=(title,), alarm=there.verdict in (Verdict.UNSAFE, Verdict.UNKNOWN)),
+        Heading(level=1, text=(title,), alarm=there.verdict in (UpgradeVerdict.UNSAFE, UpgradeVerdict.UNKNOWN)),
         Paragraph(text=(f"{_sentence(there)}. Tested: {answer.origin}.",)),
         _versions(answer),
         *([Bullets(items=tuple(with_code(note) for note in answer.notes))] if answer.notes else []),
@@ -58,11 +58,11 @@ def blocks(answer: Answer) -> list[Block]:
     ]
 
 
-def _old(answer: Answer) -> str:
+def _old(answer: UpgradeAnswer) -> str:
     return shown(answer.name(answer.before), 60)
 
 
-def _new(answer: Answer) -> str:
+def _new(answer: UpgradeAnswer) -> str:
     return shown(answer.name(answer.after), 60)
 
 
@@ -71,7 +71,7 @@ def _sentence(upgrade: Upgrade) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _versions(answer: Answer) -> Table:
+def _versions(answer: UpgradeAnswer) -> Table:
     import pandas as pd
 
     before, after = answer.versions(answer.before), answer.versions(answer.after)
@@ -99,7 +99,7 @@ def _some(names: Sequence[str], most: int = 3) -> str:
     return listed + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _changes(answer: Answer) -> Iterable[Block]:
+def _changes(answer: UpgradeAnswer) -> Iterable[Block]:
     changes = answer.changes
     if not changes:
         return
@@ -116,7 +116,7 @@ def _changes(answer: Answer) -> Iterable[Block]:
     yield Bullets(items=tuple(items))
 
 
-def _unmeasured(answer: Answer) -> Iterable[Block]:
+def _unmeasured(answer: UpgradeAnswer) -> Iterable[Block]:
     reasons = answer.unmeasured_reasons
     if not reasons:
         return
@@ -125,7 +125,7 @@ def _unmeasured(answer: Answer) -> Iterable[Block]:
     yield Bullets(items=tuple(items))
 
 
-def _rollback(answer: Answer) -> Iterable[Block]:
+def _rollback(answer: UpgradeAnswer) -> Iterable[Block]:
     back = answer.rollback
     yield Heading(level=2, text=(f"May you roll back? {back.verdict.value}",))
     yield Paragraph(text=(f"Files written by {_new(answer)}, read by {_old(answer)}: {shown(back.sentence, 300)}.",))
@@ -160,12 +160,12 @@ def _alternative(found: Alternative | None) -> Iterable[Block]:
 
 def _of(tried: Tried) -> str:
     """The verdict; of a release that was tried in part, what is certain of it."""
-    if tried.is_complete or tried.verdict is Verdict.UNSAFE:
+    if tried.is_complete or tried.verdict is UpgradeVerdict.UNSAFE:
         return tried.verdict.value
     return f"{tried.verdict.value}, or worse (only the scenarios that failed above were tried)"
 
 
-def _warnings(answer: Answer) -> Iterable[Block]:
+def _warnings(answer: UpgradeAnswer) -> Iterable[Block]:
     if not answer.warnings:
         return
     count = len(answer.warnings)
@@ -183,7 +183,7 @@ def _warnings(answer: Answer) -> Iterable[Block]:
     yield Bullets(items=tuple(items))
 
 
-def _numerics(answer: Answer) -> Iterable[Block]:
+def _numerics(answer: UpgradeAnswer) -> Iterable[Block]:
     if not answer.read_cells:
         return
     yield Heading(level=2, text=("How far outputs move",))
@@ -222,12 +222,12 @@ def _already(upgrade: Upgrade) -> Iterable[Block]:
     yield Paragraph(text=(f"No reason against the upgrade: {_some(list(keys), 8)}.",))
 
 
-def _flaky(answer: Answer) -> Iterable[Block]:
+def _flaky(answer: UpgradeAnswer) -> Iterable[Block]:
     if answer.flaky:
         yield Paragraph(text=(f"Two tries disagreed (flaky): {_some(answer.flaky, 5)}.",))
 
 
-def _ending(answer: Answer) -> Iterable[Block]:
+def _ending(answer: UpgradeAnswer) -> Iterable[Block]:
     trouble: Sequence[CellRecord] = (*answer.upgrade.breaks, *answer.upgrade.changes)
     if trouble and answer.folders:
         yield Paragraph(text=("For the evidence of one cell:",))
@@ -238,12 +238,12 @@ def _ending(answer: Answer) -> Iterable[Block]:
 # JSON
 
 
-def to_json(answer: Answer) -> str:
+def to_json(answer: UpgradeAnswer) -> str:
     """The whole answer; see docs/upgrade.md."""
     return strict_json(document(answer), indent=1) + "\n"
 
 
-def document(answer: Answer) -> dict[str, Any]:
+def document(answer: UpgradeAnswer) -> dict[str, Any]:
     """The answer as JSON types."""
     found = answer.alternative
     return {
@@ -303,7 +303,7 @@ def document(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _side(answer: Answer, side: Side) -> dict[str, Any]:
+def _side(answer: UpgradeAnswer, side: Side) -> dict[str, Any]:
     return {
         "id": side.environment.id,
         "source": side.source,

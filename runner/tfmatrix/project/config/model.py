@@ -182,7 +182,7 @@ class SetEntry(StrictModel):
     pairs: _Pairs | None = Field(default=None, description=_PAIRS_DESCRIPTION)
 
 
-class Tolerance(NamedTuple):
+class GivenTolerance(NamedTuple):
     """`abs(reader - writer) <= atol + rtol * abs(writer)`. None: derived by the check, from precision and noise."""
 
     rtol: float | None
@@ -258,7 +258,7 @@ class Defaults(StrictModel):
     docker: DockerDefaults = Field(default=DockerDefaults(), description="Containers of the executor docker.")
     network: NetworkDefaults = Field(default=NetworkDefaults(), description="How packages are fetched.")
 
-    def tolerance_for(self, scenario: str, format: str, check: str) -> Tolerance:
+    def tolerance_for(self, scenario: str, format: str, check: str) -> GivenTolerance:
         """The tolerance (rtol, atol) of one check of one scenario and format, overrides applied."""
         rtol, atol = self.tolerances.rtol, self.tolerances.atol
         for override in self.tolerances.overrides:
@@ -269,7 +269,7 @@ class Defaults(StrictModel):
             ):
                 rtol = rtol if override.rtol is None else override.rtol
                 atol = atol if override.atol is None else override.atol
-        return Tolerance(rtol, atol)
+        return GivenTolerance(rtol, atol)
 
 
 class MatrixFile(StrictModel):

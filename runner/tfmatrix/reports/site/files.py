@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from tfmatrix.analysis.diff.changes import Change, Changes, headline
-from tfmatrix.analysis.upgrades import Upgrade, Verdict, neighbours
+from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, neighbours
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import Code, cut, one_line, to_markdown
@@ -28,11 +28,11 @@ MATRIX_SCHEMA = 1
 """Version of matrix.json; matrix.schema.json describes it."""
 
 _TARGET = MAX_FILE * 9 // 10
-_COLOURS: Mapping[Verdict, str] = {
-    Verdict.SAFE: "#0a5c8f",
-    Verdict.CHANGES: "#6b5900",
-    Verdict.UNSAFE: "#a63f00",
-    Verdict.UNKNOWN: "#595959",
+_COLOURS: Mapping[UpgradeVerdict, str] = {
+    UpgradeVerdict.SAFE: "#0a5c8f",
+    UpgradeVerdict.CHANGES: "#6b5900",
+    UpgradeVerdict.UNSAFE: "#a63f00",
+    UpgradeVerdict.UNKNOWN: "#595959",
 }
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.diff.changes import Changes, Past, headline
-from tfmatrix.analysis.upgrades import Upgrade, Verdict, neighbours
+from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, neighbours
 from tfmatrix.analysis.warnings import answer, catalogue
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
@@ -44,11 +44,11 @@ NAVIGATION = (
     ("history.html", "History"),
 )
 
-VERDICT_SIGNS: Mapping[Verdict, str] = {
-    Verdict.SAFE: "✓",
-    Verdict.CHANGES: "△",
-    Verdict.UNSAFE: "✗",
-    Verdict.UNKNOWN: "?",
+VERDICT_SIGNS: Mapping[UpgradeVerdict, str] = {
+    UpgradeVerdict.SAFE: "✓",
+    UpgradeVerdict.CHANGES: "△",
+    UpgradeVerdict.UNSAFE: "✗",
+    UpgradeVerdict.UNKNOWN: "?",
 }
 
 

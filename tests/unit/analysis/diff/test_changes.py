@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tfmatrix.analysis.diff.changes import Outcome, Past, compare
+from tfmatrix.analysis.diff.changes import Past, PastCell, compare
 from tfmatrix.core.status import Status
 
 
@@ -25,8 +25,8 @@ def past(name, **outcomes):
     ],
 )
 def test_kinds_of_change(before, after, kind):
-    old = past("a", **({"cell": Outcome(Status(before))} if before else {}))
-    new = past("b", **({"cell": Outcome(Status(after))} if after else {}))
+    old = past("a", **({"cell": PastCell(Status(before))} if before else {}))
+    new = past("b", **({"cell": PastCell(Status(after))} if after else {}))
     changes = compare(old, new)
     found = [
         name for name in ("worse", "better", "other", "measured_no_more", "added", "removed") if getattr(changes, name)
@@ -36,5 +36,5 @@ def test_kinds_of_change(before, after, kind):
 
 
 def test_another_cause_of_the_same_status_is_a_change():
-    changes = compare(past("a", x=Outcome(Status.DRIFT, "C-1")), past("b", x=Outcome(Status.DRIFT, "C-2")))
+    changes = compare(past("a", x=PastCell(Status.DRIFT, "C-1")), past("b", x=PastCell(Status.DRIFT, "C-2")))
     assert [change.cell for change in changes.other] == ["x"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from analysis_runs import record, run_of
-from tfmatrix.analysis.upgrades import Verdict
+from tfmatrix.analysis.upgrades import UpgradeVerdict
 from tfmatrix.commands.upgrade import measure as measuring
 from tfmatrix.commands.upgrade.measure import MOST_TRIED, Material, Measured, find_alternative
 from tfmatrix.core.errors import ExitCode, InfrastructureError
@@ -85,8 +85,8 @@ def test_the_newest_patch_of_each_minor_newest_first(laboratory):
     found = laboratory.search("2.12.0", "2.16.2")
     assert found.version == "2.14.1"
     assert [(each.version, each.verdict) for each in found.tried] == [
-        ("2.15.1", Verdict.UNSAFE),
-        ("2.14.1", Verdict.SAFE),
+        ("2.15.1", UpgradeVerdict.UNSAFE),
+        ("2.14.1", UpgradeVerdict.SAFE),
     ]
     assert found.untried == ("2.13.1", "2.12.1")
     # The scenario that fails with 2.16.2 tells that 2.15.1 is not safe; before 2.14.1 is called so, all is measured.
@@ -98,13 +98,13 @@ def test_what_did_not_fail_with_the_asked_one_may_fail_with_another(laboratory):
     found = laboratory.search("2.12.0", "2.16.2")
     assert found.version is None
     assert found.untried == ()
-    assert {each.verdict for each in found.tried} == {Verdict.UNSAFE}
+    assert {each.verdict for each in found.tried} == {UpgradeVerdict.UNSAFE}
 
 
 def test_a_release_that_cannot_be_had_is_unknown_and_the_search_goes_on(laboratory):
     laboratory.broken = {"2.15.1"}
     found = laboratory.search("2.12.0", "2.16.2")
-    assert (found.tried[0].verdict, found.tried[0].sentence) == (Verdict.UNKNOWN, "no wheel")
+    assert (found.tried[0].verdict, found.tried[0].sentence) == (UpgradeVerdict.UNKNOWN, "no wheel")
     assert found.version == "2.14.1"
 
 

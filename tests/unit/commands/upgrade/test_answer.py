@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from analysis_runs import HOSTILE, drift, load_error, record, warning
-from tfmatrix.analysis.upgrades import Verdict
+from tfmatrix.analysis.upgrades import UpgradeVerdict
 from tfmatrix.commands.upgrade.ci import to_junit, workflow_commands
 from tfmatrix.commands.upgrade.measure import Alternative, Tried
 from tfmatrix.commands.upgrade.render import to_json, to_markdown, to_text
@@ -52,19 +52,19 @@ REMEDY = {
 @pytest.mark.parametrize(
     ("records", "options", "verdict", "code"),
     [
-        (four("a"), {}, Verdict.SAFE, ExitCode.OK),
-        (refused("a"), {}, Verdict.UNSAFE, ExitCode.INCOMPATIBLE),
-        (refused("a", **REMEDY), {}, Verdict.CHANGES, ExitCode.INCOMPATIBLE),
-        (refused("a", **REMEDY), {"allow_changes": True}, Verdict.CHANGES, ExitCode.OK),
-        (refused("a"), {"allow_changes": True}, Verdict.UNSAFE, ExitCode.INCOMPATIBLE),
-        (four("a", read="infra-error"), {}, Verdict.UNKNOWN, ExitCode.INFRASTRUCTURE),
-        (four("a", own="unsupported", read="unsupported"), {}, Verdict.UNKNOWN, ExitCode.NOTHING_SELECTED),
-        (four("a", own="load-error", read="load-error"), {}, Verdict.UNKNOWN, ExitCode.NOTHING_SELECTED),
+        (four("a"), {}, UpgradeVerdict.SAFE, ExitCode.OK),
+        (refused("a"), {}, UpgradeVerdict.UNSAFE, ExitCode.INCOMPATIBLE),
+        (refused("a", **REMEDY), {}, UpgradeVerdict.CHANGES, ExitCode.INCOMPATIBLE),
+        (refused("a", **REMEDY), {"allow_changes": True}, UpgradeVerdict.CHANGES, ExitCode.OK),
+        (refused("a"), {"allow_changes": True}, UpgradeVerdict.UNSAFE, ExitCode.INCOMPATIBLE),
+        (four("a", read="infra-error"), {}, UpgradeVerdict.UNKNOWN, ExitCode.INFRASTRUCTURE),
+        (four("a", own="unsupported", read="unsupported"), {}, UpgradeVerdict.UNKNOWN, ExitCode.NOTHING_SELECTED),
+        (four("a", own="load-error", read="load-error"), {}, UpgradeVerdict.UNKNOWN, ExitCode.NOTHING_SELECTED),
         # The way back decides only where it is required.
-        (four("a", back="load-error"), {}, Verdict.SAFE, ExitCode.OK),
-        (four("a", back="load-error"), {"require_rollback": True}, Verdict.SAFE, ExitCode.INCOMPATIBLE),
-        (four("a", back="infra-error"), {"require_rollback": True}, Verdict.SAFE, ExitCode.INFRASTRUCTURE),
-        (refused("a"), {"require_rollback": True}, Verdict.UNSAFE, ExitCode.INCOMPATIBLE),
+        (four("a", back="load-error"), {}, UpgradeVerdict.SAFE, ExitCode.OK),
+        (four("a", back="load-error"), {"require_rollback": True}, UpgradeVerdict.SAFE, ExitCode.INCOMPATIBLE),
+        (four("a", back="infra-error"), {"require_rollback": True}, UpgradeVerdict.SAFE, ExitCode.INFRASTRUCTURE),
+        (refused("a"), {"require_rollback": True}, UpgradeVerdict.UNSAFE, ExitCode.INCOMPATIBLE),
     ],
 )
 def test_exit_codes(records, options, verdict, code):
@@ -126,7 +126,9 @@ def test_numerics_are_figures():
 def test_the_text_is_narrow_and_ranks_causes():
     records = [each for name in ("a", "b", "c") for each in refused(name)]
     records += [*four("d", read="drift", failed_checks=("optimizer",), checks={"optimizer": {"status": "fail"}})]
-    tried = (Tried(version="2.15.0", verdict=Verdict.CHANGES, sentence="1 cell needs a change", is_complete=False),)
+    tried = (
+        Tried(version="2.15.0", verdict=UpgradeVerdict.CHANGES, sentence="1 cell needs a change", is_complete=False),
+    )
     text = to_text(answer(records, alternative=Alternative(tried=tried, untried=("2.14.1",))))
     assert max(map(len, [line for line in text.splitlines() if not line.startswith("    tfmatrix")])) <= 80
     breaks = text.partition("May you roll back")[0]
@@ -140,7 +142,7 @@ def test_the_text_is_narrow_and_ranks_causes():
 
 
 def test_markdown_and_json_say_the_same():
-    tried = (Tried(version="2.15.0", verdict=Verdict.SAFE, sentence="4 cells that worked still do"),)
+    tried = (Tried(version="2.15.0", verdict=UpgradeVerdict.SAFE, sentence="4 cells that worked still do"),)
     found = answer(refused("a"), alternative=Alternative(tried=tried, untried=()))
     assert to_markdown(found).startswith("# ⚠ TensorFlow 2.15.1 → 2.16.2: UNSAFE\n")
     assert "| package" in to_markdown(found)
