@@ -122,12 +122,8 @@ def nightly(
     for line in [*found.renewed, found.note]:
         if line:
             say(line)
-    if summary is not None and found.news:
-        try:
-            with summary.open("a", encoding="utf-8") as file:
-                file.write(found.news)
-        except OSError as error:
-            found.problems.append(f"{summary} cannot be written: {error.strerror}")
+    if summary is not None:
+        found.append_news(summary)
     for problem in found.problems:
         say(f"warning: {problem}")
     raise typer.Exit(int(found.exit_code))

@@ -88,6 +88,14 @@ class Night:
             return ExitCode.INCOMPATIBLE
         return ExitCode.INFRASTRUCTURE if self.problems else ExitCode.OK
 
+    def append_news(self, file: Path) -> None:
+        """Adds the news to a file; that it cannot be written is a problem like others."""
+        try:
+            with file.open("a", encoding="utf-8") as stream:
+                stream.write(self.news)
+        except OSError as error:
+            self.problems.append(f"{file} cannot be written: {error.strerror}")
+
 
 def night(project: Project, options: NightOptions, steps: Steps | None = None) -> Night:
     """Does a night's work.

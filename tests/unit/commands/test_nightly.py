@@ -211,3 +211,15 @@ def test_a_matrix_in_which_nothing_moves_renews_nothing(project):
     world = World(project)
     run_night(Project(root=project.root), world)
     assert "renew" not in world.called
+
+
+def test_the_news_are_added_to_a_file(project, tmp_path):
+    write_run(project.results, "before", 4, Status.PASS)
+    found = run_night(project, World(project))
+    summary = tmp_path / "summary.md"
+    summary.write_text("Above.\n")
+    found.append_news(summary)
+    assert summary.read_text() == f"Above.\n{found.news}"
+    assert found.exit_code is ExitCode.OK
+    found.append_news(tmp_path)
+    assert found.exit_code is ExitCode.INFRASTRUCTURE
