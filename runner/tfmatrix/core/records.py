@@ -42,13 +42,17 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Try:
-    """What one remedy came to: the status of the cell with it, and the checks that then held and did not."""
+    """What one remedy came to: the status of the cell with it, and the checks that then held and did not.
+
+    `seconds` is what it took; nothing for another format, which is a cell of its own.
+    """
 
     name: str
     status: Status
     held: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     error: str = ""
+    seconds: float = 0.0
 
     @property
     def brings_back_the_model(self) -> bool:
@@ -72,6 +76,7 @@ class Try:
             "held": list(self.held),
             "missing": list(self.missing),
             "detail": self.detail,
+            "seconds": round(self.seconds, 3),
         }
 
 

@@ -114,14 +114,14 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         records = Records(judge, writer, progress, remedies=request.remedies)
         loading = Loading(request, environments, store)
         tries = Tries(request, environments, jobs, loading, judge, records)
-        loads = Loads(request, environments, jobs, loading, judge, records, then=tries.begin)
+        loads = Loads(request, environments, jobs, loading, judge, records, then=tries.add)
         saves = Saves(request, environments, jobs, store, writer, progress)
         cells: dict[Pair, list[CellId]] = defaultdict(list)
         for cell in request.plan.cells:
             cells[cell.scenario, cell.writer].append(cell)
         progress.loads(len(request.plan.cells))
         saves.begin(request.plan.saves, list(cells), lambda pair: loads.begin(saves, pair, cells[pair]))
-        jobs.run()
+        jobs.run(when_idle=tries.begin)
         records.complete(environments, request.plan.savers)
         writer.update_header({"noise": judge.noise})
     finally:

@@ -60,9 +60,12 @@ class Jobs:
             )
         )
 
-    def run(self) -> None:
-        """Goes on until nothing is left, of what was submitted before and meanwhile."""
-        for done in self._scheduler.outcomes():
+    def run(self, when_idle: Callable[[], bool] = lambda: False) -> None:
+        """Goes on until nothing is left, of what was submitted before and meanwhile.
+
+        `when_idle` is called whenever nothing is left: it may submit more, and says whether to call it again.
+        """
+        for done in self._scheduler.outcomes(when_idle):
             done.task.tag(self._outcomes(done))
 
     def _new_folder(self) -> Path:

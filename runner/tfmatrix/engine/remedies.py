@@ -13,6 +13,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from tfmatrix.checks.fingerprint import normalise
+from tfmatrix.checks.verdict import Verdict
 from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
 
@@ -140,6 +141,32 @@ def is_sensible(remedy: Remedy, tries: Sequence[Try], error: str) -> bool:
     """
     outcomes = {each.name: normalise(each.error) for each in tries}
     return not remedy.parts or any(outcomes.get(part) != normalise(error) for part in remedy.parts)
+
+
+def cause_of(verdict: Verdict) -> str:
+    """What cells have in common that fail for the same reason, as far as one cell tells: what helps one may help all.
+
+    The exception without what differs from run to run, or what a loaded model lacks.
+    """
+    if verdict.error is not None:
+        said = normalise(f"{verdict.error['type']}: {verdict.error['message']}")
+        return f"{verdict.status.value} {said}"
+    codes = {
+        f"{name}: {finding['code']}"
+        for name in verdict.failed_checks
+        for finding in verdict.checks[name].get("findings") or ()
+    }
+    return f"{verdict.status.value} {', '.join(sorted(codes) or verdict.failed_checks)}"
+
+
+def in_order(remedies: Sequence[Remedy], helped: Sequence[Try]) -> list[Remedy]:
+    """Remedies in the order in which a cell tries them: first what helped the first cell of its cause, the best first.
+
+    `helped` are that cell's tries. A combination comes after what it combines, as before.
+    """
+    useful = sorted((each for each in helped if each.brings_back_the_model), key=lambda each: len(each.missing))
+    rank = {each.name: position for position, each in enumerate(useful)}
+    return sorted(remedies, key=lambda remedy: rank.get(remedy.name, len(rank)))
 
 
 def best(tries: Sequence[Try], failed_checks: Collection[str], status: Status) -> str | None:

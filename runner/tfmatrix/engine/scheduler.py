@@ -92,15 +92,21 @@ class Scheduler:
             self._open_tasks += 1
             self._condition.notify_all()
 
-    def outcomes(self) -> Iterator[TaskOutcome]:
-        """Runs everything submitted, before and meanwhile; yields outcomes as they come. Leaves no worker behind."""
+    def outcomes(self, when_idle: Callable[[], bool] = lambda: False) -> Iterator[TaskOutcome]:
+        """Runs everything submitted, before and meanwhile; yields outcomes as they come. Leaves no worker behind.
+
+        `when_idle` is called whenever nothing is left, while the workers wait: it may submit more, and says whether it
+        wants to be called again.
+        """
         threads = [
             threading.Thread(target=self._drive, name=f"slot-{number}", daemon=True) for number in range(self._slots)
         ]
         for thread in threads:
             thread.start()
         try:
-            while self._open_tasks:
+            while self._open_tasks or when_idle():
+                if not self._open_tasks:
+                    continue
                 outcome = self._outcomes.get()
                 if isinstance(outcome, Exception):
                     raise outcome

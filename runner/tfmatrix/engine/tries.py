@@ -1,9 +1,15 @@
-"""The remedies of cells that failed: tried one after the other, until one brings back everything."""
+"""The remedies of cells that failed, by cause.
+
+Of the cells of one reader and format that fail for the same cause, the first (in the order of the plan) tries all. The
+others then try first what helped it, and stop at what brings back everything. So what is tried depends on what failed,
+never on what finished first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tfmatrix.checks.judge import Judge
@@ -16,7 +22,7 @@ from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.loads import Loaded, Loading
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.records import Records
-from tfmatrix.engine.remedies import Remedy, attempt, candidates, is_sensible
+from tfmatrix.engine.remedies import Remedy, attempt, candidates, cause_of, in_order, is_sensible
 from tfmatrix.engine.request import RunRequest
 
 
@@ -24,14 +30,17 @@ from tfmatrix.engine.request import RunRequest
 class _Failing:
     """A cell that failed, while its remedies are tried.
 
-    `promised` are the checks that a remedy has to hold to bring back everything.
+    `promised` are the checks that a remedy has to hold to bring back everything. `is_first`: of its cause. `then` is
+    called when all is tried.
     """
 
     loaded: Loaded
     waiting: list[Remedy]
     promised: tuple[str, ...]
-    tries: list[Try] = field(default_factory=list)
     cached: bool
+    is_first: bool = False
+    tries: list[Try] = field(default_factory=list)
+    then: Callable[[], None] = lambda: None
 
 
 class Tries:
@@ -52,18 +61,39 @@ class Tries:
         self._loading = loading
         self._judge = judge
         self._records = records
+        self._failing: dict[tuple[str, str, str], list[_Failing]] = defaultdict(list)
+        self._place = {cell: number for number, cell in enumerate(request.plan.cells)}
 
-    def begin(self, loaded: Loaded) -> None:
-        """Records a cell that was measured; where it failed, after its remedies were tried."""
+    def add(self, loaded: Loaded) -> None:
+        """Records a cell that was measured; one that has remedies waits for `begin`."""
         remedies = self._candidates(loaded) if self._request.remedies else ()
+        cell = loaded.load.cell
         failing = _Failing(
             loaded=loaded,
             waiting=list(remedies),
             # Read from the writer's observation: once for all tries, and not for a cell that needs none.
-            promised=self._judge.promised(loaded.load.cell, loaded.load.saved) if remedies else (),
+            promised=self._judge.promised(cell, loaded.load.saved) if remedies else (),
             cached=loaded.cached,
         )
-        self._next(failing)
+        if remedies:
+            self._failing[cell.reader, cell.format, cause_of(loaded.judgement.verdict)].append(failing)
+        else:
+            self._record(failing)
+
+    def begin(self) -> bool:
+        """Tries the remedies of the cells that wait, all of whose cause are there; returns whether there were any."""
+        waiting, self._failing = list(self._failing.values()), defaultdict(list)
+        for cells in waiting:
+            first, *others = sorted(cells, key=lambda each: self._place[each.loaded.load.cell])
+            first.is_first = True
+            first.then = partial(self._follow, first, others)
+            self._next(first)
+        return bool(waiting)
+
+    def _follow(self, first: _Failing, others: Sequence[_Failing]) -> None:
+        for each in others:
+            each.waiting = in_order(each.waiting, first.tries)
+            self._next(each)
 
     def _candidates(self, loaded: Loaded) -> tuple[Remedy, ...]:
         cell, verdict = loaded.load.cell, loaded.judgement.verdict
@@ -83,9 +113,9 @@ class Tries:
         )
 
     def _next(self, failing: _Failing) -> None:
-        """Goes on until one brings back everything or none is left; then records the cell."""
+        """Goes on until none is left, or, behind the first of a cause, one brings back everything; then records."""
         load = failing.loaded.load
-        while failing.waiting and not any(each.status is Status.PASS for each in failing.tries):
+        while failing.waiting and (failing.is_first or not any(each.status is Status.PASS for each in failing.tries)):
             remedy = failing.waiting.pop(0)
             if not is_sensible(remedy, failing.tries, _said(failing.loaded.judgement.verdict)):
                 continue
@@ -100,6 +130,11 @@ class Tries:
                 job = self._loading.job(load.cell, load.saved, remedy.loader, workaround)
                 self._jobs.submit(reader, [job], partial(self._end, failing, remedy, key))
                 return
+        self._record(failing)
+        failing.then()
+
+    def _record(self, failing: _Failing) -> None:
+        load = failing.loaded.load
         self._records.add(
             load.cell,
             load.saved,
@@ -124,7 +159,8 @@ class Tries:
         verdict = self._judge.judge(
             load.cell, load.saved, outcome, loader=remedy.loader, reader=remedy.environment
         ).verdict
-        failing.tries.append(attempt(remedy.name, verdict.status, verdict.checks, failing.promised, _said(verdict)))
+        found = attempt(remedy.name, verdict.status, verdict.checks, failing.promised, _said(verdict))
+        failing.tries.append(replace(found, seconds=outcome.total_seconds))
 
 
 def _said(verdict: Verdict) -> str:

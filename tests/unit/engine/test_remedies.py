@@ -107,6 +107,7 @@ def test_what_a_try_gives_up_is_said() -> None:
         "held": ["outputs", "weights"],
         "missing": ["compile", "optimizer", "resume"],
         "detail": "brings back outputs, weights; not compile, optimizer, resume",
+        "seconds": 0.0,
     }
 
 
