@@ -489,7 +489,7 @@ def test_the_first_cell_of_a_cause_tries_all_and_the_others_what_helped_it(labor
     assert tried["safe_mode=False"] == "load-error"
     assert tried["compile=False"] == "pass"
     assert "rebuild from code + load_weights" in tried
-    assert [entry["name"] for entry in second.remedies][0] == "compile=False"
+    assert second.remedies[0]["name"] == "compile=False"
     assert len([entry for entry in second.remedies if not entry["name"].startswith("save as ")]) == 1
     assert first.remedy == second.remedy == "compile=False"
     assert {entry["seconds"] for entry in second.remedies} == {0.1, 0.0}
