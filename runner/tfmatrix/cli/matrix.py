@@ -61,12 +61,14 @@ def plan(
                 "scenarios": [each.name for each in planned.scenarios],
                 "formats": list(planned.formats),
                 "saves": [str(save) for save in planned.saves],
-                "cells": [str(cell) for cell in planned.cells],
-                "unsupported": {str(cell): reason for cell, reason in planned.unsupported.items()},
+                "cells": [str(cell) for cell in planned.cells()],
+                "unsupported": {
+                    str(cell): reason for cell in planned.cells() if (reason := planned.reason(cell)) is not None
+                },
             }
         )
     elif cells:
-        for cell in planned.cells:
+        for cell in planned.cells():
             typer.echo(str(cell))
     else:
         for name, count in planned.counts().items():

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from tfmatrix.core.errors import NothingSelectedError, UsageError
 from tfmatrix.core.globs import (
@@ -22,7 +23,6 @@ from tfmatrix.core.globs import (
     match_scenario,
 )
 from tfmatrix.core.hints import did_you_mean
-from tfmatrix.core.ids import CellId
 from tfmatrix.core.scenario import Subject
 
 
@@ -118,19 +118,36 @@ class Selector:
         return GlobSet(self.only, segments=CELL_SEGMENTS)
 
 
-def unmatched(selector: Selector, cells: Sequence[CellId], scenarios: Sequence[Subject]) -> tuple[Unmatched, ...]:
-    """The globs that match none of the cells that could have been selected, in the order of the options.
+class Selectable(Protocol):
+    """What could be selected: the ids of environments and formats, and of cells, one after the other."""
 
-    `cells` are those before the selector; `scenarios` the ones they are of.
+    @property
+    def writers(self) -> Sequence[str]:
+        """Ids of environments."""
+
+    @property
+    def readers(self) -> Sequence[str]:
+        """Ids of environments."""
+
+    @property
+    def formats(self) -> Sequence[str]:
+        """Ids of formats."""
+
+    def cells(self) -> Iterable[str]:
+        """Ids of cells."""
+
+
+def unmatched(selector: Selector, there: Selectable, scenarios: Sequence[Subject]) -> tuple[Unmatched, ...]:
+    """The globs that match none of what could have been selected, in the order of the options.
+
+    `there` is what there is before the selector; `scenarios` the ones that the cells are of.
     """
     if not selector:
         return ()
-    writers = list(dict.fromkeys(cell.writer for cell in cells))
-    readers = list(dict.fromkeys(cell.reader for cell in cells))
-    formats = list(dict.fromkeys(cell.format for cell in cells))
+    writers, readers, formats = there.writers, there.readers, there.formats
     names = [scenario.name for scenario in scenarios]
     found = [
-        *_unmatched("--only", selector.only, map(str, cells), [names, formats, writers, readers]),
+        *_unmatched("--only", selector.only, there.cells(), [names, formats, writers, readers]),
         *_unmatched("--writer", selector.writer, writers, [writers]),
         *_unmatched("--reader", selector.reader, readers, [readers]),
     ]

@@ -117,9 +117,9 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         loads = Loads(request, environments, jobs, loading, judge, records, then=tries.add)
         saves = Saves(request, environments, jobs, store, writer, progress)
         cells: dict[Pair, list[CellId]] = defaultdict(list)
-        for cell in request.plan.cells:
+        for cell in request.plan.cells():
             cells[cell.scenario, cell.writer].append(cell)
-        progress.loads(len(request.plan.cells))
+        progress.loads(request.plan.size)
         saves.begin(request.plan.saves, list(cells), lambda pair: loads.begin(saves, pair, cells[pair]))
         jobs.run(when_idle=tries.begin)
         records.complete(environments, request.plan.savers)

@@ -114,7 +114,7 @@ class Loads:
 
     def begin(self, saves: Saves, pair: Pair, cells: Sequence[CellId]) -> None:
         """Loads the cells of a scenario and writer."""
-        wanted = {self._plan.save_of(cell) for cell in cells if cell not in self._plan.unsupported}
+        wanted = {self._plan.save_of(cell) for cell in cells if self._plan.reason(cell) is None}
         observations = [saves[save].observation for save in wanted]
         self._judge.measure_noise(pair, [digest for digest in observations if digest is not None])
         for _, group in groupby(sorted(cells, key=lambda cell: cell.reader), key=lambda cell: cell.reader):
@@ -123,8 +123,9 @@ class Loads:
 
     def _settled(self, saves: Saves, cell: CellId) -> Load | None:
         """Settles a cell that needs no measurement; returns the load of another."""
-        if cell in self._plan.unsupported:
-            self._records.add(cell, Outcome(status="unsupported", reason=self._plan.unsupported[cell]), None)
+        unsupported = self._plan.reason(cell)
+        if unsupported is not None:
+            self._records.add(cell, Outcome(status="unsupported", reason=unsupported), None)
             return None
         save = self._plan.save_of(cell)
         saved = saves[save]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -20,7 +21,7 @@ from tfmatrix.core.packages import KERAS, TENSORFLOW, TF_KERAS, version_among
 from tfmatrix.core.scenario import Scenario, Subject
 from tfmatrix.core.selection import Selector, Unmatched, unmatched
 from tfmatrix.project.config import Selection
-from tfmatrix.project.config.values import NOT, PAIR_WORDS
+from tfmatrix.project.config.values import ADAPTIVE, NOT, PAIR_WORDS
 from tfmatrix.project.scenario import CUSTOM_FORMAT, has_custom_format
 
 
@@ -51,30 +52,79 @@ class Save:
         return f"{self.scenario}/{self.saver}/{self.writer}"
 
 
+Pair = tuple[str, str]
+"""Writer and reader."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    """The cells of one scenario in one format: the unit of a plan, because a matrix has millions of cells.
+
+    `pairs` are in the order of matrix.yaml; those that are also in `adaptive` need not be measured where others tell
+    what they come to. `unsupported` maps writers that cannot save it to the reason.
+    """
+
+    scenario: str
+    format: str
+    saver: str
+    pairs: tuple[Pair, ...]
+    adaptive: frozenset[Pair] = frozenset()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def writers(self) -> tuple[str, ...]:
+        """Those that save it, in order."""
+        return tuple(name for name in dict.fromkeys(writer for writer, _ in self.pairs) if name not in self.unsupported)
+
+    def cell(self, pair: Pair) -> CellId:
+        """The id of one of its cells."""
+        return CellId(scenario=self.scenario, format=self.format, writer=pair[0], reader=pair[1])
+
+    def cells(self) -> Iterator[CellId]:
+        """All of them, in order."""
+        return map(self.cell, self.pairs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a run does.
 
-    `cells` are all that were selected, ordered by scenario (name), format (as in the table of formats), writer and
-    reader (as in matrix.yaml); `environments`, `scenarios` and `formats` those that occur in them, in the same orders.
-    `unsupported` holds the cells, out of `cells`, that are settled without running, each with its reason; `saves` the
-    artifacts that the others need. `savers` maps each format to its saver. `unmatched` are the selector's globs that
-    match nothing: to be warned of.
+    `squares` hold all cells that were selected, ordered by scenario (name), format (as in the table of formats), writer
+    and reader (as in matrix.yaml); `environments`, `scenarios` and `formats` those that occur in them, in the same
+    orders. `saves` are the artifacts that cells need. `savers` maps each format to its saver. `unmatched` are the
+    selector's globs that match nothing: to be warned of.
     """
 
     environments: tuple[Environment, ...]
     scenarios: tuple[Subject, ...]
     formats: tuple[str, ...]
-    cells: tuple[CellId, ...]
+    squares: tuple[Square, ...]
     saves: tuple[Save, ...]
-    unsupported: Mapping[CellId, str]
     savers: Mapping[str, str]
     unmatched: tuple[Unmatched, ...] = ()
 
+    def cells(self) -> Iterator[CellId]:
+        """All cells, in order; not kept."""
+        return (cell for square in self.squares for cell in square.cells())
+
     @cached_property
     def loads(self) -> tuple[CellId, ...]:
-        """The cells that run."""
-        return tuple(cell for cell in self.cells if cell not in self.unsupported)
+        """The cells that run, unless they are inferred."""
+        return tuple(cell for cell in self.cells() if self.reason(cell) is None)
+
+    @cached_property
+    def size(self) -> int:
+        """The number of cells."""
+        return sum(len(square.pairs) for square in self.squares)
+
+    @cached_property
+    def by_name(self) -> Mapping[tuple[str, str], Square]:
+        """The squares by scenario and format."""
+        return {(square.scenario, square.format): square for square in self.squares}
+
+    def reason(self, cell: CellId) -> str | None:
+        """Why a cell is settled without running: its writer cannot save it."""
+        return self.by_name[cell.scenario, cell.format].unsupported.get(cell.writer)
 
     def save_of(self, cell: CellId) -> Save:
         """The artifact that a cell reads; one that is not saved where the cell is unsupported."""
@@ -82,14 +132,17 @@ class Plan:
 
     def counts(self) -> dict[str, int]:
         """How much there is of everything, for `tfmatrix plan`."""
+        unsupported = sum(
+            writer in square.unsupported for square in self.squares if square.unsupported for writer, _ in square.pairs
+        )
         return {
             "environments": len(self.environments),
             "scenarios": len(self.scenarios),
             "formats": len(self.formats),
-            "cells": len(self.cells),
+            "cells": self.size,
             "saves": len(self.saves),
-            "loads": len(self.loads),
-            "unsupported": len(self.unsupported),
+            "loads": self.size - unsupported,
+            "unsupported": unsupported,
         }
 
 
@@ -109,42 +162,82 @@ def make_plan(
     """
     selector = selector or Selector()
     candidates = _candidates(selection, scenarios, formats)
-    named = {cell.scenario for cell in candidates}
+    named = {square.scenario for square in candidates}
     chosen = sorted((each for each in scenarios if each.name in named), key=lambda scenario: scenario.name)
-    missed = unmatched(selector, candidates, chosen)
-    cells = _narrowed(candidates, chosen, selector)
-    if not cells:
+    missed = unmatched(selector, _Ids(candidates), chosen)
+    squares = _narrowed(candidates, chosen, selector)
+    if not squares:
         raise _nothing(selection, selector, candidates, missed)
 
     by_name = {scenario.name: scenario for scenario in chosen}
-    by_id = {environment.id: environment for environment in selection.environments}
-    known = {name: writer_versions(each, versions.get(name)) for name, each in by_id.items()}
-    reasons: dict[tuple[str, str, str], str | None] = {}
-    saves: dict[Save, None] = {}
-    for cell in cells:
-        key = (cell.scenario, cell.format, cell.writer)
-        if key not in reasons:
-            complete = bool(versions.get(cell.writer))
-            lacking = _lacks(by_name[cell.scenario], cell.writer, known[cell.writer], complete=complete)
-            reasons[key] = lacking or _cannot_write(formats[cell.format], known[cell.writer])
-            if reasons[key] is None:
-                saves[Save(scenario=cell.scenario, saver=formats[cell.format].SAVER, writer=cell.writer)] = None
-    unsupported = {
-        cell: reason for cell in cells if (reason := reasons[cell.scenario, cell.format, cell.writer]) is not None
+    known = {each.id: writer_versions(each, versions.get(each.id)) for each in selection.environments}
+    lacking: dict[tuple[str, str], str | None] = {}
+    unwritable = {
+        (name, writer): _cannot_write(formats[name], known[writer])
+        for name in {square.format for square in squares}
+        for writer in known
     }
-    used = {name for cell in cells for name in (cell.writer, cell.reader)}
-    used_formats = {cell.format for cell in cells}
-    used_scenarios = {cell.scenario for cell in cells}
+    writers_of = _Cached(lambda pairs: tuple(dict.fromkeys(writer for writer, _ in pairs)))
+    made: list[Square] = []
+    saves: dict[Save, None] = {}
+    for square in squares:
+        unsupported = {}
+        for writer in writers_of(square.pairs):
+            key = (square.scenario, writer)
+            if key not in lacking:
+                complete = bool(versions.get(writer))
+                lacking[key] = _lacks(by_name[square.scenario], writer, known[writer], complete=complete)
+            reason = lacking[key] or unwritable[square.format, writer]
+            if reason is None:
+                saves[Save(scenario=square.scenario, saver=square.saver, writer=writer)] = None
+            else:
+                unsupported[writer] = reason
+        made.append(replace(square, unsupported=unsupported) if unsupported else square)
+    used = {name for pairs in {id(each.pairs): each.pairs for each in made}.values() for pair in pairs for name in pair}
+    used_formats = {square.format for square in made}
+    used_scenarios = {square.scenario for square in made}
     return Plan(
         environments=tuple(each for each in selection.environments if each.id in used),
         scenarios=tuple(each for each in chosen if each.name in used_scenarios),
         formats=tuple(name for name in formats if name in used_formats),
-        cells=tuple(cells),
+        squares=tuple(made),
         saves=tuple(saves),
-        unsupported=unsupported,
         savers={name: info.SAVER for name, info in formats.items() if name in used_formats},
         unmatched=missed,
     )
+
+
+class _Ids:
+    """What a selector can match in squares: for its globs that match nothing."""
+
+    def __init__(self, squares: Sequence[Square]) -> None:
+        self._squares = squares
+        pairs = {id(square.pairs): square.pairs for square in squares}.values()
+        self.writers = list(dict.fromkeys(writer for each in pairs for writer, _ in each))
+        self.readers = list(dict.fromkeys(reader for each in pairs for _, reader in each))
+        self.formats = list(dict.fromkeys(square.format for square in squares))
+
+    def cells(self) -> Iterator[str]:
+        """The ids of all cells."""
+        for square in self._squares:
+            head = f"{square.scenario}/{square.format}"
+            for writer, reader in square.pairs:
+                yield f"{head}/{writer}/{reader}"
+
+
+class _Cached:
+    """A function of a tuple of pairs, which most squares share: computed once for each."""
+
+    def __init__(self, function: Callable[[tuple[Pair, ...]], Any]) -> None:
+        self._function = function
+        self._known: dict[int, tuple[tuple[Pair, ...], Any]] = {}
+
+    def __call__(self, pairs: tuple[Pair, ...]) -> Any:
+        # With the pairs, so that nothing else gets their address.
+        found = self._known.get(id(pairs))
+        if found is None:
+            found = self._known[id(pairs)] = (pairs, self._function(pairs))
+        return found[1]
 
 
 def writer_versions(environment: Environment, packages: Mapping[str, str] | None) -> dict[str, str]:
@@ -169,30 +262,47 @@ def writer_versions(environment: Environment, packages: Mapping[str, str] | None
     return {name: version for name, version in found.items() if _parse(version) is not None}
 
 
-def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, FormatInfo]) -> list[CellId]:
-    """All cells of a selection, in the order of a plan. NothingSelectedError where a set that is included has none."""
+def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, FormatInfo]) -> list[Square]:
+    """All squares of a selection, in the order of a plan. NothingSelectedError for a set included that has none."""
     if selection.parts:
-        ids = [environment.id for environment in selection.environments]
-        place = {name: index for index, name in enumerate(ids)}
-        row = {name: index for index, name in enumerate(formats)}
-        cells: dict[CellId, None] = {}
-        for part in selection.parts:
-            found = _candidates(part, scenarios, formats)
-            # Nothing for a selector that chooses nothing today is no mistake; nothing else is.
-            if not found and part.environments and part.pairs:
-                raise _nothing(part, Selector(), [], ())
-            cells |= dict.fromkeys(found)
-        return sorted(cells, key=lambda cell: (cell.scenario, row[cell.format], place[cell.writer], place[cell.reader]))
+        return _united(selection, scenarios, formats)
     wanted_formats = GlobSet(selection.formats, segments=NAME_SEGMENTS)
     table = {name: info for name, info in formats.items() if wanted_formats.matches(name)}
-    pairs = _pairs(selection)
+    pairs, adaptive = _pairs(selection)
+    if not pairs:
+        return []
     return [
-        CellId(scenario=scenario.name, format=name, writer=writer, reader=reader)
+        Square(scenario=scenario.name, format=name, saver=table[name].SAVER, pairs=pairs, adaptive=adaptive)
         for scenario in sorted(scenarios, key=lambda scenario: scenario.name)
         if _takes_scenario(selection.scenarios, scenario)
         for name in _formats_of(scenario, table)
-        for writer, reader in pairs
     ]
+
+
+def _united(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, FormatInfo]) -> list[Square]:
+    """The union of the parts of a selection. What one of them wants measured is measured."""
+    place = {environment.id: index for index, environment in enumerate(selection.environments)}
+    row = {name: index for index, name in enumerate(formats)}
+    found: dict[tuple[str, str], list[Square]] = defaultdict(list)
+    for part in selection.parts:
+        squares = _candidates(part, scenarios, formats)
+        # Nothing for a selector that chooses nothing today is no mistake; nothing else is.
+        if not squares and part.environments and part.pairs:
+            raise _nothing(part, Selector(), [], ())
+        for square in squares:
+            found[square.scenario, square.format].append(square)
+    unions: dict[tuple[int, ...], tuple[tuple[Pair, ...], frozenset[Pair]]] = {}
+    united = []
+    for _, squares in sorted(found.items(), key=lambda entry: (entry[0][0], row[entry[0][1]])):
+        key = tuple(id(square.pairs) for square in squares)
+        if key not in unions:
+            every = {pair for square in squares for pair in square.pairs}
+            measured = {pair for square in squares for pair in square.pairs if pair not in square.adaptive}
+            ordered = sorted(every, key=lambda pair: (place[pair[0]], place[pair[1]]))
+            unions[key] = tuple(ordered), frozenset(every - measured)
+        pairs, adaptive = unions[key]
+        united.append(replace(squares[0], pairs=pairs, adaptive=adaptive))
+    return united
 
 
 def _takes_scenario(patterns: Sequence[str], scenario: Subject) -> bool:
@@ -204,17 +314,20 @@ def _takes_scenario(patterns: Sequence[str], scenario: Subject) -> bool:
     )
 
 
-def _pairs(selection: Selection) -> list[tuple[str, str]]:
-    """The pairs of writer and reader, in the order of matrix.yaml."""
+def _pairs(selection: Selection) -> tuple[tuple[Pair, ...], frozenset[Pair]]:
+    """The pairs of writer and reader, in the order of matrix.yaml, and those of them that may be inferred."""
     ids = [environment.id for environment in selection.environments]
     globs = GlobSet([pair for pair in selection.pairs if pair not in PAIR_WORDS], segments=PAIR_SEGMENTS)
     words = {pair for pair in selection.pairs if pair in PAIR_WORDS}
-    return [
+    measured = {
         (writer, reader)
         for row, writer in enumerate(ids)
         for column, reader in enumerate(ids)
         if words & _words_for(column - row) or globs.matches(f"{writer}/{reader}")
-    ]
+    }
+    is_adaptive = ADAPTIVE in selection.pairs
+    pairs = tuple((writer, reader) for writer in ids for reader in ids if is_adaptive or (writer, reader) in measured)
+    return pairs, frozenset(pairs) - measured
 
 
 def _words_for(rows_down: int) -> set[str]:
@@ -240,27 +353,38 @@ def _formats_of(scenario: Subject, table: Mapping[str, FormatInfo]) -> Iterator[
             yield name
 
 
-def _narrowed(cells: Sequence[CellId], scenarios: Sequence[Subject], selector: Selector) -> list[CellId]:
-    """The cells that the selector takes."""
+def _narrowed(squares: Sequence[Square], scenarios: Sequence[Subject], selector: Selector) -> list[Square]:
+    """What the selector takes of them; squares of which nothing is left are gone."""
     if not selector:
-        return list(cells)
+        return list(squares)
     names = {scenario.name for scenario in scenarios if selector.takes_scenario(scenario)}
-    formats = set(filter(selector.takes_format, {cell.format for cell in cells}))
-    writers = set(filter(selector.takes_writer, {cell.writer for cell in cells}))
-    readers = set(filter(selector.takes_reader, {cell.reader for cell in cells}))
-    return [
-        cell
-        for cell in cells
-        if cell.scenario in names
-        and cell.format in formats
-        and cell.writer in writers
-        and cell.reader in readers
-        and selector.takes_cell(str(cell))
-    ]
+    formats = set(filter(selector.takes_format, {square.format for square in squares}))
+    pairs_of = _Cached(
+        lambda pairs: tuple(
+            (writer, reader)
+            for writer, reader in pairs
+            if selector.takes_writer(writer) and selector.takes_reader(reader)
+        )
+    )
+    narrowed = []
+    for square in squares:
+        if square.scenario not in names or square.format not in formats:
+            continue
+        pairs = pairs_of(square.pairs)
+        if selector.only:
+            head = f"{square.scenario}/{square.format}"
+            pairs = tuple(pair for pair in pairs if selector.takes_cell(f"{head}/{pair[0]}/{pair[1]}"))
+        if pairs:
+            narrowed.append(replace(square, pairs=pairs, adaptive=_adaptive(square, pairs)))
+    return narrowed
+
+
+def _adaptive(square: Square, pairs: tuple[Pair, ...]) -> frozenset[Pair]:
+    return square.adaptive if pairs is square.pairs or not square.adaptive else square.adaptive & set(pairs)
 
 
 def _nothing(
-    selection: Selection, selector: Selector, candidates: Sequence[CellId], missed: Sequence[Unmatched]
+    selection: Selection, selector: Selector, candidates: Sequence[Square], missed: Sequence[Unmatched]
 ) -> NothingSelectedError:
     """The error for an empty plan: what was asked, what there is, and what was probably meant."""
     where = f'the set "{selection.name}"' if selection.name else "matrix.yaml"
@@ -273,13 +397,14 @@ def _nothing(
     scenarios, formats, environments = (
         ", ".join(dict.fromkeys(names))
         for names in (
-            (cell.scenario for cell in candidates),
-            (cell.format for cell in candidates),
-            (name for cell in candidates for name in (cell.writer, cell.reader)),
+            (square.scenario for square in candidates),
+            (square.format for square in candidates),
+            (name for square in candidates for pair in square.pairs for name in pair),
         )
     )
+    count = sum(len(square.pairs) for square in candidates)
     return NothingSelectedError(
-        f"{selector} selects none of the {len(candidates)} cells of {where}",
+        f"{selector} selects none of the {count} cells of {where}",
         expected=f"scenarios {scenarios}; formats {formats}; environments {environments}",
         fix="; ".join(map(str, missed)) or "loosen one of the options: no cell fits all of them",
     )

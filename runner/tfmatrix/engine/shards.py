@@ -1,7 +1,8 @@
 """Splits a plan over machines. Pure: every machine computes the same parts from the same plan, and takes its own.
 
 What belongs to one scenario and one writer stays together: its artifacts are saved once, in one shard; the noise of
-the writer is measured there; and other formats, which may be a remedy, are compared there.
+the writer is measured there; and other formats, which may be a remedy, are compared there. Where cells are inferred
+from those of other writers, a scenario stays together.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ _SLACK = 1.02
 """How much more than its share a shard may get before the next one is taken: balance against staying put."""
 
 Group = tuple[str, str]
-"""A scenario and a writer."""
+"""A scenario and a writer; an empty one stands for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def group_name(plan: Plan, of: int, *, given: str | None, environ: Mapping[str, 
         if not ID_PATTERN.fullmatch(given):
             raise UsageError(f"--shard-group {given!r} cannot name a run", expected=ID_PATTERN.pattern)
         return given
-    selected = hashlib.sha256("\n".join([str(of), *map(str, plan.cells)]).encode()).hexdigest()[:6]
+    selected = hashlib.sha256("\n".join([str(of), *map(str, plan.cells())]).encode()).hexdigest()[:6]
     run = environ.get("GITHUB_RUN_ID", "")
     return f"{run if ID_PATTERN.fullmatch(run) else f'{now.astimezone(UTC):%Y%m%d}'}-{selected}"
 
@@ -73,32 +74,47 @@ def shard_plan(plan: Plan, shard: Shard, *, helpers: Mapping[str, str] | None = 
 
     `helpers` maps a reader to another environment that its remedies need, so that a shard tries what the whole would.
     """
+    group_of = _grouping(plan)
     mine = {group for group, number in assign(plan, shard.of).items() if number == shard.number}
-    cells = tuple(cell for cell in plan.cells if (cell.scenario, cell.writer) in mine)
-    readers = {cell.reader for cell in cells}
-    used = readers | {cell.writer for cell in cells}
+    squares = []
+    for square in plan.squares:
+        pairs = tuple(pair for pair in square.pairs if group_of(square.scenario, pair[0]) in mine)
+        if pairs:
+            writers = {writer for writer, _ in pairs}
+            unsupported = {writer: reason for writer, reason in square.unsupported.items() if writer in writers}
+            squares.append(replace(square, pairs=pairs, adaptive=square.adaptive & set(pairs), unsupported=unsupported))
+    readers = {reader for square in squares for _, reader in square.pairs}
+    used = readers | {writer for square in squares for writer, _ in square.pairs}
     used |= {helper for reader, helper in (helpers or {}).items() if reader in readers}
     return replace(
         plan,
         environments=tuple(each for each in plan.environments if each.id in used),
-        scenarios=tuple(each for each in plan.scenarios if each.name in {cell.scenario for cell in cells}),
-        formats=tuple(name for name in plan.formats if name in {cell.format for cell in cells}),
-        cells=cells,
-        saves=tuple(save for save in plan.saves if (save.scenario, save.writer) in mine),
-        unsupported={cell: reason for cell, reason in plan.unsupported.items() if (cell.scenario, cell.writer) in mine},
+        scenarios=tuple(each for each in plan.scenarios if each.name in {square.scenario for square in squares}),
+        formats=tuple(name for name in plan.formats if name in {square.format for square in squares}),
+        squares=tuple(squares),
+        saves=tuple(save for save in plan.saves if group_of(save.scenario, save.writer) in mine),
     )
 
 
+def _grouping(plan: Plan) -> Callable[[str, str], Group]:
+    """What belongs together: a scenario and a writer; all writers where cells are inferred from those of others."""
+    adaptive = {square.scenario for square in plan.squares if square.adaptive}
+    return lambda scenario, writer: (scenario, "" if scenario in adaptive else writer)
+
+
 def assign(plan: Plan, of: int) -> dict[Group, int]:
-    """The shard (from 1) of every scenario and writer of a plan.
+    """The shard (from 1) of every group of a plan.
 
     Each group has an order of shards that it prefers, by hash, and takes the first that has room: shards get the same
     amount of work, but for about one group, and where the matrix grows, most groups stay where their measurements are
     kept. Work is counted in saves and loads.
     """
-    work: Counter[Group] = Counter(dict.fromkeys(((cell.scenario, cell.writer) for cell in plan.cells), 0))
-    work.update((cell.scenario, cell.writer) for cell in plan.loads)
-    work.update((save.scenario, save.writer) for save in plan.saves)
+    group_of = _grouping(plan)
+    work: Counter[Group] = Counter()
+    for square in plan.squares:
+        for writer, _ in square.pairs:
+            work[group_of(square.scenario, writer)] += writer not in square.unsupported
+    work.update(group_of(save.scenario, save.writer) for save in plan.saves)
     room = _SLACK * work.total() / of
     load: dict[int, int] = defaultdict(int)
     assigned: dict[Group, int] = {}

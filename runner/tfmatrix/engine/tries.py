@@ -62,7 +62,7 @@ class Tries:
         self._judge = judge
         self._records = records
         self._failing: dict[tuple[str, str, str], list[_Failing]] = defaultdict(list)
-        self._place = {cell: number for number, cell in enumerate(request.plan.cells)}
+        self._place = {cell: number for number, cell in enumerate(request.plan.cells())}
 
     def add(self, loaded: Loaded) -> None:
         """Records a cell that was measured; one that has remedies waits for `begin`."""

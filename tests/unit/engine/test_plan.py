@@ -79,8 +79,12 @@ def plan(
     )
 
 
+def unsupported(made: Plan) -> dict[CellId, str]:
+    return {cell: reason for cell in made.cells() if (reason := made.reason(cell)) is not None}
+
+
 def ids(made: Plan) -> list[str]:
-    return [str(cell) for cell in made.cells]
+    return [str(cell) for cell in made.cells()]
 
 
 def test_every_cell_stands_once_in_the_order_of_scenario_format_writer_reader() -> None:
@@ -94,7 +98,7 @@ def test_every_cell_stands_once_in_the_order_of_scenario_format_writer_reader() 
     ]
     assert [each.name for each in made.scenarios] == ["dense", "lstm"]
     assert (made.environments, made.formats) == (ENVIRONMENTS[:2], ("h5", "tf"))
-    assert made.loads == made.cells
+    assert list(made.loads) == list(made.cells())
     assert made.counts() == {
         "environments": 2,
         "scenarios": 2,
@@ -109,8 +113,8 @@ def test_every_cell_stands_once_in_the_order_of_scenario_format_writer_reader() 
 def test_the_order_is_that_of_the_matrix_and_of_the_table_of_formats_not_of_the_alphabet() -> None:
     environments = (environment("nightly"), environment("2.9.3"), environment("2.10.1"))
     made = plan(environments=environments, formats=("tf", "h5"))
-    assert list(dict.fromkeys(cell.writer for cell in made.cells)) == ["nightly", "2.9.3", "2.10.1"]
-    assert list(dict.fromkeys(cell.reader for cell in made.cells)) == ["nightly", "2.9.3", "2.10.1"]
+    assert list(dict.fromkeys(cell.writer for cell in made.cells())) == ["nightly", "2.9.3", "2.10.1"]
+    assert list(dict.fromkeys(cell.reader for cell in made.cells())) == ["nightly", "2.9.3", "2.10.1"]
     assert made.formats == ("h5", "tf")
 
 
@@ -118,7 +122,7 @@ def test_formats_with_the_same_saver_share_its_artifact() -> None:
     made = plan(formats=("savedmodel*",), pairs=("2.12.1/2.15.1",))
     assert ids(made) == ["dense/savedmodel/2.12.1/2.15.1", "dense/savedmodel-raw/2.12.1/2.15.1"]
     assert made.saves == (Save(scenario="dense", saver="savedmodel", writer="2.12.1"),)
-    assert [made.save_of(cell) for cell in made.cells] == [made.saves[0]] * 2
+    assert [made.save_of(cell) for cell in made.cells()] == [made.saves[0]] * 2
 
 
 def test_a_saver_outside_the_selection_still_saves() -> None:
@@ -152,8 +156,8 @@ def test_pairs(pairs: tuple[str, ...], expected: str) -> None:
         for writer, reader in product(*group.split("/"))
     }
     made = plan(environments=ENVIRONMENTS, formats=("h5",), pairs=pairs)
-    assert {(cell.writer, cell.reader) for cell in made.cells} == wanted
-    assert len(made.cells) == len(wanted)
+    assert {(cell.writer, cell.reader) for cell in made.cells()} == wanted
+    assert made.size == len(wanted)
 
 
 def union(*parts: Selection) -> Selection:
@@ -198,7 +202,7 @@ def test_a_part_without_a_cell_is_an_error_that_names_it_unless_a_selector_left_
     no_candidate = Selection(name="rc", environments=())
     no_pair = Selection(name="rc", environments=ENVIRONMENTS, pairs=())
     made = make_plan(union(whole, no_candidate, no_pair), (scenario("dense"),), formats=FORMATS)
-    assert {cell.writer for cell in made.cells} == {"2.12.1"}
+    assert {cell.writer for cell in made.cells()} == {"2.12.1"}
 
 
 @pytest.mark.parametrize(
@@ -248,7 +252,7 @@ def test_the_formats_of_a_scenario(changes: dict[str, object], expected: tuple[s
 
 def test_a_scenarios_formats_are_narrowed_by_the_selection() -> None:
     made = plan(scenario("a", formats=("h5", "tf")), scenario("b", formats=("savedmodel",)), formats=("tf", "custom"))
-    assert [(cell.scenario, cell.format) for cell in made.cells] == [("a", "tf")] * 4
+    assert [(cell.scenario, cell.format) for cell in made.cells()] == [("a", "tf")] * 4
 
 
 # --- the selector ----------------------------------------------------------------------------------------------------
@@ -307,19 +311,19 @@ def test_a_selection_without_a_cell_is_nothing_selected() -> None:
 def test_what_a_writer_lacks_is_unsupported_and_not_saved() -> None:
     made = plan(scenario("dense", requires=("tensorflow>=2.13",)), formats=("h5",))
     reason = "the scenario requires tensorflow>=2.13; 2.12.1 has tensorflow 2.12.1"
-    assert {str(cell): why for cell, why in made.unsupported.items()} == {
+    assert {str(cell): why for cell, why in unsupported(made).items()} == {
         "dense/h5/2.12.1/2.12.1": reason,
         "dense/h5/2.12.1/2.15.1": reason,
     }
     assert [str(save) for save in made.saves] == ["dense/h5/2.15.1"]
-    assert len(made.cells) == 4
+    assert made.size == 4
     assert [str(cell) for cell in made.loads] == ["dense/h5/2.15.1/2.12.1", "dense/h5/2.15.1/2.15.1"]
     assert made.counts()["loads"] == made.counts()["unsupported"] == 2
 
 
 def test_what_a_reader_lacks_never_makes_a_cell_unsupported() -> None:
     made = plan(scenario("dense", requires=("tensorflow>=2.13",)), formats=("h5",), pairs=("2.15.1/2.12.1",))
-    assert made.unsupported == {}
+    assert unsupported(made) == {}
 
 
 LEGACY = environment("2.16.2@tf-keras", tensorflow="2.16.2", env={"TF_USE_LEGACY_KERAS": "1"})
@@ -366,7 +370,7 @@ def test_requirements(requires: str, writer: Environment, packages: dict[str, st
         formats=("h5",),
         versions={} if packages is None else {writer.id: packages},
     )
-    reasons = list(made.unsupported.values())
+    reasons = list(unsupported(made).values())
     if reason is None:
         assert reasons == []
     else:
@@ -378,18 +382,34 @@ def test_requirements(requires: str, writer: Environment, packages: dict[str, st
 def test_a_format_the_writer_cannot_write_is_unsupported_where_its_versions_are_known() -> None:
     environments = ENVIRONMENTS[1:3]
     made = plan(environments=environments, formats=("savedmodel-raw",))
-    assert made.unsupported == {}, "the Keras of 2.16.2 is not known without a lock"
+    assert unsupported(made) == {}, "the Keras of 2.16.2 is not known without a lock"
     made = plan(environments=environments, formats=("savedmodel-raw",), versions={"2.16.2": LOCKED})
-    assert {str(cell): why for cell, why in made.unsupported.items()} == {
+    assert {str(cell): why for cell, why in unsupported(made).items()} == {
         "dense/savedmodel-raw/2.16.2/2.15.1": "Keras 3 has no such format",
         "dense/savedmodel-raw/2.16.2/2.16.2": "Keras 3 has no such format",
     }
     assert [str(save) for save in made.saves] == ["dense/savedmodel/2.15.1"]
 
 
+def test_adaptive_pairs_are_all_pairs_and_those_that_another_part_wants_are_measured() -> None:
+    made = plan(formats=("h5",), pairs=("adaptive",))
+    (square,) = made.squares
+    assert (made.size, square.adaptive) == (4, frozenset(square.pairs))
+    made = plan(formats=("h5",), pairs=("adaptive", "same"))
+    assert made.squares[0].adaptive == {("2.12.1", "2.15.1"), ("2.15.1", "2.12.1")}
+    parts = (
+        Selection(environments=ENVIRONMENTS[:2], formats=("h5",), pairs=("adaptive",)),
+        Selection(environments=ENVIRONMENTS[1:3], formats=("h5",), pairs=("upgrade",)),
+    )
+    united = make_plan(Selection(environments=ENVIRONMENTS[:3], parts=parts), [scenario("dense")], formats=FORMATS)
+    assert (united.size, len(united.squares[0].adaptive)) == (5, 4)
+    narrowed = plan(formats=("h5",), pairs=("adaptive",), selector=Selector(reader=("2.15.1",)))
+    assert narrowed.squares[0].adaptive == {("2.12.1", "2.15.1"), ("2.15.1", "2.15.1")}
+
+
 def test_a_plan_may_be_all_unsupported() -> None:
     made = plan(scenario("dense", requires=("tensorflow>=3",)), formats=("h5",))
-    assert (len(made.cells), made.saves, made.loads) == (4, (), ())
+    assert (made.size, made.saves, made.loads) == (4, (), ())
 
 
 def test_versions_of_an_environment() -> None:
@@ -457,16 +477,16 @@ def test_whatever_is_planned_fits_together(
     except NothingSelectedError:
         assert made is None, "a selector cannot select more than there is"
         return
-    kept = [cell for cell in whole.cells if selector.takes_cell(str(cell)) and selector.takes_reader(cell.reader)]
-    assert (list(made.cells) if made else []) == kept, "a selector only leaves cells out"
+    kept = [cell for cell in whole.cells() if selector.takes_cell(str(cell)) and selector.takes_reader(cell.reader)]
+    assert (list(made.cells()) if made else []) == kept, "a selector only leaves cells out"
     if made is None:
         return
-    assert len(set(made.cells)) == len(made.cells)
+    assert len(set(made.cells())) == made.size
     assert len(set(made.saves)) == len(made.saves)
-    assert set(made.unsupported) <= set(made.cells)
+    assert set(unsupported(made)) <= set(made.cells())
     assert set(made.saves) == {made.save_of(cell) for cell in made.loads}, "what is loaded is saved, and nothing else"
-    assert {each.id for each in made.environments} == {n for cell in made.cells for n in (cell.writer, cell.reader)}
-    assert {each.name for each in made.scenarios} == {cell.scenario for cell in made.cells}
-    assert set(made.formats) == {cell.format for cell in made.cells} == set(made.savers)
+    assert {each.id for each in made.environments} == {n for cell in made.cells() for n in (cell.writer, cell.reader)}
+    assert {each.name for each in made.scenarios} == {cell.scenario for cell in made.cells()}
+    assert set(made.formats) == {cell.format for cell in made.cells()} == set(made.savers)
     assert made == make_plan(selection, list(reversed(scenarios)), selector, formats=FORMATS), "the order is stable"
-    assert all(CellId.parse(str(cell)) == cell for cell in made.cells)
+    assert all(CellId.parse(str(cell)) == cell for cell in made.cells())

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import UsageError
+from tfmatrix.core.ids import CellId
 from tfmatrix.core.scenario import Scenario
 from tfmatrix.engine.plan import Plan, make_plan
 from tfmatrix.engine.shards import Shard, assign, group_name, parse_shard, shard_plan
@@ -41,6 +42,10 @@ def plan_of(scenarios: int = 12, environments: tuple[str, ...] = VERSIONS, **sel
     return make_plan(chosen, named, formats=FORMATS)
 
 
+def unsupported(made: Plan) -> dict[CellId, str]:
+    return {cell: reason for cell in made.cells() if (reason := made.reason(cell)) is not None}
+
+
 def parts_of(plan: Plan, of: int) -> list[Plan]:
     return [shard_plan(plan, Shard(group="night", number=number, of=of)) for number in range(1, of + 1)]
 
@@ -49,9 +54,9 @@ def parts_of(plan: Plan, of: int) -> list[Plan]:
 def test_shards_are_the_whole_and_share_nothing(of):
     plan = plan_of()
     parts = parts_of(plan, of)
-    assert sorted(cell for part in parts for cell in part.cells) == sorted(plan.cells)
+    assert sorted(cell for part in parts for cell in part.cells()) == sorted(plan.cells())
     assert sorted(save for part in parts for save in part.saves) == sorted(plan.saves)
-    assert sorted(cell for part in parts for cell in part.unsupported) == sorted(plan.unsupported)
+    assert sorted(cell for part in parts for cell in unsupported(part)) == sorted(unsupported(plan))
 
 
 def test_every_load_finds_its_artifact_in_its_own_shard():
@@ -62,7 +67,7 @@ def test_every_load_finds_its_artifact_in_its_own_shard():
 def test_shards_keep_the_order_of_the_matrix():
     plan = plan_of(pairs=("forward",))
     for part in parts_of(plan, 3):
-        assert list(part.cells) == [cell for cell in plan.cells if cell in set(part.cells)]
+        assert list(part.cells()) == [cell for cell in plan.cells() if cell in set(part.cells())]
         assert [each.id for each in part.environments] == sorted(
             (each.id for each in part.environments), key=VERSIONS.index
         )
@@ -85,8 +90,8 @@ def test_most_of_a_matrix_stays_where_its_measurements_are():
 def test_more_shards_than_groups_leaves_empty_ones():
     plan = plan_of(scenarios=1, environments=("2.15.1", "2.21.0"))
     parts = parts_of(plan, 5)
-    assert [bool(part.cells) for part in parts].count(True) == 2
-    assert all(not part.environments for part in parts if not part.cells)
+    assert [bool(part.size) for part in parts].count(True) == 2
+    assert all(not part.environments for part in parts if not part.size)
 
 
 def test_an_environment_that_remedies_need_is_provided_too():
@@ -95,7 +100,7 @@ def test_an_environment_that_remedies_need_is_provided_too():
     assert [each.id for each in helped.environments] == ["2.15.1", "2.21.0"]
     for number in (1, 2):
         part = shard_plan(plan, Shard(group="x", number=number, of=2), helpers={"2.21.0": "2.15.1"})
-        if any(cell.reader == "2.21.0" for cell in part.cells):
+        if any(cell.reader == "2.21.0" for cell in part.cells()):
             assert "2.15.1" in [each.id for each in part.environments]
 
 
@@ -133,3 +138,10 @@ def test_a_given_group_is_taken_as_it_is_or_refused():
     assert group(plan_of(), given="night-7") == "night-7"
     with pytest.raises(UsageError, match="--shard-group"):
         group(plan_of(), given="../night")
+
+
+def test_what_is_inferred_from_other_writers_stays_in_their_shard():
+    plan = plan_of(4, pairs=("adaptive",))
+    for part in parts_of(plan, 3):
+        for square in part.squares:
+            assert square == plan.by_name[square.scenario, square.format]

@@ -39,7 +39,7 @@ def test_an_empty_folder_becomes_a_project_that_can_be_planned(tmp_path):
     assert {str(path.relative_to(tmp_path)) for path in created.files} == set(tree(tmp_path))
     assert versions(tmp_path) == ["2.15.1", KNOWN_RELEASES[-1]]
     plan = plan_project(Project(root=tmp_path), None, Selector())
-    assert {cell.scenario for cell in plan.cells} == {"example"}
+    assert {cell.scenario for cell in plan.cells()} == {"example"}
     assert any("the newest that this tfmatrix knows" in note for note in created.notes)
     assert any("no file here pins TensorFlow" in note for note in created.notes)
 

@@ -20,7 +20,10 @@ from tfmatrix.core.hints import did_you_mean
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.version_selectors import NIGHTLY, SelectorError, parse_selector
 
-PAIR_WORDS: Final = ("all", "forward", "adjacent", "same", "upgrade", "rollback")
+ADAPTIVE: Final = "adaptive"
+"""All pairs, of which those are measured that the others can be inferred from."""
+
+PAIR_WORDS: Final = ("all", ADAPTIVE, "forward", "adjacent", "same", "upgrade", "rollback")
 
 NOT: Final = "!"
 """Before a scenario's name or tag: leaves it out."""
