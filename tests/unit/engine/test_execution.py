@@ -501,7 +501,7 @@ def test_the_first_cell_of_a_cause_tries_all_and_the_others_what_helped_it(labor
 def test_another_cause_has_a_first_cell_of_its_own(laboratory):
     def load(format_id, reader, job):
         found = only_without_compiling(format_id, reader, job)
-        is_old = OLD in Path(job["artifact"]).read_text()
+        is_old = OLD.encode() in Path(job["artifact"]).read_bytes()
         return raised("load", "ValueError", "no such layer") if found is not None and not is_old else found
 
     laboratory.load = load
