@@ -7,22 +7,19 @@ part of that: nothing was left to predict.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, assert_never
+from typing import Any
 
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.reasons import neutral
 from tfmatrix.analysis.records import failed_in_save, in_order, is_measured, warnings_of
-from tfmatrix.core.answer_formats import CatalogueFormat
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.text import Code, one_line, to_markdown, with_code
+from tfmatrix.core.text import one_line
 from tfmatrix.core.versions import version
 from tfmatrix.store.runs import Run, strict_json
 
@@ -315,7 +312,7 @@ def _by_version(versions: Sequence[str]) -> list[str]:
     return [text for _, text in known] + [text for text in versions if version(text) is None]
 
 
-# The answer, and what it is written as
+# The answer
 
 
 def answer(found: Catalogue) -> str:
@@ -355,80 +352,3 @@ def percent(part: int, whole: int) -> str:
     if 99 < value < 100:
         return "> 99 %"
     return f"{value:.0f} %"
-
-
-def render(found: Catalogue, fmt: CatalogueFormat | str) -> str:
-    """The catalogue as text that ends with a newline; the same run gives the same bytes."""
-    match CatalogueFormat(fmt):
-        case CatalogueFormat.JSON:
-            return strict_json(found.to_json(), indent=1) + "\n"
-        case CatalogueFormat.CSV:
-            return _csv(found)
-        case CatalogueFormat.MD:
-            return _markdown(found)
-        case _ as unreachable:
-            assert_never(unreachable)
-
-
-_COLUMNS = (
-    "id", "side", "category", "channel", "phases", "text", "first_version", "last_version", "first_environment",
-    "last_environment", "environments", "scenarios", "formats", "times", "issued", "of", "cells", "failed", "example",
-    "fingerprints",
-)  # fmt: skip
-
-
-def _csv(found: Catalogue) -> str:
-    """One line a warning; lists are separated by spaces."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for entry in found.entries:
-        data = entry.to_json()
-        writer.writerow([_cell(data[name]) for name in _COLUMNS])
-    return stream.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    # A spreadsheet would take such a message for a formula.
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
-
-
-def _markdown(found: Catalogue) -> str:
-    parts = [f"# Warnings of run {to_markdown(found.run)}", to_markdown(with_code(answer(found), 2000))]
-    for side, title, where in (
-        ("save", "When a model is saved", "writers"),
-        ("load", "When a model is loaded", "readers"),
-    ):
-        entries = [entry for entry in found.entries if entry.side == side]
-        parts.append(f"## {title}")
-        if not entries:
-            parts.append("No warnings.")
-            continue
-        rows = [["id", "warning", "phases", where, f"{side}s with it", "then failed", "formats"]]
-        rows += [_row(entry) for entry in entries]
-        parts.append("\n".join([_line(rows[0]), _line(["---"] * len(rows[0])), *map(_line, rows[1:])]))
-    parts.append(
-        "A save counts once, whatever the number of readers; “then failed” counts cells (scenario, format, writer, "
-        "reader) that failed or drifted."
-    )
-    return "\n\n".join(parts) + "\n"
-
-
-def _row(entry: WarningEntry) -> list[str]:
-    first, last = entry.first_version, entry.last_version
-    versions = first if first == last else f"{first} – {last}"
-    return [
-        entry.id,
-        to_markdown((Code(one_line(f"{entry.category}: {entry.text}", 200)),), in_table=True),
-        ", ".join(entry.phases),
-        to_markdown(f"{versions} ({len(entry.environments)})", in_table=True),
-        f"{entry.issued} of {entry.of}",
-        str(entry.prediction),
-        to_markdown(", ".join(entry.formats), in_table=True),
-    ]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -102,7 +102,8 @@ def warnings(
 
     Examples: `tfmatrix warnings` · `tfmatrix warnings --format csv --run previous`
     """
-    from tfmatrix.analysis.warnings import catalogue, render
+    from tfmatrix.analysis.warnings import catalogue
+    from tfmatrix.reports.catalogue import render
     from tfmatrix.store.runs import read_run
 
     typer.echo(render(catalogue(read_run(open_project(project).results, reference)), catalogue_format), nl=False)

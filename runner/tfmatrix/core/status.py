@@ -62,19 +62,20 @@ WORST_FIRST: tuple[Status, ...] = tuple(Status)
 
 
 class CheckStatus(StrEnum):
-    """The result of one check of one cell, with its sign."""
+    """The result of one check of one cell, with its sign and colour."""
 
     _value_: str
     sign: str
+    colour: str
 
-    def __new__(cls, value: str, sign: str = "") -> Self:
+    def __new__(cls, value: str, sign: str = "", colour: str = "") -> Self:
         """One row of the table."""
         status = str.__new__(cls, value)
         status._value_ = value
-        status.sign = sign
+        status.sign, status.colour = sign, colour
         return status
 
-    PASS = "pass", "✓"
-    FAIL = "fail", "✗"
-    NOT_APPLICABLE = "not-applicable", "–"
-    ERROR = "error", "!"
+    PASS = "pass", "✓", "green"
+    FAIL = "fail", "✗", "red"
+    NOT_APPLICABLE = "not-applicable", "–", "dim"
+    ERROR = "error", "!", "red"

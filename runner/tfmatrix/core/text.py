@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tfmatrix.core.status import CheckStatus, Status
+
 
 @dataclass(frozen=True)
 class Code:
@@ -19,18 +21,38 @@ class Code:
 
 @dataclass(frozen=True)
 class Link:
-    """An address. Shown as a link only where it is http(s)."""
+    """An address, with what it leads to. Shown as a link only where it is http(s)."""
 
     url: str
+    label: str = ""
 
 
-Inline = tuple[str | Code | Link, ...]
+@dataclass(frozen=True)
+class Mark:
+    """Text that stands for a status, and has its colour where there are colours; `strong`: it must not be missed."""
+
+    text: str
+    status: Status | CheckStatus
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Strong:
+    """Text that leads."""
+
+    text: str
+
+
+Piece = str | Code | Link | Mark | Strong
+Inline = tuple[Piece, ...]
 """A line of a report. Plain strings are text, never markup."""
 
 # Underscores within a word are text in GitHub's Markdown; at its edge they are emphasis.
 _MARKDOWN = re.compile(r"[\\`*\[\]<~&$]|(?<![^\W_])_|_(?![^\W_])")
+_ESCAPED = r"\\\g<0>"
 _MARKDOWN_AT_START = re.compile(r"^([>#+=-]|\d+[.)](?=\s|$))")
-_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]+")
+# {SITE} stands in a notification for an address that is filled in later.
+_URL = re.compile(r"(?:https?://|\{SITE\}/)[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]+")
 
 
 def one_line(text: object, limit: int = 200) -> str:
@@ -96,6 +118,11 @@ def number(value: float) -> str:
     return re.sub(r"e([+-])0?(\d)", lambda match: f"e{match[1].replace('+', '')}{match[2]}", f"{value:.0e}")
 
 
+def cells(count: int) -> str:
+    """`1 cell`, `2 cells`."""
+    return "1 cell" if count == 1 else f"{count} cells"
+
+
 def figure(value: object) -> float | None:
     """A recorded figure as a float, also where it stands as "nan" or "inf"; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -116,7 +143,7 @@ def with_code(text: object, limit: int = 200) -> Inline:
 
 def joined(parts: Iterable[Inline], separator: str) -> Inline:
     """Inline pieces with a separator between them."""
-    result: list[str | Code | Link] = []
+    result: list[Piece] = []
     for part in parts:
         if result:
             result.append(separator)
@@ -124,19 +151,26 @@ def joined(parts: Iterable[Inline], separator: str) -> Inline:
     return tuple(result)
 
 
+def plain(piece: Piece) -> str:
+    """One piece as text."""
+    match piece:
+        case Code(text=text) | Mark(text=text) | Strong(text=text):
+            return text
+        case Link(url=url, label=label):
+            return f"{label}: {url}" if label else url
+        case _:
+            return piece
+
+
 def to_plain(inline: Inline | str) -> str:
     """Inline text for a terminal: code stands as it is, so that it can be copied."""
-    if isinstance(inline, str):
-        return inline
-    return "".join(
-        part.text if isinstance(part, Code) else part.url if isinstance(part, Link) else part for part in inline
-    )
+    return inline if isinstance(inline, str) else "".join(map(plain, inline))
 
 
 def to_markdown(inline: Inline | str, *, in_table: bool = False) -> str:
     """Inline text as GitHub Markdown that shows it to the letter."""
     parts = (inline,) if isinstance(inline, str) else inline
-    text = "".join(_part_to_markdown(part) for part in parts)
+    text = "".join(map(_piece_to_markdown, parts))
     text = _MARKDOWN_AT_START.sub(_escape_list_marker, text)
     # In a table a pipe must be escaped even within code (GitHub Flavored Markdown Spec, 4.10).
     return text.replace("|", "\\|") if in_table else text
@@ -146,15 +180,17 @@ def _escape_list_marker(match: re.Match[str]) -> str:
     return match[0][:-1] + "\\" + match[0][-1]
 
 
-def _part_to_markdown(part: str | Code | Link) -> str:
-    match part:
+def _piece_to_markdown(piece: Piece) -> str:
+    match piece:
         case Code(text=text):
             longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
             fence = "`" * (longest + 1)
             # A space keeps a backtick of the text apart from the fence; both are stripped when it is shown.
             pad = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) or not text else ""
             return f"{fence}{pad}{text}{pad}{fence}"
-        case Link(url=url):
-            return f"<{url}>" if _URL.fullmatch(url) else _part_to_markdown(url)
+        case Link(url=url, label=label) if _URL.fullmatch(url):
+            return f"[{_MARKDOWN.sub(_ESCAPED, label)}]({url})" if label else f"<{url}>"
+        case Strong(text=text):
+            return f"**{_MARKDOWN.sub(_ESCAPED, text)}**"
         case _:
-            return _MARKDOWN.sub(r"\\\g<0>", part)
+            return _MARKDOWN.sub(_ESCAPED, plain(piece))

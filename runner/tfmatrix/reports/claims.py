@@ -11,7 +11,7 @@ from typing import Any
 from tfmatrix.analysis.records import delta
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
-from tfmatrix.core.text import Code, Inline, joined, number, one_line, to_plain
+from tfmatrix.core.text import Code, Inline, cells, joined, number, one_line, to_plain
 from tfmatrix.reports.cells import counted
 
 MESSAGE_LIMIT = 160
@@ -26,13 +26,13 @@ _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|(?<![\w.])/(?:[^\s'\"/]+/)+[^\s'\":,)]*"
 
 def paragraph(records: Sequence[CellRecord]) -> Inline:
     """Counts of a scenario's cells, and which checks failed how often."""
-    cells = f"{len(records)} cell{'s' if len(records) != 1 else ''}: {counted(records)}."
+    counts: Inline = (f"{cells(len(records))}: ", *counted(records), ".")
     # That a load raised is a status already.
     failed = Counter(check for record in records for check in record.failed_checks if check != "load")
     if not failed:
-        return (cells,)
+        return counts
     ranked = ", ".join(f"{one_line(check, 30)} {count}" for check, count in _by_count(failed))
-    return (f"{cells} Failed checks: {ranked}.",)
+    return (*counts, f" Failed checks: {ranked}.")
 
 
 def sentences(records: Sequence[CellRecord], order: Sequence[str]) -> tuple[Inline, ...]:

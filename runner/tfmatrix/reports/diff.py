@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from tfmatrix.analysis.diff.changes import KINDS, headline
-from tfmatrix.analysis.diff.compared import Diff, Group, to_json
+from tfmatrix.analysis.diff.compared import Diff, Group, WarningChange, to_json
 from tfmatrix.analysis.diff.source import Source
+from tfmatrix.analysis.diff.surroundings import Difference
 from tfmatrix.core.answer_formats import DiffFormat
 from tfmatrix.core.status import WORST_FIRST, Status
-from tfmatrix.core.text import Code, number, one_line, to_markdown, with_code
+from tfmatrix.core.text import Code, Inline, Link, Mark, Strong, cells, number, one_line, with_code
+from tfmatrix.reports import markdown, terminal
+from tfmatrix.reports.document import Block, Bullets, Facts, Heading, Item, Paragraph
 from tfmatrix.store.runs import strict_json
 
 WIDTH = 80
@@ -29,60 +31,52 @@ def render(found: Diff, fmt: DiffFormat, *, width: int = WIDTH, colour: bool = F
     """The comparison, ending with a newline. `site` is the address of the published site, for links."""
     match fmt:
         case DiffFormat.TEXT:
-            return _to_terminal(_lines(found), width=min(width, WIDTH), colour=colour)
+            return terminal.render(_blocks(found), width=min(width, WIDTH), colour=colour)
         case DiffFormat.MD:
-            return "\n".join(_markdown(found, site.rstrip("/") or SITE)) + "\n"
+            return markdown.render(_notification(found, site.rstrip("/") or SITE))
         case DiffFormat.JSON:
             return strict_json(to_json(found), indent=1) + "\n"
 
 
-_Line = tuple[int, str, str]
-"""Columns of indent, style, text."""
-
-
-def _lines(found: Diff) -> Iterator[_Line]:
-    yield 0, "", f"before  {_run(found.before)}"
-    yield 0, "", f"after   {_run(found.after)}"
-    yield 0, "", ""
-    yield 0, "bold red" if found.changes.alarming else "bold", _summary(found)
+def _blocks(found: Diff) -> Iterator[Block]:
+    yield Facts(rows=(("before", _run(found.before)), ("after", _run(found.after))))
+    yield Heading(level=1, text=(_summary(found),), alarm=bool(found.changes.alarming))
     for kind, title in KINDS.items():
-        groups = [group for group in found.groups if group.kind == kind]
+        groups = tuple(_group(group) for group in found.groups if group.kind == kind)
         if groups:
-            yield 0, "", ""
-            yield 0, "bold", f"{title.upper()}: {len(found.changes.by_kind()[kind])}"
-            for group in groups:
-                yield from _group_lines(group)
+            yield Heading(level=2, text=(f"{title.capitalize()}: {len(found.changes.by_kind()[kind])}",))
+            yield Bullets(items=groups)
     if found.warnings:
-        yield 0, "", ""
-        yield 0, "bold", "WARNINGS"
-        for warning in found.warnings:
-            entry = warning.entry
-            sign = "new" if warning.is_new else "gone"
-            yield 2, "", f"{sign:<5}{entry.id} {entry.side}, {_cells(len(warning.cells))}: {one_line(entry.text, 160)}"
-            yield 7, "dim", warning.cells[0]
+        yield Heading(level=2, text=("Warnings",))
+        yield Bullets(items=tuple(map(_warning, found.warnings)))
     if found.around:
-        yield 0, "", ""
-        yield 0, "bold", "ALSO DIFFERENT"
-        for difference in found.around:
-            names = f"{_names(difference.names)}: " if difference.names else ""
-            yield 2, "", f"{names}{difference.text}"
+        yield Heading(level=2, text=("Also different",))
+        yield Bullets.of((_around(difference),) for difference in found.around)
     for note in found.notes:
-        yield 0, "", ""
-        yield 0, "yellow", note
+        yield Paragraph(text=(note,))
 
 
-def _group_lines(group: Group) -> Iterator[_Line]:
-    style = "red" if group.kind in ("worse", "grown") and group.unknown else ""
-    yield 2, style, _group_title(group)
+def _warning(warning: WarningChange) -> Item:
+    entry, news = warning.entry, "new" if warning.is_new else "gone"
+    text = f"{news} {entry.id} {entry.side}, {cells(len(warning.cells))}: {one_line(entry.text, 160)}"
+    return Item(text=(text,), under=((Code(warning.cells[0]),),))
+
+
+def _group(group: Group) -> Item:
+    under: list[Inline] = []
     for change in group.changes[:LISTED]:
         figures = [each.difference for each in (change.before, change.after) if each and each.difference is not None]
         shown = f"  {' → '.join(map(number, figures))}" if group.kind == "grown" else ""
         known = "  known" if change.after and change.after.known else ""
-        yield 6, "dim", f"{one_line(change.cell, 300)}{shown}{known}"
+        under.append((Code(one_line(change.cell, 300)), shown + known))
     if len(group.changes) > LISTED:
-        yield 6, "dim", f"and {len(group.changes) - LISTED} more"
-    for reason in _reasons(group):
-        yield 4, "", reason
+        under.append((f"and {len(group.changes) - LISTED} more",))
+    under += [(reason,) for reason in _reasons(group)]
+    status = Status(group.after or group.before)
+    title = (": ", *with_code(group.title, 300)) if group.title else ()
+    return Item(
+        text=(Mark(status.symbol, status), f" {_turn(group)}, {cells(len(group.changes))}", *title), under=tuple(under)
+    )
 
 
 def _reasons(group: Group) -> Iterator[str]:
@@ -96,16 +90,11 @@ def _reasons(group: Group) -> Iterator[str]:
         yield "nothing else is recorded as different for all of these"
 
 
-def _group_title(group: Group) -> str:
-    change = f"{group.before} → {group.after}" if group.before and group.after else group.before or group.after
-    if group.before == group.after:
-        change = group.after
-    said = one_line(group.title, 300).replace("`", "")
-    return f"{_sign(group)} {change}, {_cells(len(group.changes))}" + (f": {said}" if said else "")
-
-
-def _sign(group: Group) -> str:
-    return Status(group.after or group.before).symbol
+def _turn(group: Group) -> str:
+    """`pass → drift`, or the one status that there is."""
+    if group.before and group.after and group.before != group.after:
+        return f"{group.before} → {group.after}"
+    return group.after or group.before
 
 
 def _summary(found: Diff) -> str:
@@ -115,82 +104,48 @@ def _summary(found: Diff) -> str:
     return f"{headline(found.changes)}{known}; {found.changes.unchanged} unchanged"
 
 
-def _run(source: Source) -> str:
+def _run(source: Source) -> Inline:
     past = source.past
     counts = ", ".join(
         f"{status.value} {past.counts[status.value]}" for status in WORST_FIRST if past.counts.get(status.value)
     )
     when = (past.finished or past.started)[:16].replace("T", " ")
-    return one_line(f"{past.id}  {when}  {counts}", 300)
+    return (one_line(f"{past.id}, {when}: {counts}", 300),)
 
 
-def _names(names: tuple[str, ...]) -> str:
-    return " ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count} cells"
-
-
-def _to_terminal(lines: Iterable[_Line], *, width: int, colour: bool) -> str:
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.text import Text
-
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=width,
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        no_color=not colour,
-        legacy_windows=False,
-        _environ={},
+def _around(difference: Difference) -> str:
+    names = " ".join(difference.names[:6]) + (
+        f" and {len(difference.names) - 6} more" if len(difference.names) > 6 else ""
     )
-    for indent, style, text in lines:
-        if not text:
-            console.print()
-            continue
-        console.print(
-            Padding(Text(text, style=style, overflow="fold"), (0, 0, 0, indent), expand=False), highlight=False
-        )
-    return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+    return f"{names}: {difference.text}" if names else difference.text
 
 
-def _markdown(found: Diff, site: str) -> Iterator[str]:
+def _notification(found: Diff, site: str) -> Iterator[Block]:
+    """The few lines that somebody is sent."""
     changes = found.changes
-    sign = "✗" if changes.alarming else "✓"
-    yield f"**{sign} tfmatrix: {_summary(found)}**"
-    yield ""
-    shown = [group for group in found.groups if group.kind in ("worse", "grown", "other", "measured_no_more", "better")]
-    for group in shown[:TOP]:
-        yield f"- {to_markdown(KINDS[group.kind])}: {_group_markdown(group)}"
+    yield Paragraph(text=(Strong(f"{'✗' if changes.alarming else '✓'} tfmatrix: {_summary(found)}"),))
+    shown = [group for group in found.groups if group.kind not in ("added", "removed")]
+    items: list[Inline] = [_group_in_short(group) for group in shown[:TOP]]
     if len(shown) > TOP:
-        yield f"- and {len(shown) - TOP} more groups"
-    new = [each for each in found.warnings if each.is_new]
-    gone = len(found.warnings) - len(new)
+        items.append((f"and {len(shown) - TOP} more groups",))
     if found.warnings:
-        said = to_markdown((Code(one_line(new[0].entry.text, 100)),)) if new else ""
-        yield f"- warnings: {len(new)} new, {gone} gone" + (f"; {said}" if said else "")
+        new = [each for each in found.warnings if each.is_new]
+        example = ("; ", Code(one_line(new[0].entry.text, 100))) if new else ()
+        items.append((f"warnings: {len(new)} new, {len(found.warnings) - len(new)} gone", *example))
     if found.around:
-        parts = [f"{_names(each.names)}: {each.text}" if each.names else each.text for each in found.around[:4]]
         more = f" and {len(found.around) - 4} more" if len(found.around) > 4 else ""
-        yield f"- also different: {to_markdown(one_line('; '.join(parts), 400))}{more}"
-    for note in found.notes:
-        yield f"- {to_markdown(note)}"
-    if len(found.groups) or found.warnings or found.around or found.notes:
-        yield ""
+        items.append((f"also different: {one_line('; '.join(map(_around, found.around[:4])), 400)}{more}",))
+    items += [(note,) for note in found.notes]
+    if items:
+        yield Bullets.of(items)
     query = f"a={quote(changes.before, safe='')}&b={quote(changes.after, safe='')}"
-    yield (
-        f"{to_markdown((Code(changes.before),))} → {to_markdown((Code(changes.after),))} · "
-        f"[all changes]({site}/diff.html?{query}) · [causes]({site}/causes.html)"
-    )
+    links = (Link(f"{site}/diff.html?{query}", "all changes"), " · ", Link(f"{site}/causes.html", "causes"))
+    yield Paragraph(text=(Code(changes.before), " → ", Code(changes.after), " · ", *links))
 
 
-def _group_markdown(group: Group) -> str:
-    change = f"{group.before} → {group.after}" if group.before != group.after else group.after
-    title = to_markdown(with_code(one_line(group.title, 160))) if group.title else ""
+def _group_in_short(group: Group) -> Inline:
+    title = (": ", *with_code(group.title, 160)) if group.title else ()
     known = "" if group.unknown or group.kind == "better" else ", known"
-    example = to_markdown((Code(group.changes[0].cell),))
-    why = f"; {to_markdown(one_line(group.meanwhile[0], 120))}" if group.meanwhile else ""
-    return f"{change}, {_cells(len(group.changes))}{known}" + (f": {title}" if title else "") + f" ({example}{why})"
+    why = f"; {one_line(group.meanwhile[0], 120)}" if group.meanwhile else ""
+    counted = f"{KINDS[group.kind]}: {_turn(group)}, {cells(len(group.changes))}{known}"
+    return (counted, *title, " (", Code(group.changes[0].cell), f"{why})")

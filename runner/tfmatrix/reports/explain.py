@@ -15,9 +15,10 @@ from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet, did_you_mean_glob
 from tfmatrix.core.hints import did_you_mean
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
-from tfmatrix.core.text import one_line
-from tfmatrix.reports.cell_page import CellPage, cells_word, links
-from tfmatrix.reports.pages import Block, Commands, Heading, Items, Paragraph, Verbatim, to_page, to_text
+from tfmatrix.core.text import Code, Inline, Mark, cells, joined, one_line, with_code
+from tfmatrix.reports import markdown, terminal
+from tfmatrix.reports.cell_page import CellPage, links
+from tfmatrix.reports.document import Block, Bullets, Commands, Facts, Heading, Item, Paragraph, Verbatim
 from tfmatrix.store.runs import Run, strict_json
 
 EXPLAIN_SCHEMA = 1
@@ -26,6 +27,7 @@ EXPLAIN_SCHEMA = 1
 _T = TypeVar("_T")
 
 _MAX_CELLS = 40
+WIDTH = 100
 
 
 def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.TEXT, traceback: bool = False) -> str:
@@ -61,9 +63,9 @@ def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.T
 def _written(fmt: ExplainFormat | str, blocks: Sequence[Block], data: Callable[[], dict[str, Any]]) -> str:
     match ExplainFormat(fmt):
         case ExplainFormat.TEXT:
-            return to_text(blocks)
+            return terminal.render(blocks, width=WIDTH)
         case ExplainFormat.MD:
-            return to_page(blocks)
+            return markdown.render(blocks)
         case ExplainFormat.JSON:
             return strict_json({"schema": EXPLAIN_SCHEMA} | data(), indent=1) + "\n"
         case _ as unreachable:
@@ -114,36 +116,32 @@ def _selected(run: Run, target: str) -> tuple[CellRecord, ...]:
 
 
 def _cause_blocks(cause: Cause) -> list[Block]:
-    blocks: list[Block] = [
-        Heading(level=1, text=f"{cause.id}: {cause.title}"),
-        Paragraph(text=f"{cause.status.value}, {len(cause.cells)} {cells_word(len(cause.cells))}: {_known(cause)}."),
-    ]
-    facts = [
-        f"Where: {cause.where}" + ("" if cause.readers else " (at saving: every reader of these saves is concerned)"),
-        f"First shown by: {cause.first_reader or cause.first_writer}" + ("" if cause.first_reader else " (writer)"),
-        f"Formats: {', '.join(cause.formats)}",
-        f"Scenarios: {', '.join(cause.scenarios)}",
-    ]
+    where = cause.where + ("" if cause.readers else " (at saving: every reader of these saves is concerned)")
+    first = f"{cause.first_reader or cause.first_writer}" + ("" if cause.first_reader else " (writer)")
+    rows = [("where", where), ("first shown by", first)]
+    rows += [("formats", ", ".join(cause.formats)), ("scenarios", ", ".join(cause.scenarios))]
     if cause.also_failed:
         also = ", ".join(f"{name} ({count})" for name, count in sorted(cause.also_failed.items()))
-        facts.append(f"Checks that failed as a consequence: {also}")
+        rows.append(("also failed", f"{also}, as a consequence"))
     if cause.promised:
-        facts.append(f"Promised by a version policy: {cause.promised} of the cells")
-    facts.append(f"Remedy: {_remedy(cause)}")
-    blocks.append(Items.of(one_line(fact, 1000) for fact in facts))
-    blocks += links(cause)
-    if cause.text:
-        blocks += [Heading(level=2, text="Said, in the example"), Verbatim(text=cause.text)]
-    shown = cause.cells[:_MAX_CELLS]
-    listed = [f"`{one_line(cell, 300)}`" for cell in shown]
-    if len(cause.cells) > _MAX_CELLS:
-        listed.append(f"and {len(cause.cells) - _MAX_CELLS} more")
+        rows.append(("promised", f"{cause.promised} of the cells, by a version policy"))
+    rows.append(("remedy", _remedy(cause)))
     example = shlex.quote(one_line(cause.example, 300))
     return [
-        *blocks,
-        Heading(level=2, text="Cells"),
-        Items.of(listed),
-        Heading(level=2, text="To go on"),
+        Heading(level=1, text=(f"{cause.id}: ", *with_code(cause.title, 300))),
+        Paragraph(
+            text=(
+                Mark(cause.status.value, cause.status),
+                f", {cells(len(cause.cells))}: ",
+                *with_code(_known(cause), 4000),
+                ".",
+            )
+        ),
+        Facts(rows=tuple((name, with_code(text, 1000)) for name, text in rows)),
+        *links(cause),
+        *_example(cause),
+        *_cell_list(cause.cells),
+        Heading(level=2, text=("To go on",)),
         Commands(
             lines=(
                 (f"tfmatrix explain {example}", "the evidence of one cell"),
@@ -153,79 +151,83 @@ def _cause_blocks(cause: Cause) -> list[Block]:
     ]
 
 
+def _example(cause: Cause) -> list[Block]:
+    if not cause.text:
+        return []
+    return [Heading(level=2, text=("Said, in the example",)), Verbatim(text=cause.text, label="Said")]
+
+
+def _cell_list(names: Sequence[str]) -> list[Block]:
+    listed: list[Inline] = [(Code(one_line(cell, 300)),) for cell in names[:_MAX_CELLS]]
+    if len(names) > _MAX_CELLS:
+        listed.append((f"and {len(names) - _MAX_CELLS} more",))
+    return [Heading(level=2, text=("Cells",)), Bullets.of(listed)]
+
+
 def _known(cause: Cause) -> str:
     if not cause.known:
         return "not listed in known_failures.yaml"
     said = "known" if cause.is_known else f"{cause.known} known, {len(cause.cells) - cause.known} not listed"
-    return f"{said} ({'; '.join(cause.reasons)})" if cause.reasons else said
+    return one_line(f"{said} ({'; '.join(cause.reasons)})" if cause.reasons else said, 4000)
 
 
 def _remedy(cause: Cause) -> str:
     best = cause.remedy
     if best is None:
-        return (
-            f"none of those tried for {cause.tried} {cells_word(cause.tried)} helps"
-            if cause.tried
-            else "none was tried"
-        )
-    said = f"`{best.name}` helps {best.cells} of {len(cause.cells)} {cells_word(len(cause.cells))}"
+        return f"none of those tried for {cells(cause.tried)} helps" if cause.tried else "none was tried"
+    said = f"`{best.name}` helps {best.cells} of {cells(len(cause.cells))}"
     if best.complete < best.cells:
         said += f", completely {best.complete}"
     return f"{said}: {best.detail}" if best.detail else said
 
 
 def _warning_blocks(entry: WarningEntry) -> list[Block]:
-    does = "Saving" if entry.side == "save" else "Loading"
-    listed = [f"`{one_line(cell, 300)}`" for cell in entry.cells[:_MAX_CELLS]]
-    if len(entry.cells) > _MAX_CELLS:
-        listed.append(f"and {len(entry.cells) - _MAX_CELLS} more")
+    does = "saving" if entry.side == "save" else "loading"
+    rows = (
+        ("given by", f"{does}, in phase {', '.join(entry.phases)}, by {entry.channel}"),
+        ("how often", f"{entry.issued} of {entry.of} {entry.side}s, {entry.times} times in all"),
+        ("TensorFlow", f"{entry.first_version} to {entry.last_version}: {', '.join(entry.environments)}"),
+        ("formats", ", ".join(entry.formats)),
+        ("scenarios", ", ".join(entry.scenarios)),
+        ("then failed", f"{entry.prediction} cells with it failed or drifted"),
+    )
     return [
-        Heading(level=1, text=f"{entry.id}: {entry.category}"),
-        Verbatim(text=entry.example),
-        Items.of(
-            [
-                f"{does} says it in phase {', '.join(entry.phases)}, by {entry.channel}",
-                f"Issued by {entry.issued} of {entry.of} {entry.side}s, {entry.times} times in all",
-                f"TensorFlow {entry.first_version} to {entry.last_version}: {', '.join(entry.environments)}",
-                f"Formats: {', '.join(entry.formats)}",
-                f"Scenarios: {', '.join(entry.scenarios)}",
-                f"Cells with it that failed or drifted: {entry.prediction}",
-            ]
-        ),
-        Heading(level=2, text="Cells"),
-        Items.of(listed),
+        Heading(level=1, text=(f"{entry.id}: {entry.category}",)),
+        Verbatim(text=entry.example, label="Warning"),
+        Facts(rows=tuple((name, (one_line(text, 1000),)) for name, text in rows)),
+        *_cell_list(entry.cells),
     ]
 
 
 def _selection_blocks(run: Run, target: str, records: Sequence[CellRecord], causes: Sequence[Cause]) -> list[Block]:
     counts = Counter(record.status for record in records)
-    said = ", ".join(f"{status.value} {counts[status]}" for status in WORST_FIRST if counts[status])
+    counted = [(Mark(status.value, status), f" {counts[status]}") for status in WORST_FIRST if counts[status]]
     blocks: list[Block] = [
-        Heading(level=1, text=f"{len(records)} cells of run {run.id}: {target}"),
-        Paragraph(text=f"{said}."),
+        Heading(level=1, text=(one_line(f"{len(records)} cells of run {run.id}: {target}", 300),)),
+        Paragraph(text=(*joined(counted, ", "), ".")),
     ]
     if not causes:
-        return [*blocks, Paragraph(text="None of them failed.")]
+        return [*blocks, Paragraph(text=("None of them failed.",))]
     chosen = {record.cell for record in records}
     items = []
     for cause in causes:
         here = sum(cell in chosen for cell in cause.cells)
-        share = f"{here} of its {len(cause.cells)} cells" if here < len(cause.cells) else f"{here} {cells_word(here)}"
+        share = f"{here} of its {len(cause.cells)} cells" if here < len(cause.cells) else cells(here)
+        known = " (known)" if cause.is_known else ""
+        about = f", {share}, {', '.join(cause.formats)}, {one_line(cause.where, 1000)}{known}"
         items.append(
-            (
-                f"{cause.id}: {cause.title}",
-                (
-                    f"{cause.status.value}, {share}, {', '.join(cause.formats)}, {cause.where}"
-                    + (" (known)" if cause.is_known else ""),
-                    f"example: `{one_line(cause.example, 300)}`",
+            Item(
+                text=(f"{cause.id}: ", *with_code(cause.title, 1000)),
+                under=(
+                    (Mark(cause.status.value, cause.status), about),
+                    ("example: ", Code(one_line(cause.example, 300))),
                 ),
             )
         )
-    example = causes[0]
     return [
         *blocks,
-        Heading(level=2, text="Causes"),
-        Items(items=tuple(items)),
-        Heading(level=2, text="To go on"),
-        Commands(lines=((f"tfmatrix explain {example.id}", "all about the first of them"),)),
+        Heading(level=2, text=("Causes",)),
+        Bullets(items=tuple(items)),
+        Heading(level=2, text=("To go on",)),
+        Commands(lines=((f"tfmatrix explain {causes[0].id}", "all about the first of them"),)),
     ]

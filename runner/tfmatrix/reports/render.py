@@ -42,13 +42,13 @@ def render(
         raise UsageError(f"unknown report format {str(fmt)!r}", expected=f"one of {choices}") from None
     match chosen:
         case ReportFormat.TABLE:
-            from tfmatrix.reports import document, plain
+            from tfmatrix.reports import run_report, terminal
 
-            return plain.to_document(document.build(run, detail=detail), width=width, colour=colour)
+            return terminal.render(run_report.build(run, detail=detail), width=width, colour=colour)
         case ReportFormat.MD:
-            from tfmatrix.reports import document, markdown
+            from tfmatrix.reports import markdown, run_report
 
-            return markdown.to_document(document.build(run, detail=detail))
+            return markdown.render(run_report.build(run, detail=detail))
         case ReportFormat.CSV:
             return _csv(run)
         case ReportFormat.JSON:

@@ -1,51 +1,17 @@
 from __future__ import annotations
 
-import csv
-import io
-import json
-
 import pytest
-from analysis_runs import HOSTILE, load_error, record, run_of, save_error, warning
-from markdown_it import MarkdownIt
+from analysis_runs import record, run_of, save_error, warning
 from tfmatrix.analysis.warnings import (
     Catalogue,
-    CatalogueFormat,
     Prediction,
     WarningEntry,
     answer,
     catalogue,
     percent,
-    render,
 )
 from tfmatrix.core.records import CellRecord
-from tfmatrix.store.runs import Run
-
-HDF5_2 = "You are saving your model as an HDF5 file via `model.save()`. This file format is considered legacy."
-HDF5_3 = "You are saving your model as an HDF5 file via `model.save()` or `keras.saving.save_model(model)`."
-UNTRACED = "Found untraced functions such as {} while saving (showing {} of {}). These functions will not be callable."
-READERS = ("2.12.1", "2.15.1", "2.16.2", "2.21.0")
-
-
-def cells() -> list[CellRecord]:
-    """2.12.1 warns while building only, 2.15.1 and 2.21.0 while saving; Keras 3 fails to load what Keras 2 wrote."""
-    records = []
-    for writer, said in (
-        ("2.12.1", []),
-        ("2.15.1", [warning(HDF5_2, fingerprint="aa", count=2)]),
-        ("2.21.0", [warning(HDF5_3, category="WARNING", channel="logging", fingerprint="bb")]),
-    ):
-        for reader in READERS:
-            save = {"status": "ok", "warnings": said, "seconds": 0.125}
-            built = [warning("Do not pass an `input_shape`", "build")] if writer != "2.15.1" else []
-            save["warnings"] = [*built, *said]
-            old_to_new = writer < "2.16" <= reader
-            loading = [warning("Skipping variable loading for optimizer 'adam'", "load")] if reader == "2.21.0" else []
-            cell = f"a/h5/{writer}/{reader}"
-            load = {"status": "error" if old_to_new else "ok", "warnings": loading}
-            records.append(
-                load_error(cell, "m", save=save, load=load) if old_to_new else record(cell, save=save, load=load)
-            )
-    return records
+from warning_runs import HDF5_2, READERS, UNTRACED, cells
 
 
 def entry_of(found: Catalogue, text: str) -> WarningEntry:
@@ -170,58 +136,3 @@ def test_cells_that_did_not_run_are_not_counted() -> None:
 )
 def test_a_share_is_never_all_or_nothing_by_rounding(part: int, whole: int, expected: str) -> None:
     assert percent(part, whole) == expected
-
-
-def hostile() -> Run:
-    said = warning(HOSTILE, HOSTILE, HOSTILE, channel=HOSTILE, count="many")
-    return run_of(
-        [record("s/h5/2.12.1/2.15.1", save_warnings=[said, warning("=1+1", category="-x")], load_warnings=[said])]
-    )
-
-
-def test_csv_has_a_line_for_each_warning_and_no_formula() -> None:
-    for run in (run_of(cells()), hostile()):
-        found = catalogue(run)
-        text = render(found, "csv")
-        assert "\r" not in text.replace("\\r", "")
-        rows = list(csv.DictReader(io.StringIO(text)))
-        assert [row["id"] for row in rows] == [entry.id for entry in found.entries]
-        assert all(value[:1] not in ("=", "+", "-", "@") for row in rows for value in row.values())
-
-
-def test_markdown_is_the_answer_and_two_tables() -> None:
-    for run in (run_of(cells()), hostile()):
-        text = render(catalogue(run), CatalogueFormat.MD)
-        assert text.isascii() or text.replace("\n", "").isprintable()
-        tokens = MarkdownIt("commonmark").enable("table").parse(text)
-        assert next(token.content for token in tokens if token.type == "inline").startswith("Warnings of run")
-        tables = [token for token in tokens if token.type == "table_open"]
-        assert len(tables) == 2
-        rows = [token for token in tokens if token.type == "tr_open"]
-        assert len(rows) == 2 + len(catalogue(run).entries)
-        boxes = sum(token.type in ("td_open", "th_open") for token in tokens)
-        assert boxes == 7 * len(rows), "no pipe of a message makes a column"
-        assert not any(token.type in ("html_block", "html_inline") for token in tokens)
-
-
-def test_json_says_what_the_answer_says() -> None:
-    data = json.loads(render(catalogue(run_of(cells())), "json"))
-    assert data["schema"] == 1
-    assert data["failed_without_warning"] == {"at_save": 2, "at_load": 2, "at_either": 1}
-    assert data["answer"].startswith("2 of 3 saves")
-    assert [entry["side"] for entry in data["warnings"]] == ["save", "save", "save", "load"]
-    json.loads(render(catalogue(hostile()), "json"))
-
-
-@pytest.mark.parametrize("fmt", list(CatalogueFormat))
-def test_the_order_of_records_does_not_matter(fmt: CatalogueFormat) -> None:
-    run = run_of(cells())
-    backwards = Run(id=run.id, header=run.header, records=run.records[::-1], folder=run.folder)
-    assert {entry.id for entry in catalogue(backwards).entries} == {entry.id for entry in catalogue(run).entries}
-    assert render(catalogue(run), fmt) == render(catalogue(run_of(cells()[::-1])), fmt)
-
-
-def test_a_run_in_which_nothing_was_said() -> None:
-    text = render(catalogue(run_of([record("a/h5/2.12.1/2.12.1")])), "md")
-    assert text.count("No warnings.") == 2
-    assert render(catalogue(run_of([])), "csv").count("\n") == 1

@@ -76,20 +76,20 @@ def test_a_cell_is_explained_from_status_to_what_to_do_next() -> None:
     text = explain(a_run(), CELL)
     for said in (
         "load-error: loading raised an exception (known).",
-        "`DepthwiseConv2D` got an unknown argument `groups` (with 1 more cell,",
+        "DepthwiseConv2D got an unknown argument groups (with 1 more cell,",
         "Known: Keras 3 dropped groups",
         "https://github.com/keras-team/keras/issues/19441",
-        "A `DepthwiseConv2D`",
+        "A DepthwiseConv2D",
         "Claim: *it loads*.",
-        "`TypeError` in the reader, while loading.",
+        "TypeError in the reader, while loading.",
         "    Unrecognized keyword arguments passed to DepthwiseConv2D: {'groups': 1}",
         "    step_19()",
-        "- `compile=False`: drift (recommended)",
+        "- compile=False (recommended): drift",
         "    brings back outputs, weights; not optimizer, resume",
         "- save, UserWarning: Found untraced functions (×3)",
-        "≠  keras           2.12.0  3.4.1",
-        "≠  absl-py         1.4.0   2.1.0",
-        "python          3.11.9  3.11.9",
+        "keras           2.12.0      3.4.1       ≠ differs",
+        "absl-py         1.4.0       2.1.0       ≠ differs",
+        "python          3.11.9      3.11.9      same",
         "Nothing: Keras documents what a file holds",
         f"tfmatrix reproduce {CELL}  #",
         f"tfmatrix run --only {CELL}  #",
@@ -99,10 +99,9 @@ def test_a_cell_is_explained_from_status_to_what_to_do_next() -> None:
     assert "step_3()" not in text
     assert text.count("Exception encountered: Unrecognized") == 1, "shown as the error, and not as a check again"
     assert text.endswith("\n")
-    headings = [line for line in text.split("\n") if line.isupper()]
-    assert headings == [
-        "SCENARIO", "ERROR", "CHECKS", "REMEDIES TRIED", "WARNINGS OF THE SAVE", "WARNINGS OF THE LOAD",
-        "WHAT WAS PROMISED", "ENVIRONMENTS", "TO GO ON",
+    assert re.findall(r"^(.*)\n--+$", text, re.MULTILINE) == [
+        "Scenario", "Error", "Checks", "Remedies tried", "Warnings of the save", "Warnings of the load",
+        "What was promised", "Environments", "To go on",
     ]  # fmt: skip
 
 
@@ -147,26 +146,26 @@ def test_a_cause_names_its_cells_and_its_remedy() -> None:
     cause = next(cause for cause in find_causes(run) if "groups" in cause.title)
     for target in (cause.id, cause.id.lower()):
         text = explain(run, target)
-        assert text.startswith(f"{cause.id}: `DepthwiseConv2D` got an unknown argument `groups`\n")
+        assert text.startswith(f"{cause.id}: DepthwiseConv2D got an unknown argument groups\n")
         assert "load-error, 2 cells: 1 known, 1 not listed (Keras 3 dropped groups)." in text
-        assert "- Where: 2.12.1–2.15.1 → 2.16.2" in text
-        assert "- First shown by: 2.16.2" in text
-        assert "`compile=False` helps 1 of 2 cells, completely 0: brings back outputs" in text
-        assert f"- `{CELL}`" in text
+        assert "where           2.12.1–2.15.1 → 2.16.2" in text
+        assert "first shown by  2.16.2" in text
+        assert "compile=False helps 1 of 2 cells, completely 0: brings back outputs" in text
+        assert f"- {CELL}" in text
         assert "tfmatrix reproduce depthwise/h5/2.15.1/2.16.2" in text, "the example nobody has listed"
 
 
 def test_a_warning_is_explained_too() -> None:
     text = explain(a_run(), catalogue(a_run()).entries[0].id)
-    assert "Issued by 1 of" in text
-    assert "Cells with it that failed or drifted: 1 of 1 (100 %)" in text
+    assert "how often    1 of" in text
+    assert "then failed  1 of 1 (100 %) cells with it failed or drifted" in text
 
 
 def test_a_glob_lists_causes() -> None:
     text = explain(a_run(), "depthwise/**")
     assert text.startswith("2 cells of run 20251122T190412Z-3fa9c1: depthwise/**")
     assert "load-error 2." in text
-    assert "got an unknown argument `groups`" in text
+    assert "got an unknown argument groups" in text
     assert "2 cells, h5, 2.12.1–2.15.1 → 2.16.2" in text
     assert explain(a_run(), "dense").endswith("None of them failed.\n")
     assert "1 of its 2 cells" in explain(a_run(), "*/h5/2.12.1/*")
@@ -274,7 +273,7 @@ def test_markdown_keeps_code_as_code() -> None:
     text = explain(a_run(), CELL, fmt="md")
     assert text.startswith(f"# {CELL}\n")
     assert "```sh\ntfmatrix reproduce" in text
-    assert "| ≠ | keras | 2.12.0 | 3.4.1 |" in text
+    assert "3.4.1    | **≠ differs** |" in text
     tokens = list(walk(MarkdownIt("commonmark").enable("table").parse(text)))
     codes = [token.content for token in tokens if token.type == "code_inline"]
     assert {"DepthwiseConv2D", "groups", "compile=False", "TypeError"} <= set(codes)

@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from repository import ROOT
 from run_builder import drift, load_error, record, run_of
-from tfmatrix.reports.document import build
-from tfmatrix.reports.heatmap import draw, heat_map
-from tfmatrix.reports.plain import to_document
+from tfmatrix.reports import terminal
+from tfmatrix.reports.document import Table
+from tfmatrix.reports.heatmap import heat_map
 from tfmatrix.reports.render import render
+from tfmatrix.reports.run_report import build
 
 NAMES = [f"2.{number}.0" for number in range(1, 39)] + ["2.16.2+keras3.11.3", "nightly"]
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
@@ -74,7 +75,8 @@ def test_one_cell_a_pair_needs_no_count(run):
 def test_pairs_that_were_not_run_are_empty():
     heat = heat_map([record("s/h5/a/a"), record("s/h5/b/b")], ["a", "b"])
     assert heat.rows == (("a", (heat.rows[0][1][0], None)), ("b", (None, heat.rows[1][1][1])))
-    assert draw(heat, "w", 40)[0].splitlines()[:3] == ["w   1 2", "1 a ✓", "2 b   ✓"]
+    table = Table(head=("w", "a", "b", "c", "d"), rows=((("x" * 50,),) * 5,), narrow=((("x" * 50,),) * 5,), heat=heat)
+    assert terminal.render([table], width=40).splitlines()[:3] == ["w   1 2", "1 a ✓", "2 b   ✓"]
 
 
 def test_colour_says_only_what_the_signs_say(run):
@@ -85,16 +87,16 @@ def test_colour_says_only_what_the_signs_say(run):
     assert re.search(r"\x1b\[[0-9;]*41m≠3\x1b\[0m", coloured), "what fails, and is not known, is filled"
 
 
-def test_every_span_is_a_field(run):
-    heat = heat_map(run.records, NAMES)
-    text, spans = draw(heat, "writer↓ reader→", 80)
-    assert len(spans) == 40 * 40
-    assert {text[span.start] for span in spans} == {"✓", "✗", "≠"}
+def test_every_field_has_its_colour_and_nothing_else_has(run):
+    coloured = render(run, detail=False, width=80, colour=True)
+    shown = coloured[coloured.index("writer↓") : coloured.index("Legend")]
+    fields = re.findall(r"\x1b\[[0-9;]+m([^\x1b]*)\x1b\[0m", shown)
+    assert len([field for field in fields if field[0] in "✓✗≠"]) == 40 * 40
 
 
 def test_few_environments_are_shown_in_words(run):
     few = run_of([each for each in run.records if {each.writer, each.reader} <= set(NAMES[:4])])
-    assert "✗ load-error 1" in overview(to_document(build(few, detail=False), width=100, colour=False))
+    assert "✗ load-error 1" in overview(terminal.render(build(few, detail=False), width=100))
 
 
 def test_thousands_stay_narrow():

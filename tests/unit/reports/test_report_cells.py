@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from run_builder import drift, load_error, record
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.text import to_plain
+from tfmatrix.core.text import Inline, joined, to_plain
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend
 
 CELL = "dense/h5/2.12.1/2.16.2"
+
+
+def texts(lines: Iterable[Inline]) -> tuple[str, ...]:
+    return tuple(map(to_plain, lines))
 
 
 @pytest.mark.parametrize(
@@ -33,46 +39,49 @@ CELL = "dense/h5/2.12.1/2.16.2"
     ],
 )
 def test_cells(cell: CellRecord, lines: tuple[str, ...]) -> None:
-    assert cell_lines(cell) == lines
+    assert texts(cell_lines(cell)) == lines
 
 
 def test_nan_on_one_side_is_shown_as_nan() -> None:
     checks = {"outputs": {"status": "fail", "max_abs": 0.0, "nan_mismatches": 3}}
-    assert cell_lines(record(CELL, "drift", failed_checks=("outputs",), checks=checks)) == ("drift nan",)
+    assert texts(cell_lines(record(CELL, "drift", failed_checks=("outputs",), checks=checks))) == ("drift nan",)
 
 
 def test_counts_name_every_status_the_worst_first() -> None:
     cells = [record(CELL), record(CELL), load_error(CELL, "x"), drift(CELL, 1.0), record(CELL, "unsupported")]
-    assert counted(cells) == "✗ drift 1 · ✗ load-error 1 · ✓ 2 · – 1"
-    assert counted_lines(cells) == ("✗2 ✓2 –1", "drift")
+    assert to_plain(counted(cells)) == "✗ drift 1 · ✗ load-error 1 · ✓ 2 · – 1"
+    assert texts(counted_lines(cells)) == ("✗2 ✓2 –1", "drift")
 
 
 def test_a_star_stands_only_where_all_are_known() -> None:
     known, new = load_error(CELL, "x", known=True), load_error(CELL, "x")
-    assert counted([known, known, record(CELL)]) == "✗ load-error 2* · ✓ 1"
-    assert counted([known, new]) == "✗ load-error 2"
-    assert counted_lines([known, known, record(CELL)]) == ("✗2* ✓1", "load-error")
-    assert counted_lines([known, drift(CELL, 1.0)]) == ("✗2", "drift")
+    assert to_plain(counted([known, known, record(CELL)])) == "✗ load-error 2* · ✓ 1"
+    assert to_plain(counted([known, new])) == "✗ load-error 2"
+    assert texts(counted_lines([known, known, record(CELL)])) == ("✗2* ✓1", "load-error")
+    assert texts(counted_lines([known, drift(CELL, 1.0)])) == ("✗2", "drift")
 
 
 def test_narrow_counts_name_nothing_where_nothing_is_wrong() -> None:
-    assert counted_lines([record(CELL), record(CELL, "unsupported")]) == ("✓1 –1",)
-    assert counted_lines([record(CELL, "infra-error"), record(CELL)]) == ("?1 ✓1", "infra-error")
+    assert texts(counted_lines([record(CELL), record(CELL, "unsupported")])) == ("✓1 –1",)
+    assert texts(counted_lines([record(CELL, "infra-error"), record(CELL)])) == ("?1 ✓1", "infra-error")
 
 
-def explained(cells: list[CellRecord], *extra: str) -> list[str]:
-    shown = [" ".join(cell_lines(cell)) for cell in cells]
+def explained(cells: list[CellRecord], *extra: Inline) -> list[str]:
+    shown = [joined(cell_lines(cell), " ") for cell in cells]
     return [to_plain(line) for line in legend(cells, [*shown, *extra])]
 
 
 def test_the_legend_explains_what_occurs_and_nothing_else() -> None:
     assert explained([record(CELL)]) == ["✓ pass: loaded, and every check held"]
-    lines = explained([drift(CELL, 1e-3, known=True), record(CELL, flaky=True)], "")
+    lines = explained([drift(CELL, 1e-3, known=True), record(CELL, flaky=True)], ())
     assert [line.split(":")[0] for line in lines] == [
         "✗ drift", "✓ pass", "* known", "~ flaky", "an empty cell is not part of this run",
     ]  # fmt: skip
     assert "largest absolute difference" in lines[0]
-    assert "largest absolute difference" not in explained([drift(CELL, None, ("optimizer",))], "✗ drift 1 · ✓ 2")[0]
+    assert (
+        "largest absolute difference"
+        not in explained([drift(CELL, None, ("optimizer",))], counted([drift(CELL, 1e-3)]))[0]
+    )
 
 
 def test_the_legend_takes_no_mark_from_a_remedy() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,9 +14,13 @@ from tfmatrix.commands.bisect.choices import Level
 from tfmatrix.commands.bisect.measure import Target
 from tfmatrix.commands.bisect.search import Bisection, Break, Point, Reading
 from tfmatrix.core.status import Status
-from tfmatrix.core.text import one_line
+from tfmatrix.core.text import Inline, Mark, joined, one_line, with_code
+from tfmatrix.reports import terminal
+from tfmatrix.reports.document import Block, Facts, Heading, Paragraph, Table
 
 WIDTH = 80
+_CELLS = 45
+"""Columns of what the cells of a version came to; the others need the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,58 +39,32 @@ class Answer:
 
 def to_text(answer: Answer, *, colour: bool = False, width: int = WIDTH) -> str:
     """For a terminal, at most 80 columns wide."""
-    from rich.console import Console
-    from rich.padding import Padding
-    from rich.table import Table
-    from rich.text import Text
+    return terminal.render(blocks(answer), width=min(width, WIDTH), colour=colour)
 
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=min(width, WIDTH),
-        force_terminal=colour,
-        color_system="standard" if colour else None,
-        no_color=not colour,
-        legacy_windows=False,
-        _environ={},
-    )
 
-    def say(text: str, style: str = "", indent: int = 0) -> None:
-        if not text:
-            console.print()
-            return
-        console.print(
-            Padding(Text(text, style=style, overflow="fold"), (0, 0, 0, indent), expand=False), highlight=False
-        )
-
+def blocks(answer: Answer) -> Iterator[Block]:
+    """What was searched, what was tried, each change with the package that brought it."""
     for line in _preamble(answer):
-        say(line)
-    say("")
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for title, options in (
-        ("try", {"justify": "right"}),
-        (answer.axis.name.value, {"no_wrap": True}),
-        ("released", {"no_wrap": True}),
-        ("cells", {"overflow": "fold"}),
-        ("", {"no_wrap": True}),
-    ):
-        table.add_column(title, **options)
-    for number, point in enumerate(answer.found.points, start=1):
-        table.add_row(
-            str(number), point.version, answer.axis.day(point.version), Text(_what(point)), _end(answer, point)
+        yield Paragraph(text=(line,))
+    rows = tuple(
+        (
+            (str(number),),
+            (point.version,),
+            (answer.axis.day(point.version),),
+            _what(point),
+            (_end(answer, point),),
         )
-    console.print(table, highlight=False)
-    for change, cells in _grouped(answer.found).items():
-        say("")
-        say(_headline(answer, change, cells), style="bold")
-        for line in _details(answer, change):
-            say(line, indent=2)
+        for number, point in enumerate(answer.found.points, start=1)
+    )
+    yield Table(head=("try", answer.axis.name.value, "released", "cells", ""), rows=rows, widths={"cells": _CELLS})
+    for change, names in _grouped(answer.found).items():
+        yield Heading(level=3, text=(_headline(answer, change, names),))
+        details = tuple(_details(answer, change))
+        if details:
+            yield Facts(rows=details)
     for line in _remarks(answer):
-        say("")
-        say(line)
-    say("")
-    say(_steps(answer))
-    return "\n".join(line.rstrip() for line in stream.getvalue().split("\n"))
+        yield Paragraph(text=(line,))
+    yield Paragraph(text=(_steps(answer),))
 
 
 def _preamble(answer: Answer) -> Iterator[str]:
@@ -104,20 +81,21 @@ def _preamble(answer: Answer) -> Iterator[str]:
         yield f"left out: {shown}" + (f"; and {len(axis.left_out) - 3} more" if len(axis.left_out) > 3 else "")
 
 
-def _what(point: Point) -> str:
+def _what(point: Point) -> Inline:
     if point.skipped:
-        return f"passed over: {one_line(point.skipped, 160)}"
+        return (f"passed over: {one_line(point.skipped, 160)}",)
     if len(point.cells) == 1:
         return _reading(next(iter(point.cells.values())))
-    counts = Counter(reading.status for reading in point.cells.values())
-    return ", ".join(f"{Status(status).symbol} {status} {count}" for status, count in sorted(counts.items()))
+    counts = Counter(Status(reading.status) for reading in point.cells.values())
+    marks = [(Mark(f"{status.symbol} {status.value}", status), f" {counts[status]}") for status in sorted(counts)]
+    return joined(marks, ", ")
 
 
-def _reading(reading: Reading) -> str:
-    sign = Status(reading.status).symbol
-    said = one_line("; ".join(reading.causes).replace("`", ""), 110)
+def _reading(reading: Reading) -> Inline:
+    status = Status(reading.status)
+    causes = joined((with_code(cause, 110) for cause in reading.causes), "; ")
     figure = f" {reading.figure}" if reading.figure else ""
-    return f"{sign} {reading.status}{figure}" + (f": {said}" if said else "")
+    return (Mark(f"{status.symbol} {status.value}", status), figure, *((": ", *causes) if causes else ()))
 
 
 def _end(answer: Answer, point: Point) -> str:
@@ -161,30 +139,30 @@ def _turn(change: Break) -> str:
     return f"{change.new.status} {what[change.level]}"
 
 
-def _details(answer: Answer, change: Break) -> Iterator[str]:
+def _details(answer: Answer, change: Break) -> Iterator[tuple[str, Inline]]:
     if change.old.causes or change.new.causes or change.old.figure or change.new.figure:
-        yield f"before  {_reading(change.old)}"
-        yield f"now     {_reading(change.new)}"
+        yield "before", _reading(change.old)
+        yield "now", _reading(change.new)
     gained, lost = change.new.warnings - change.old.warnings, change.old.warnings - change.new.warnings
     if change.level is Level.WARNINGS:
-        yield from (f"new warning   {one_line(text, 200)}" for text in sorted(gained))
-        yield from (f"gone warning  {one_line(text, 200)}" for text in sorted(lost))
+        yield from (("new warning", (one_line(text, 200),)) for text in sorted(gained))
+        yield from (("gone warning", (one_line(text, 200),)) for text in sorted(lost))
     where = change.new.raised_in or change.old.raised_in
     if where:
-        yield f"raised in {where}"
+        yield "raised in", (where,)
     found = answer.apart.get((change.before, change.after))
     if found is not None:
         leading = sum(name in LEADING for name in found.moved)
-        yield f"moved   {in_words(found.moved, max(leading, 3))}"
+        yield "moved", (in_words(found.moved, max(leading, 3)),)
         for trial in found.trials:
-            yield f"tried   {_trial(trial)}"
-        yield f"package {found.sentence}"
+            yield "tried", _trial(trial)
+        yield "package", (found.sentence,)
 
 
-def _trial(trial: Trial) -> str:
+def _trial(trial: Trial) -> Inline:
     if trial.reading is None:
-        return f"{trial.name}: cannot be had: {one_line(trial.skipped, 200)}"
-    return f"{trial.name}: {_reading(trial.reading)} ({'changed' if trial.changed else 'as before'})"
+        return (f"{trial.name}: cannot be had: {one_line(trial.skipped, 200)}",)
+    return (f"{trial.name}: ", *_reading(trial.reading), f" ({'changed' if trial.changed else 'as before'})")
 
 
 def _remarks(answer: Answer) -> Iterator[str]:

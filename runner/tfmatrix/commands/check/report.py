@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-from tabulate import tabulate
 
 from tfmatrix.analysis.losses import losses
 from tfmatrix.analysis.reasons import reason
 from tfmatrix.commands.check.result import CheckResult, advice
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.core.text import one_line, to_markdown, with_code
+from tfmatrix.core.text import Inline, Mark, one_line, to_plain, with_code
+from tfmatrix.reports import markdown as markdown_form
+from tfmatrix.reports import terminal
+from tfmatrix.reports.document import Block, Commands, Facts, Heading, Table
 from tfmatrix.worker.formats import FORMATS
 
-_HEAD = ("reader", "format", "status", "failed checks", "what", "remedy")
+WIDTH = 100
 
 
 def to_text(result: CheckResult, *, markdown: bool = False) -> str:
     """The file, what it was measured on, and a row for each reader and format."""
+    found = tuple(blocks(result))
+    return markdown_form.render(found) if markdown else terminal.render(found, width=WIDTH)
+
+
+def blocks(result: CheckResult) -> Iterator[Block]:
+    """The answer in the order in which a person needs it."""
+    yield Facts(rows=tuple(_facts(result)))
     if result.unknown:
-        return f"{_facts(result, markdown)}\n\nUNKNOWN: {result.unknown}\n  to fix:   {advice(result)}\n"
-    parts = [_facts(result, markdown), _table(result.others, markdown), *_end(result)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+        yield Heading(level=3, text=(f"UNKNOWN: {result.unknown}",), alarm=True)
+        yield Facts(rows=(("to fix", with_code(advice(result), 1000)),))
+        return
+    rows = tuple(
+        (
+            (record.reader,),
+            (record.format,),
+            _status(record),
+            (", ".join(record.failed_checks),),
+            with_code(_what(record), 400),
+            (record.remedy or "",),
+        )
+        for record in result.others
+    )
+    if rows:
+        yield Table(
+            head=("reader", "format", "status", "failed checks", "what", "remedy"),
+            rows=rows,
+            widths={"failed checks": 22, "what": 60, "remedy": 30},
+        )
+    news = [record for record in result.others if record.status.is_incompatibility and not record.known]
+    if news:
+        first = next((record for record in news if record.status is Status.DRIFT), news[0])
+        yield Commands(lines=((f"tfmatrix explain {first.cell} --run {result.run.folder}", "the evidence of a cell"),))
 
 
 def to_json(result: CheckResult) -> dict[str, Any]:
@@ -56,7 +85,7 @@ def not_compared(result: CheckResult) -> dict[str, str]:
     return {str(name): one_line(why, 300) for name, why in absent.items() if name in promised}
 
 
-def _facts(result: CheckResult, markdown: bool) -> str:
+def _facts(result: CheckResult) -> Iterator[tuple[str, Inline]]:
     account, model = result.account, result.model
     rows = [
         ("model", f"{model.shown}: {model.what} {model.said}"),
@@ -71,9 +100,7 @@ def _facts(result: CheckResult, markdown: bool) -> str:
     if str(account.get("network") or "none") != "none":
         rows.append(("network", f"{account['network']}: use a container for files that you do not trust"))
     rows.append(("run", result.run.id))
-    if markdown:
-        return "\n".join(f"- {name}: {to_markdown(with_code(text, 600))}" for name, text in rows)
-    return "\n".join(f"{name:<13} {one_line(text, 600)}" for name, text in rows)
+    yield from ((name, with_code(text, 600)) for name, text in rows)
 
 
 def _own(result: CheckResult) -> str:
@@ -83,33 +110,14 @@ def _own(result: CheckResult) -> str:
     bad = [record for record in result.own if record.status is not Status.PASS]
     if not bad:
         return "; a second load there gives the same"
-    return "".join(f"; a second load there as {record.format}: {_status(record)}, {_what(record)}" for record in bad)
+    return "".join(
+        f"; a second load there as {record.format}: {to_plain(_status(record))}, {_what(record)}" for record in bad
+    )
 
 
-def _table(records: Iterable[CellRecord], markdown: bool) -> str:
-    rows = [
-        (
-            record.reader,
-            record.format,
-            _status(record),
-            ", ".join(record.failed_checks),
-            _what(record),
-            record.remedy or "",
-        )
-        for record in records
-    ]
-    if not rows:
-        return ""
-    if markdown:
-        cells = [tuple(to_markdown(with_code(cell, 2000), in_table=True) for cell in row) for row in rows]
-        return str(tabulate(cells, headers=_HEAD, tablefmt="github", disable_numparse=True))
-    widths = [None, None, None, 22, 60, 30]
-    return str(tabulate(rows, headers=_HEAD, tablefmt="simple", disable_numparse=True, maxcolwidths=widths))
-
-
-def _status(record: CellRecord) -> str:
-    marks = [name for name in ("known", "flaky") if getattr(record, name)]
-    return " ".join([record.status.value, *(f"({mark})" for mark in marks)])
+def _status(record: CellRecord) -> Inline:
+    marks = [f" ({name})" for name in ("known", "flaky") if getattr(record, name)]
+    return (Mark(record.status.value, record.status), *marks)
 
 
 def _what(record: CellRecord) -> str:
@@ -122,11 +130,3 @@ def _what(record: CellRecord) -> str:
     if record.status is Status.LOAD_ERROR:
         return reason(error).title
     return one_line(error.get("message") or error.get("type"), 300)
-
-
-def _end(result: CheckResult) -> list[str]:
-    cells = [record for record in result.others if record.status.is_incompatibility and not record.known]
-    if not cells:
-        return []
-    first = next((record for record in cells if record.status is Status.DRIFT), cells[0])
-    return [f"more: tfmatrix explain {first.cell} --run {result.run.folder}"]

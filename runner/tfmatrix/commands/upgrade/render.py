@@ -14,8 +14,8 @@ from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Code, Inline, number, with_code
 from tfmatrix.core.text import one_line as shown
-from tfmatrix.reports import markdown, plain
-from tfmatrix.reports.document import Block, Bullets, Command, Heading, Paragraph, Table
+from tfmatrix.reports import markdown, terminal
+from tfmatrix.reports.document import Block, Bullets, Commands, Heading, Paragraph, Table
 from tfmatrix.store.runs import strict_json
 
 LISTED = 10
@@ -28,12 +28,12 @@ _DOING = {"save": "saving", "load": "loading"}
 
 def to_text(answer: UpgradeAnswer, *, colour: bool = False) -> str:
     """For a terminal, at most 80 columns wide (but for commands, which stay whole)."""
-    return plain.to_document(blocks(answer), width=WIDTH, colour=colour)
+    return terminal.render(blocks(answer), width=WIDTH, colour=colour)
 
 
 def to_markdown(answer: UpgradeAnswer) -> str:
     """For a pull request or a job summary."""
-    return markdown.to_document(blocks(answer))
+    return markdown.render(blocks(answer))
 
 
 def blocks(answer: UpgradeAnswer) -> list[Block]:
@@ -44,7 +44,7 @@ def blocks(answer: UpgradeAnswer) -> list[Block]:
         Heading(level=1, text=(title,), alarm=there.verdict in (UpgradeVerdict.UNSAFE, UpgradeVerdict.UNKNOWN)),
         Paragraph(text=(f"{_sentence(there)}. Tested: {answer.origin}.",)),
         _versions(answer),
-        *([Bullets(items=tuple(with_code(note) for note in answer.notes))] if answer.notes else []),
+        *([Bullets.of(with_code(note) for note in answer.notes)] if answer.notes else []),
         *_causes(f"What breaks, with no remedy ({cells_in_words(len(there.breaks))})", answer.causes),
         *_changes(answer),
         *_unmeasured(answer),
@@ -72,13 +72,10 @@ def _sentence(upgrade: Upgrade) -> str:
 
 
 def _versions(answer: UpgradeAnswer) -> Table:
-    import pandas as pd
-
     before, after = answer.versions(answer.before), answer.versions(answer.after)
     names = list(dict.fromkeys([*before, *after]))
-    rows = {name: [shown(before.get(name, "–"), 25), shown(after.get(name, "–"), 25)] for name in names}
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["from", "to"], dtype="object")
-    return Table(corner="package", wide=frame, narrow=frame)
+    rows = tuple(((name,), *((shown(side.get(name, "–"), 25),) for side in (before, after))) for name in names)
+    return Table(head=("package", "from", "to"), rows=rows)
 
 
 def _causes(title: str, causes: Sequence[Cause], most: int = LISTED) -> Iterable[Block]:
@@ -91,7 +88,7 @@ def _causes(title: str, causes: Sequence[Cause], most: int = LISTED) -> Iterable
         items.append((f"{rank}. ", *with_code(cause.title), where, ", such as ", Code(shown(cause.example))))
     if len(causes) > most:
         items.append((f"and {len(causes) - most} more causes",))
-    yield Bullets(items=tuple(items))
+    yield Bullets.of(items)
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:
@@ -113,7 +110,7 @@ def _changes(answer: UpgradeAnswer) -> Iterable[Block]:
         items.append((*with_code(change.todo), f" ({cells_in_words(len(change.cells))}); {costs}{about}"))
     if len(changes) > LISTED:
         items.append((f"and {len(changes) - LISTED} more",))
-    yield Bullets(items=tuple(items))
+    yield Bullets.of(items)
 
 
 def _unmeasured(answer: UpgradeAnswer) -> Iterable[Block]:
@@ -122,7 +119,7 @@ def _unmeasured(answer: UpgradeAnswer) -> Iterable[Block]:
         return
     yield Heading(level=2, text=("What was not measured",), alarm=True)
     items: list[Inline] = [(f"{cells_in_words(count)}: {reason}",) for reason, count in reasons[:LISTED]]
-    yield Bullets(items=tuple(items))
+    yield Bullets.of(items)
 
 
 def _rollback(answer: UpgradeAnswer) -> Iterable[Block]:
@@ -136,7 +133,7 @@ def _rollback(answer: UpgradeAnswer) -> Iterable[Block]:
     if len(answer.rollback_causes) > 3:
         items.append((f"and {len(answer.rollback_causes) - 3} more causes",))
     if items:
-        yield Bullets(items=tuple(items))
+        yield Bullets.of(items)
 
 
 def _alternative(found: Alternative | None) -> Iterable[Block]:
@@ -155,7 +152,7 @@ def _alternative(found: Alternative | None) -> Iterable[Block]:
     if found.note:
         items.append((found.note,))
     if items:
-        yield Bullets(items=tuple(items))
+        yield Bullets.of(items)
 
 
 def _of(tried: Tried) -> str:
@@ -180,7 +177,7 @@ def _warnings(answer: UpgradeAnswer) -> Iterable[Block]:
     ]
     if count > LISTED:
         items.append((f"and {count - LISTED} more",))
-    yield Bullets(items=tuple(items))
+    yield Bullets.of(items)
 
 
 def _numerics(answer: UpgradeAnswer) -> Iterable[Block]:
@@ -190,21 +187,18 @@ def _numerics(answer: UpgradeAnswer) -> Iterable[Block]:
     if not answer.drifts:
         yield Paragraph(text=(f"Not at all: bit for bit the same in {cells_in_words(answer.read_cells)}.",))
         return
-    import pandas as pd
-
-    rows = {
-        shown(drift.scenario, 30): [
-            number(drift.max_abs),
-            "–" if drift.max_ulp is None else number(drift.max_ulp),
-            str(drift.argmax_flips or "–"),
-            "within" if drift.within else "BEYOND",
-            "kernels" if drift.by_kernels else "the file" if not drift.within else "–",
-        ]
+    rows = tuple(
+        (
+            (shown(drift.scenario, 30),),
+            (number(drift.max_abs),),
+            ("–" if drift.max_ulp is None else number(drift.max_ulp),),
+            (str(drift.argmax_flips or "–"),),
+            ("within" if drift.within else "BEYOND",),
+            ("kernels" if drift.by_kernels else "the file" if not drift.within else "–",),
+        )
         for drift in answer.drifts[:LISTED]
-    }
-    columns = ["max abs", "max ULP", "flips", "tolerance", "by"]
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype="object")
-    yield Table(corner="scenario", wide=frame, narrow=frame)
+    )
+    yield Table(head=("scenario", "max abs", "max ULP", "flips", "tolerance", "by"), rows=rows)
     rest = f"; {len(answer.drifts) - LISTED} more scenarios move less" if len(answer.drifts) > LISTED else ""
     yield Paragraph(
         text=(
@@ -232,7 +226,7 @@ def _ending(answer: UpgradeAnswer) -> Iterable[Block]:
     if trouble and answer.folders:
         yield Paragraph(text=("For the evidence of one cell:",))
         folder = next((each for each in answer.folders if each), "latest")
-        yield Command(text=f"tfmatrix explain {shown(trouble[0].cell)} --run {folder}")
+        yield Commands(lines=((f"tfmatrix explain {shown(trouble[0].cell)} --run {folder}", ""),))
 
 
 # JSON

@@ -14,7 +14,7 @@ from tfmatrix.analysis.diff.changes import Changes, Past, compare, remembered
 from tfmatrix.analysis.upgrades import every_upgrade
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.reports.site.board import Board
-from tfmatrix.reports.site.data import MAX_FILE, evidence, index, script, table
+from tfmatrix.reports.site.data import MAX_FILE, evidence, index, pairs, script, table
 from tfmatrix.reports.site.files import every_file
 from tfmatrix.reports.site.health import Problem, problems
 from tfmatrix.reports.site.names import slugs
@@ -101,6 +101,8 @@ def _write_run(writer: _Writer, board: Board, *, with_evidence: bool) -> Past:
     if with_evidence:
         for name, content in evidence(board, folder):
             writer.write(f"data/{folder}/{name}", content)
+        for name, packages in pairs(board):
+            writer.write(f"data/{folder}/{name}.js", script(f"{folder}/{name}", packages))
     return remembered(board.run, board.causes)
 
 

@@ -3,25 +3,38 @@
 Scripts are loaded with `<script src>`, because a page opened from a disk may not fetch. A run has
 
 - `data/RUN/index.js`: names, causes, and for each scenario and format one character per cell;
-- `data/RUN/cells/S-F-W.js`: the evidence of one save (numbers of scenario, format, writer) and of all its loads.
+- `data/RUN/cells/S-F-W.js`: the evidence of one save (numbers of scenario, format, writer) and of all its loads;
+- `data/RUN/pairs/W-R.js`: the packages of a writer and a reader.
 
-Texts are printable and cut; nothing in them is markup.
+Names are printable and cut, and no markup; evidence is HTML, as `tfmatrix.reports.html` makes it of blocks.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tfmatrix.analysis.records import delta, warnings_of
-from tfmatrix.checks.policy import Rule, broken, promised
+from tfmatrix.analysis.records import delta
+from tfmatrix.checks.policy import broken, promised
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import cut, number
-from tfmatrix.core.versions import Versions
+from tfmatrix.reports import html
+from tfmatrix.reports.cell_page import (
+    COMMANDS,
+    Limits,
+    artifact_blocks,
+    check_blocks,
+    error_blocks,
+    outcome_blocks,
+    package_blocks,
+    promise_blocks,
+    remedy_blocks,
+    versions,
+)
+from tfmatrix.reports.document import Block
 from tfmatrix.reports.site.board import Board
 from tfmatrix.reports.site.names import shown
 
@@ -34,15 +47,11 @@ MARKS = ("known", "fixed", "flaky", "promised", "remedy")
 _DIGITS = "0123456789abcdefghijklmnopqrstuv"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How much of a text and of a list a page holds."""
-
-    text: int
-    items: int
-
-
-LIMITS = (Limits(text=20_000, items=100), Limits(text=2_000, items=20), Limits(text=200, items=5))
+LIMITS = (
+    Limits(text=20_000, items=100, message=20_000, traceback=20_000),
+    Limits(text=2_000, message=200, traceback=40),
+    Limits(text=200, items=5),
+)
 """From generous to narrow: the first with which a file stays below MAX_FILE is taken."""
 
 
@@ -106,17 +115,16 @@ def index(board: Board, *, evidence: bool) -> dict[str, Any]:
         "cause_sets": [list(places) for places in cause_sets],
         "blocks": blocks,
         "remedies": [shown(name) for name in remedies],
+        "commands": COMMANDS,
     }
 
 
 def _environment(board: Board, name: str) -> dict[str, Any]:
     versions = board.versions(name)
-    packages = [[shown(package), shown(version)] for package, version in board.packages(name).items()]
     return {
         "name": shown(name),
         "tensorflow": shown(versions.tensorflow),
         "keras": shown(versions.keras),
-        "packages": packages[:400],
     }
 
 
@@ -209,7 +217,7 @@ def _save_file(
 
 
 class _Evidence:
-    """The cells of one save. What several of them say alike stands once, in `parts`."""
+    """The cells of one save: each the places of its parts in `parts`, which are HTML. Equal parts stand once."""
 
     def __init__(self, board: Board, limits: Limits, made: _Texts, *, works_in_writer: bool) -> None:
         self._board = board
@@ -220,120 +228,52 @@ class _Evidence:
         self._made = made
 
     def of(self, cells: Sequence[CellRecord | None]) -> str:
-        shown_cells = _json({place: self._cell(record) for place, record in enumerate(cells) if record is not None})
-        return f'{{"cells":{shown_cells},"parts":[{",".join(self._parts)}]}}'
+        places = _json({place: self._cell(record) for place, record in enumerate(cells) if record is not None})
+        return f'{{"cells":{places},"parts":[{",".join(self._parts)}]}}'
 
-    def _part(self, role: str, source: object, make: Callable[[], Any]) -> int:
-        """The place of what `make` returns for `source`, an object of a record, in its role there."""
+    def _part(self, role: str, source: object, make: Callable[[], Iterable[Block]]) -> int:
+        """The place of the blocks that `make` returns for `source`, an object of a record, in its role there."""
         text = self._made.get((role, id(source)))
         if text is None:
-            text = _json(make())
+            text = _json(html.render(make()))
             if len(self._made) < _MAX_MADE:
                 self._made[role, id(source)] = text
         return self._parts.setdefault(text, len(self._parts))
 
-    def _cell(self, record: CellRecord) -> dict[str, Any]:
-        rules = _rules(self._board.versions(record.writer), self._board.versions(record.reader), record, self._works)
-        violated = broken(rules, record)
-        cell: dict[str, Any] = {
-            "failed": [shown(name) for name in record.failed_checks],
-            "checks": [
-                self._part(name, check, partial(self._check, name, check))
-                for name, check in self._first(record.checks.items())
-            ],
-            "seconds": round(record.seconds, 2),
-            "cached": record.cached,
-        }
+    def _cell(self, record: CellRecord) -> list[int]:
+        limits, part = self._limits, self._part
+        places = []
+        if record.error:
+            places.append(part("error", record.error, partial(error_blocks, record, limits)))
+        if record.checks:
+            is_told = "told" if record.error else ""
+            places.append(part(f"checks {is_told}", record.checks, partial(check_blocks, record, limits)))
+        if record.remedies:
+            places.append(part(f"remedies {record.remedy}", record.remedies, partial(remedy_blocks, record, limits)))
         for side, outcome in (("save", record.save), ("load", record.load)):
             if outcome:
-                cell[side] = self._part(f"{side} outcome", outcome, partial(self._outcome, record, side))
-        if record.error:
-            cell["error"] = self._part("error", record.error, partial(self._error, record.error))
-        if record.remedies:
-            cell["remedies"] = [
-                [shown(each.get("name")), shown(each.get("status")), self._text(each.get("detail") or "", 600)]
-                for each in self._first(record.remedies)
-            ]
-            cell["remedy"] = shown(record.remedy) if record.remedy else None
-        sentence = (record.attribution or {}).get("sentence")
-        if sentence:
-            cell["attribution"] = self._text(sentence, 1000)
-        if record.artifact:
-            cell["artifact"] = self._part("artifact", record.artifact, partial(self._artifact, record.artifact))
+                places.append(part(side, outcome, partial(outcome_blocks, record, side, limits)))
+        rules = promised(
+            record.id,
+            self._board.versions(record.writer),
+            self._board.versions(record.reader),
+            works_in_writer=self._works,
+        )
         if rules:
-            cell["promises"] = [
-                [rule in violated, rule.said, rule.limits, rule.source.title, rule.source.url] for rule in rules
-            ]
-        return cell
-
-    def _check(self, name: str, check: Mapping[str, Any]) -> dict[str, Any]:
-        detail = check.get("detail") or ()
-        sentences = [detail] if isinstance(detail, str) else detail
-        return {
-            "name": shown(name),
-            "status": shown(check.get("status")),
-            "figures": [
-                [shown(key), self._figure(value)]
-                for key, value in self._first(check.items())
-                if key not in ("status", "findings", "detail") and value not in (None, "", [], {})
-            ],
-            "detail": [self._text(sentence, 1000) for sentence in self._first(sentences)],
-        }
-
-    def _figure(self, value: object) -> str:
-        match value:
-            case bool():
-                return "yes" if value else "no"
-            case int():
-                return str(value)
-            case float():
-                return f"{value:.6g}"
-            case list() | tuple():
-                more = ["…"] if len(value) > 12 else []
-                return ", ".join([*(self._figure(item) for item in value[:12]), *more])
-            case dict():
-                return self._text(
-                    ", ".join(f"{key} {self._figure(item)}" for key, item in self._first(value.items())), 600
-                )
-            case _:
-                return self._text(value, 600)
-
-    def _error(self, error: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "phase": shown(error.get("phase") or ""),
-            "type": shown(error.get("type") or ""),
-            "message": self._text(error.get("message") or ""),
-            "traceback": self._text(error.get("traceback") or ""),
-        }
-
-    def _artifact(self, artifact: Mapping[str, Any]) -> dict[str, str]:
-        return {shown(key): shown(value) for key, value in self._first(artifact.items())}
-
-    def _outcome(self, record: CellRecord, side: str) -> dict[str, Any]:
-        outcome = record.save if side == "save" else record.load
-        return {
-            "status": shown(outcome.get("status") or ""),
-            "seconds": self._figure(outcome.get("seconds") or 0),
-            "warnings": [
-                [
-                    shown(warning.get("phase") or side),
-                    shown(warning.get("category") or warning.get("channel") or ""),
-                    self._text(warning.get("message") or "", 4000),
-                    warning["count"] if isinstance(warning.get("count"), int) else 1,
-                ]
-                for warning in self._first(warnings_of(record, side))
-            ],
-        }
-
-    def _first(self, items: Iterable[Any]) -> Iterator[Any]:
-        for place, item in enumerate(items):
-            if place >= self._limits.items:
-                return
-            yield item
-
-    def _text(self, text: object, limit: int | None = None) -> str:
-        return cut(text, min(limit or self._limits.text, self._limits.text))
+            violated = broken(rules, record)
+            role = " ".join(["promises", *(rule.name for rule in rules), "broken", *(rule.name for rule in violated)])
+            places.append(part(role, None, partial(promise_blocks, rules, violated)))
+        if record.artifact:
+            places.append(part("artifact", record.artifact, partial(artifact_blocks, record.artifact, limits)))
+        return places
 
 
-def _rules(writer: Versions, reader: Versions, record: CellRecord, works: bool) -> tuple[Rule, ...]:
-    return promised(record.id, writer, reader, works_in_writer=works)
+def pairs(board: Board) -> Iterator[tuple[str, str]]:
+    """The packages of each writer and reader that have cells: name within the run's data folder, and HTML."""
+    packages = {name: board.packages(name) for name in board.environments}
+    limits = Limits(items=100)
+    for place, writer in enumerate(board.environments):
+        for other, reader in enumerate(board.environments):
+            if (writer, reader) in board.pairs:
+                found = versions(packages[writer], packages[reader])
+                yield f"pairs/{place}-{other}", html.render(package_blocks(writer, reader, found, limits))

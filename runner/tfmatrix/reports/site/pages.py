@@ -19,7 +19,8 @@ from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, neighbours
 from tfmatrix.analysis.warnings import answer, catalogue
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
-from tfmatrix.core.text import Code, Inline, Link, cut, one_line, with_code
+from tfmatrix.core.text import Link, cut, one_line, with_code
+from tfmatrix.reports import html
 from tfmatrix.reports.claims import evidence, paragraph, sentences
 from tfmatrix.reports.site import charts
 from tfmatrix.reports.site.board import Board, Tally, cell_name
@@ -119,12 +120,12 @@ class Site:
             "prose": _prose,
             "one_line": one_line,
             "quoted": lambda text: shlex.quote(shown(text)),
-            "inline": _inline,
-            "with_code": lambda text: _inline(with_code(text)),
+            "inline": html.inline,
+            "with_code": lambda text: html.inline(with_code(text)),
             "headline": headline,
             "said": said,
             "cell_name": cell_name,
-            "evidence": lambda record: _inline(evidence(record)),
+            "evidence": lambda record: html.inline(evidence(record)),
             "sign": lambda status: Status(status).sign,
             "VERDICT_SIGNS": VERDICT_SIGNS,
             "LISTED": LISTED,
@@ -189,13 +190,13 @@ class Site:
         return {
             "name": scenario,
             "tally": Tally.of(records),
-            "summary": _inline(paragraph(records)),
+            "summary": html.inline(paragraph(records)),
             "legend": legend(records),
             "formats": [
                 {
                     "name": fmt,
                     "sentences": [
-                        _inline(line) for line in sentences(list(board.block(scenario, fmt).values()), self._order)
+                        html.inline(line) for line in sentences(list(board.block(scenario, fmt).values()), self._order)
                     ],
                     "map": self._cells(scenario, fmt, links) if fits else None,
                     "tally": Tally.of(board.block(scenario, fmt).values()),
@@ -225,7 +226,7 @@ class Site:
         return {
             "name": fmt,
             "tally": Tally.of(records),
-            "summary": _inline(paragraph(records)),
+            "summary": html.inline(paragraph(records)),
             "legend": legend(records),
             "map": counted_map(
                 records,
@@ -244,7 +245,7 @@ class Site:
         return {
             "cause": cause,
             "records": records,
-            "links": [_inline((Link(one_line(link.url, 300)), f": {shown(link.about)}")) for link in cause.links],
+            "links": [html.inline((Link(one_line(link.url, 300), shown(link.about)),)) for link in cause.links],
         }
 
     @cached_property
@@ -353,22 +354,3 @@ _EMPHASIS = re.compile(r"`([^`\n]+)`|(?<![\w*])\*(?!\s)([^*]+?)\*(?![\w*])")
 
 def _emphasised(match: re.Match[str]) -> str:
     return f"<code>{match[1]}</code>" if match[1] else f"<em>{match[2]}</em>"
-
-
-def _inline(inline: Inline | str) -> Markup:
-    """Text, code and links of a report as HTML; every piece is escaped."""
-    parts = (inline,) if isinstance(inline, str) else inline
-    return Markup("".join(map(_piece, parts)))
-
-
-def _piece(part: str | Code | Link) -> str:
-    match part:
-        case Code(text=text):
-            return f"<code>{escape(printable(text))}</code>"
-        case Link(url=url) if url.startswith(("https://", "http://")):
-            address = escape(printable(url))
-            return f'<a href="{address}" rel="noreferrer noopener">{address}</a>'
-        case Link(url=url):
-            return str(escape(printable(url)))
-        case _:
-            return str(escape(printable(part)))

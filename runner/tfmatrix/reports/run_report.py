@@ -1,0 +1,223 @@
+"""The report of a run as blocks, in the order in which a person needs them.
+
+First what is news, then the overview, the environments, what is known, and each scenario with its tables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from tfmatrix.analysis.records import in_order
+from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
+from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.core.text import Code, Inline, Link, cells, joined, one_line, with_code
+from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend, matrix
+from tfmatrix.reports.claims import evidence, paragraph, sentences, short_error
+from tfmatrix.reports.document import Block, Bullets, Commands, Heading, Paragraph, Quote, Table
+from tfmatrix.reports.heatmap import heat_map
+from tfmatrix.store.runs import Run
+
+CORNER = "writer↓ reader→"
+
+LIST_LIMIT = 30
+"""Cells that a list names; the rest is counted, and stands in the tables and in every other format."""
+
+
+def build(run: Run, *, detail: bool = True) -> list[Block]:
+    """The whole report; without `detail` it ends before the scenarios, for the end of a run on a terminal."""
+    order = in_order(
+        (name for record in run.records for name in (record.writer, record.reader)),
+        run.header.get("environments") or (),
+    )
+    blocks: list[Block] = [*_head(run), *_news(run), *_fixed(run), *_unmeasured(run)]
+    shown: list[Inline] = []
+    if run.records:
+        overview = _overview(run, order)
+        blocks += [Heading(level=2, text=("Overview",)), overview]
+        shown += _cells_of(overview)
+    blocks += _environments(run)
+    blocks += _known(run)
+    if detail:
+        for block in _scenarios(run, order):
+            blocks.append(block)
+            if isinstance(block, Table):
+                shown += _cells_of(block)
+    if run.records:
+        blocks += [Heading(level=2, text=("Legend",)), Bullets.of(legend(run.records, shown))]
+    return blocks
+
+
+def _head(run: Run) -> Iterable[Block]:
+    header = run.header
+    yield Heading(level=1, text=(f"tfmatrix run {one_line(run.id, 80)}",))
+    executor = header.get("executor") or {}
+    reason = f" ({one_line(executor['reason'])})" if executor.get("reason") else ""
+    facts = {
+        "started": header.get("started"),
+        "finished": header.get("finished"),
+        "set": header.get("set"),
+        "executor": f"{one_line(executor['name'])}{reason}" if executor.get("name") else None,
+        "tfmatrix": header.get("tfmatrix"),
+    }
+    yield Paragraph(text=(", ".join(f"{name} {one_line(value)}" for name, value in facts.items() if value) + ".",))
+    if not run.is_complete:
+        yield Heading(level=2, text=("This run did not come to its end: only finished cells are counted",), alarm=True)
+    if run.problems:
+        yield Bullets.of((one_line(problem),) for problem in run.problems)
+    if not run.records:
+        yield Paragraph(text=("No cells.",))
+        return
+    broken = [record for record in run.records if record.status.is_incompatibility]
+    news = sum(record.is_news for record in broken)
+    said = f" {len(broken)} incompatible, of which {len(broken) - news} known and {news} new." if broken else ""
+    yield Paragraph(text=(f"{cells(len(run.records))}: ", *counted(run.records), f".{said}"))
+
+
+def _news(run: Run) -> Iterable[Block]:
+    news = [record for record in run.records if record.is_news]
+    if not news:
+        return
+    what = "unexpected incompatibility" if len(news) == 1 else "unexpected incompatibilities"
+    yield Heading(level=2, text=(f"{len(news)} {what}: not listed in known_failures.yaml",), alarm=True)
+    yield _cell_list(news, lambda record: (f" {record.status.value}", *_after(": ", evidence(record))))
+    yield Paragraph(text=("For the evidence of one:",))
+    yield Commands(lines=((f"tfmatrix explain {_cell(news[0])}", ""),))
+
+
+def _fixed(run: Run) -> Iterable[Block]:
+    fixed = [record for record in run.records if record.fixed]
+    if not fixed:
+        return
+    verb = "passes" if len(fixed) == 1 else "pass"
+    yield Heading(level=2, text=(f"{cells(len(fixed))} listed in known_failures.yaml now {verb}",), alarm=True)
+    yield _cell_list(fixed, lambda record: (f" {record.status.value}",))
+    yield Paragraph(text=("Remove or narrow their entries, so that a relapse is news.",))
+
+
+def _unmeasured(run: Run) -> Iterable[Block]:
+    lost = [record for record in run.records if record.status is Status.INFRA_ERROR]
+    if not lost:
+        return
+    were = "was" if len(lost) == 1 else "were"
+    yield Heading(level=2, text=(f"{cells(len(lost))} {were} not measured (infra-error)",), alarm=True)
+    reasons = Counter(short_error(record.error) or "no reason was recorded" for record in lost)
+    ranked = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    items: list[Inline] = [(f"{cells(count)}: ", Code(reason)) for reason, count in ranked[:LIST_LIMIT]]
+    if len(ranked) > LIST_LIMIT:
+        items.append((f"and {len(ranked) - LIST_LIMIT} more reasons",))
+    yield Bullets.of(items)
+
+
+def _overview(run: Run, order: Sequence[str]) -> Table:
+    return _matrix(run.records, order, counted, counted_lines)
+
+
+def _matrix(
+    records: Sequence[CellRecord],
+    order: Sequence[str],
+    wide: Callable[[Sequence[CellRecord]], Inline],
+    narrow: Callable[[Sequence[CellRecord]], Sequence[Inline]],
+) -> Table:
+    readers, rows = matrix(records, order, wide)
+    _, narrow_rows = matrix(records, order, lambda group: joined(narrow(group), "\n"))
+    return Table(head=(CORNER, *readers), rows=rows, narrow=narrow_rows, heat=heat_map(records, order))
+
+
+def _environments(run: Run) -> Iterable[Block]:
+    """What each environment consists of; a package that no environment has gets no column."""
+    found: dict[str, dict[str, str]] = {}
+    for name, environment in (run.header.get("environments") or {}).items():
+        packages = packages_of(environment)
+        row = {title: version_among(packages, names) for title, names in DISTRIBUTIONS.items()}
+        row["TensorFlow"] = row["TensorFlow"] or str(environment.get("tensorflow") or "")
+        row["Keras"] = row["Keras"] or str(environment.get("keras") or "")
+        row["Python"] = str(environment.get("python") or "")
+        found[name] = row
+    titles = ("TensorFlow", "Keras", "tf-keras", "Python", "numpy", "h5py", "protobuf")
+    shown = [title for title in titles if any(row[title] for row in found.values())]
+    if shown:
+        yield Heading(level=2, text=("Environments",))
+        rows = tuple(
+            ((one_line(name, 60),), *((one_line(row[title], 30),) if row[title] else () for title in shown))
+            for name, row in found.items()
+        )
+        yield Table(head=("environment", *shown), rows=rows, narrow=rows)
+
+
+def _known(run: Run) -> Iterable[Block]:
+    entries = run.header.get("known_failures") or []
+    marked = [record for record in run.records if record.known or record.fixed]
+    counts = [_count_of_entry(entry, marked) for entry in entries]
+    items = [_known_entry(entry, count) for entry, count in zip(entries, counts, strict=True) if count]
+    if items:
+        yield Heading(level=2, text=("Known failures",))
+        yield Bullets.of(items)
+    match counts.count(0):
+        case 0:
+            return
+        case 1:
+            yield Paragraph(text=("1 entry of known_failures.yaml applies to no cell of this run.",))
+        case silent:
+            yield Paragraph(text=(f"{silent} entries of known_failures.yaml apply to no cell of this run.",))
+
+
+def _count_of_entry(entry: Mapping[str, Any], marked: Sequence[CellRecord]) -> int:
+    """The known cells that an entry speaks of, and the fixed ones: those have another status than it lists."""
+    globs, statuses = GlobSet(_listed(entry.get("cells")), segments=CELL_SEGMENTS), _listed(entry.get("status"))
+    return sum((record.fixed or record.status.value in statuses) and globs.matches(record.cell) for record in marked)
+
+
+def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:
+    until = f" (until {one_line(entry['until'], 40)})" if entry.get("until") else ""
+    link: Inline = (" ", Link(one_line(entry["link"]))) if entry.get("link") else ()
+    where = joined([(Code(one_line(glob)),) for glob in _listed(entry.get("cells"))], ", ")
+    reason = with_code(str(entry.get("reason") or "no reason given"))
+    return (f"{cells(count)}: ", *reason, until, *link, " — ", *where)
+
+
+def _listed(value: Any) -> list[str]:
+    """One or several names, as the header has them."""
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _scenarios(run: Run, order: Sequence[str]) -> Iterable[Block]:
+    described = run.header.get("scenarios") or {}
+    formats = list(run.header.get("formats") or [])
+    for scenario in in_order((record.scenario for record in run.records), described):
+        records = [record for record in run.records if record.scenario == scenario]
+        about = described.get(scenario) or {}
+        title: Inline = (": ", *with_code(about["title"])) if about.get("title") else ()
+        yield Heading(level=2, text=(one_line(scenario, 80), *title))
+        if about.get("description"):
+            yield Quote(text=str(about["description"]))
+        yield Paragraph(text=paragraph(records))
+        for name in in_order((record.format for record in records), formats):
+            own = [record for record in records if record.format == name]
+            yield Heading(level=3, text=(one_line(f"{scenario} / {name}", 120),))
+            yield Bullets.of(sentences(own, order))
+            yield _matrix(
+                own, order, lambda group: joined(cell_lines(group[0]), " "), lambda group: cell_lines(group[0])
+            )
+
+
+def _cell_list(records: Sequence[CellRecord], said: Callable[[CellRecord], Inline]) -> Bullets:
+    items: list[Inline] = [(Code(_cell(record)), *said(record)) for record in records[:LIST_LIMIT]]
+    if len(records) > LIST_LIMIT:
+        items.append((f"and {len(records) - LIST_LIMIT} more, in the tables below",))
+    return Bullets.of(items)
+
+
+def _cells_of(table: Table) -> list[Inline]:
+    return [cell for row in table.rows for cell in row[1:]]
+
+
+def _after(separator: str, inline: Inline) -> Inline:
+    return (separator, *inline) if inline else ()
+
+
+def _cell(record: CellRecord) -> str:
+    return one_line(record.cell, 300)
