@@ -97,11 +97,11 @@ def upgrade(
     `tfmatrix upgrade --from-git main --to requirements.txt` ·
     `tfmatrix upgrade --from 2.15.1 --to 2.16 model.keras my_scenario.py --saved-as keras`
     """
-    from tfmatrix.commands.upgrade.ask import Question, Unchanged, ask
+    from tfmatrix.commands.upgrade.command import Unchanged, UpgradeOptions, upgrade_project
     from tfmatrix.commands.upgrade.sides import Wanted
     from tfmatrix.engine.run import RunOptions
 
-    question = Question(
+    options = UpgradeOptions(
         wanted=Wanted(before=before, after=after, git=git, python=python, variables=_variables(variables or [])),
         models=models or (),
         scenarios=scenarios,
@@ -113,8 +113,8 @@ def upgrade(
     for path in filter(None, (output, junit)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", fix="make it first, or name another file")
-    answer = ask(
-        open_project(project), question, RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet)
+    answer = upgrade_project(
+        open_project(project), options, RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet)
     )
     if isinstance(answer, Unchanged):
         _write(json.dumps(answer.to_json(), indent=1) + "\n" if as_json else answer.sentence + "\n", output)

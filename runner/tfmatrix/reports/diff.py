@@ -49,9 +49,9 @@ def _blocks(found: Diff) -> Iterator[Block]:
     if found.warnings:
         yield Heading(level=2, text=("Warnings",))
         yield Bullets(items=tuple(map(_warning, found.warnings)))
-    if found.around:
+    if found.differences:
         yield Heading(level=2, text=("Also different",))
-        yield Bullets.of((_around(difference),) for difference in found.around)
+        yield Bullets.of((_difference(difference),) for difference in found.differences)
     for note in found.notes:
         yield Paragraph(text=(note,))
 
@@ -113,7 +113,7 @@ def _run(source: Source) -> Inline:
     return (one_line(f"{past.id}, {when}: {counts}", 300),)
 
 
-def _around(difference: Difference) -> str:
+def _difference(difference: Difference) -> str:
     names = " ".join(difference.names[:6]) + (
         f" and {len(difference.names) - 6} more" if len(difference.names) > 6 else ""
     )
@@ -132,9 +132,9 @@ def _notification(found: Diff, site: str) -> Iterator[Block]:
         new = [each for each in found.warnings if each.is_new]
         example = ("; ", Code(one_line(new[0].entry.text, 100))) if new else ()
         items.append((f"warnings: {len(new)} new, {len(found.warnings) - len(new)} gone", *example))
-    if found.around:
-        more = f" and {len(found.around) - 4} more" if len(found.around) > 4 else ""
-        items.append((f"also different: {one_line('; '.join(map(_around, found.around[:4])), 400)}{more}",))
+    if found.differences:
+        more = f" and {len(found.differences) - 4} more" if len(found.differences) > 4 else ""
+        items.append((f"also different: {one_line('; '.join(map(_difference, found.differences[:4])), 400)}{more}",))
     items += [(note,) for note in found.notes]
     if items:
         yield Bullets.of(items)

@@ -21,7 +21,7 @@ from tfmatrix.core.status import Status
 class Group:
     """Cells that changed alike: from one status to another, for one cause (`title`; empty where none is told).
 
-    `meanwhile` says what else changed around all of them. `judged_anew`: each is the very same measurement.
+    `meanwhile` says what else was different for all of them. `judged_anew`: each is the very same measurement.
     """
 
     kind: str
@@ -56,7 +56,7 @@ class Diff:
     changes: Changes
     groups: tuple[Group, ...]
     warnings: tuple[WarningChange, ...]
-    around: tuple[Difference, ...]
+    differences: tuple[Difference, ...]
     notes: tuple[str, ...]
 
     @property
@@ -87,14 +87,14 @@ def diff(before: Source, after: Source, selector: Selector | None = None) -> Dif
             fix="name other runs" + (", or select more" if selector else ""),
         )
     changes = compare(taken_before, taken_after)
-    around = differences(before.header, after.header)
+    different = differences(before.header, after.header)
     return Diff(
         before=replace(before, past=taken_before),
         after=replace(after, past=taken_after),
         changes=changes,
-        groups=_groups(changes, {**before.titles, **after.titles}, around),
+        groups=_groups(changes, {**before.titles, **after.titles}, different),
         warnings=tuple(_warnings(before, after, common, taken_before, taken_after)),
-        around=around,
+        differences=different,
         notes=tuple(_notes(before, after)),
     )
 
@@ -124,7 +124,7 @@ def _narrowed(source: Source, selector: Selector | None) -> Past:
     return replace(source.past, outcomes=outcomes, counts=counts)
 
 
-def _groups(changes: Changes, titles: Mapping[str, str], around: Iterable[Difference]) -> tuple[Group, ...]:
+def _groups(changes: Changes, titles: Mapping[str, str], different: Iterable[Difference]) -> tuple[Group, ...]:
     found: dict[tuple[str, str, str, str], list[Change]] = {}
     for kind, cells in changes.by_kind().items():
         for change in cells:
@@ -132,7 +132,7 @@ def _groups(changes: Changes, titles: Mapping[str, str], around: Iterable[Differ
             after = change.after.status.value if change.after else ""
             title = _title(change, titles) if kind in ("worse", "other", "grown", "better") else ""
             found.setdefault((kind, before, after, title), []).append(change)
-    around = tuple(around)
+    different = tuple(different)
     groups = [
         Group(
             kind=kind,
@@ -140,7 +140,7 @@ def _groups(changes: Changes, titles: Mapping[str, str], around: Iterable[Differ
             after=after,
             title=title,
             changes=tuple(cells),
-            meanwhile=_meanwhile(cells, around),
+            meanwhile=_meanwhile(cells, different),
             judged_anew=all(
                 each.before and each.after and each.before.key and each.before.key == each.after.key for each in cells
             ),
@@ -166,12 +166,12 @@ def _said(causes: str | None, titles: Mapping[str, str]) -> str:
     return "; ".join(titles.get(each, each) for each in (causes or "").split())
 
 
-def _meanwhile(cells: Iterable[Change], around: Iterable[Difference]) -> tuple[str, ...]:
+def _meanwhile(cells: Iterable[Change], different: Iterable[Difference]) -> tuple[str, ...]:
     """The differences that may have changed every one of the cells; what concerns all cells only where nothing else."""
     ids = [change.cell.split("/") for change in cells]
     concerning = [
         difference
-        for difference in around
+        for difference in different
         if all(difference.concerns(scenario, writer, reader) for scenario, _, writer, reader in ids)
     ]
     return tuple(
@@ -256,7 +256,9 @@ def to_json(found: Diff) -> dict[str, Any]:
             }
             for each in found.warnings
         ],
-        "also_different": [{"kind": each.kind, "names": list(each.names), "text": each.text} for each in found.around],
+        "also_different": [
+            {"kind": each.kind, "names": list(each.names), "text": each.text} for each in found.differences
+        ],
         "notes": list(found.notes),
     }
 

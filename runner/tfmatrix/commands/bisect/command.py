@@ -10,11 +10,11 @@ from typing import Protocol
 
 from packaging.version import Version
 
-from tfmatrix.commands.bisect.apart import Apart, tell_apart
 from tfmatrix.commands.bisect.axis import Asked, Axis, ListReleases, make_axis
 from tfmatrix.commands.bisect.choices import AxisName, Level, Side
+from tfmatrix.commands.bisect.culprit import Culprit, find_culprit
 from tfmatrix.commands.bisect.measure import Laboratory, parse_target
-from tfmatrix.commands.bisect.report import Answer
+from tfmatrix.commands.bisect.report import BisectAnswer
 from tfmatrix.commands.bisect.search import Bisection, Point, bisect
 from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import ExitCode, UsageError
@@ -26,8 +26,8 @@ from tfmatrix.project.network import uv_of
 from tfmatrix.project.project import Project
 from tfmatrix.store.runs import Run
 
-MAX_APART = 3
-"""Changes whose packages are told apart: each takes a few more environments."""
+MAX_CULPRITS = 3
+"""Changes whose package is looked for: each takes a few more environments."""
 
 
 class Say(Protocol):
@@ -51,7 +51,7 @@ class BisectOptions:
 
 def bisect_project(
     project: Project, glob: str, asked: Asked, options: BisectOptions, run_options: RunOptions, say: Say
-) -> Answer:
+) -> BisectAnswer:
     """Finds the first change of the cells of a glob along an axis.
 
     Raises UsageError for what is no glob and no version and where nothing changes, InfrastructureError where an end or
@@ -84,37 +84,37 @@ def bisect_project(
     )
     if not found.breaks:
         raise _nothing_changes(found, asked)
-    return Answer(
+    return BisectAnswer(
         axis=axis,
         target=target,
         good=asked.good,
         bad=asked.bad,
         found=found,
-        apart=_apart(found, axis, project, laboratory, say) if options.apart else {},
+        culprits=_culprits(found, axis, project, laboratory, say) if options.apart else {},
         runs=tuple(laboratory.runs),
         seconds=time.monotonic() - start,
     )
 
 
-def exit_code(answer: Answer) -> ExitCode:
+def exit_code(answer: BisectAnswer) -> ExitCode:
     """OK for an exact answer; INFRASTRUCTURE where versions that cannot be measured leave it open."""
     return ExitCode.OK if all(change.is_exact for change in answer.found.breaks) else ExitCode.INFRASTRUCTURE
 
 
-def _apart(
+def _culprits(
     found: Bisection, axis: Axis, project: Project, laboratory: Laboratory, say: Say
-) -> dict[tuple[str, str], Apart]:
+) -> dict[tuple[str, str], Culprit]:
     """For each pair of versions with a change: which package it was."""
-    told: dict[tuple[str, str], Apart] = {}
+    found_for: dict[tuple[str, str], Culprit] = {}
     for change in found.breaks:
         pair = change.before, change.after
-        if pair in told or not change.is_exact or len(told) == MAX_APART:
+        if pair in found_for or not change.is_exact or len(found_for) == MAX_CULPRITS:
             continue
         say(f"telling packages apart: {change.before} and {change.after}")
         environments = _own(project, axis.environment(pair[0])), _own(project, axis.environment(pair[1]))
         points = found.point(pair[0]), found.point(pair[1])
-        told[pair] = tell_apart(change, points, environments, laboratory.points)
-    return told
+        found_for[pair] = find_culprit(change, points, environments, laboratory.points)
+    return found_for
 
 
 def _nothing_changes(found: Bisection, asked: Asked) -> UsageError:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfmatrix.analysis.diff.surroundings import LEADING, in_words
-from tfmatrix.commands.bisect.apart import Apart, Trial
 from tfmatrix.commands.bisect.axis import Axis
 from tfmatrix.commands.bisect.choices import Level
+from tfmatrix.commands.bisect.culprit import Culprit, Trial
 from tfmatrix.commands.bisect.measure import Target
 from tfmatrix.commands.bisect.search import Bisection, Break, Point, Reading
 from tfmatrix.core.status import Status
@@ -24,25 +24,25 @@ _CELLS = 45
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """Everything that is told. `apart` is by the versions of a change: (before, after)."""
+class BisectAnswer:
+    """The whole answer. `culprits` are by the versions of a change: (before, after)."""
 
     axis: Axis
     target: Target
     good: str
     bad: str
     found: Bisection
-    apart: Mapping[tuple[str, str], Apart]
+    culprits: Mapping[tuple[str, str], Culprit]
     runs: tuple[str, ...]
     seconds: float
 
 
-def to_text(answer: Answer, *, colour: bool = False, width: int = WIDTH) -> str:
+def to_text(answer: BisectAnswer, *, colour: bool = False, width: int = WIDTH) -> str:
     """For a terminal, at most 80 columns wide."""
     return terminal.render(blocks(answer), width=min(width, WIDTH), colour=colour)
 
 
-def blocks(answer: Answer) -> Iterator[Block]:
+def blocks(answer: BisectAnswer) -> Iterator[Block]:
     """What was searched, what was tried, each change with the package that brought it."""
     for line in _preamble(answer):
         yield Paragraph(text=(line,))
@@ -67,7 +67,7 @@ def blocks(answer: Answer) -> Iterator[Block]:
     yield Paragraph(text=(_steps(answer),))
 
 
-def _preamble(answer: Answer) -> Iterator[str]:
+def _preamble(answer: BisectAnswer) -> Iterator[str]:
     axis, target = answer.axis, answer.target
     fixed = {"reader": f"files of {target.fixed}", "writer": f"read by {target.fixed}", "both": "files of each version"}
     on = f" on TensorFlow {axis.tensorflow}" if axis.tensorflow else ""
@@ -98,7 +98,7 @@ def _reading(reading: Reading) -> Inline:
     return (Mark(f"{status.symbol} {status.value}", status), figure, *((": ", *causes) if causes else ()))
 
 
-def _end(answer: Answer, point: Point) -> str:
+def _end(answer: BisectAnswer, point: Point) -> str:
     named = {answer.good: "good", answer.bad: "bad"}.get(point.version, "")
     cached = point.cells and all(reading.cached for reading in point.cells.values())
     return " ".join(filter(None, [named, "(store)" if cached else ""]))
@@ -116,14 +116,14 @@ def _grouped(found: Bisection) -> dict[Break, tuple[str, ...]]:
     return {change: tuple(cells) for change, cells in groups.values()}
 
 
-def _headline(answer: Answer, change: Break, cells: tuple[str, ...]) -> str:
+def _headline(answer: BisectAnswer, change: Break, cells: tuple[str, ...]) -> str:
     name = {"tensorflow": "TensorFlow", "keras": "Keras"}.get(answer.axis.name.value, answer.axis.name.value)
     which = (
         cells[0] if len(cells) == 1 else f"{len(cells)} cells ({', '.join(cells[:3])}{', …' if len(cells) > 3 else ''})"
     )
     day = answer.axis.day(change.after)
     if not change.is_exact:
-        versions = f"one of {name} {', '.join([*change.untold, change.after])}"
+        versions = f"one of {name} {', '.join([*change.unmeasured, change.after])}"
     elif day:
         versions = f"{name} {change.after} ({day})"
     else:
@@ -139,7 +139,7 @@ def _turn(change: Break) -> str:
     return f"{change.new.status} {what[change.level]}"
 
 
-def _details(answer: Answer, change: Break) -> Iterator[tuple[str, Inline]]:
+def _details(answer: BisectAnswer, change: Break) -> Iterator[tuple[str, Inline]]:
     if change.old.causes or change.new.causes or change.old.figure or change.new.figure:
         yield "before", _reading(change.old)
         yield "now", _reading(change.new)
@@ -150,7 +150,7 @@ def _details(answer: Answer, change: Break) -> Iterator[tuple[str, Inline]]:
     where = change.new.raised_in or change.old.raised_in
     if where:
         yield "raised in", (where,)
-    found = answer.apart.get((change.before, change.after))
+    found = answer.culprits.get((change.before, change.after))
     if found is not None:
         leading = sum(name in LEADING for name in found.moved)
         yield "moved", (in_words(found.moved, max(leading, 3)),)
@@ -165,7 +165,7 @@ def _trial(trial: Trial) -> Inline:
     return (f"{trial.name}: ", *_reading(trial.reading), f" ({'changed' if trial.changed else 'as before'})")
 
 
-def _remarks(answer: Answer) -> Iterator[str]:
+def _remarks(answer: BisectAnswer) -> Iterator[str]:
     found = answer.found
     if found.unchanged:
         yield f"reads the same at both ends: {_listed(found.unchanged)}"
@@ -180,10 +180,10 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def _steps(answer: Answer) -> str:
+def _steps(answer: BisectAnswer) -> str:
     found = answer.found
     skipped = f", {len(found.skipped)} passed over" if found.skipped else ""
-    trials = sum(trial.reading is not None for each in answer.apart.values() for trial in each.trials)
+    trials = sum(trial.reading is not None for each in answer.culprits.values() for trial in each.trials)
     more = f"; {trials} more to tell packages apart" if trials else ""
     return (
         f"{found.measured} of {len(found.versions)} versions measured (one change takes at most {found.bound}: "
@@ -191,7 +191,7 @@ def _steps(answer: Answer) -> str:
     )
 
 
-def to_json(answer: Answer) -> dict[str, Any]:
+def to_json(answer: BisectAnswer) -> dict[str, Any]:
     """The answer as JSON types."""
     axis, found = answer.axis, answer.found
     return {
@@ -228,7 +228,7 @@ def to_json(answer: Answer) -> dict[str, Any]:
                 "after": change.after,
                 "released": axis.day(change.after),
                 "exact": change.is_exact,
-                "cannot_be_measured": list(change.untold),
+                "cannot_be_measured": list(change.unmeasured),
                 "old": _reading_json(change.old),
                 "new": _reading_json(change.new),
             }
@@ -238,9 +238,9 @@ def to_json(answer: Answer) -> dict[str, Any]:
             {
                 "before": before,
                 "after": after,
-                "moved": {name: list(versions) for name, versions in apart.moved.items()},
-                "package": apart.package or None,
-                "sentence": apart.sentence,
+                "moved": {name: list(versions) for name, versions in culprit.moved.items()},
+                "package": culprit.package or None,
+                "sentence": culprit.sentence,
                 "trials": [
                     {
                         "suspect": trial.suspect,
@@ -250,10 +250,10 @@ def to_json(answer: Answer) -> dict[str, Any]:
                         "skipped": trial.skipped or None,
                         "reading": trial.reading and _reading_json(trial.reading),
                     }
-                    for trial in apart.trials
+                    for trial in culprit.trials
                 ],
             }
-            for (before, after), apart in answer.apart.items()
+            for (before, after), culprit in answer.culprits.items()
         ],
         "unchanged": list(found.unchanged),
         "unmeasured": list(found.unmeasured),

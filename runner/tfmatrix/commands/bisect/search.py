@@ -61,7 +61,7 @@ Measure = Callable[[Sequence[str]], Mapping[str, Point]]
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
-    """The first change of a cell. `untold` are versions between the two that could not be measured."""
+    """The first change of a cell. `unmeasured` are versions between the two that could not be measured."""
 
     cell: str
     level: Level
@@ -69,12 +69,12 @@ class Break:
     after: str
     old: Reading
     new: Reading
-    untold: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
 
     @property
     def is_exact(self) -> bool:
         """Whether no version between the two is left in doubt."""
-        return not self.untold
+        return not self.unmeasured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +260,7 @@ class _Search:
             after=self.versions[high],
             old=before,
             new=after,
-            untold=self.versions[low + 1 : high],
+            unmeasured=self.versions[low + 1 : high],
         )
 
     def verify(self, breaks: Iterable[Break]) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, cells_in_words
 from tfmatrix.commands.upgrade.answer import UpgradeAnswer
-from tfmatrix.commands.upgrade.ask import ANSWER_SCHEMA
+from tfmatrix.commands.upgrade.command import ANSWER_SCHEMA
 from tfmatrix.commands.upgrade.measure import Alternative, Tried
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.text import Code, Inline, number, with_code
-from tfmatrix.core.text import one_line as shown
+from tfmatrix.core.text import Code, Inline, number, one_line, with_code
 from tfmatrix.reports import markdown, terminal
 from tfmatrix.reports.document import Block, Bullets, Commands, Heading, Paragraph, Table
 from tfmatrix.store.runs import strict_json
@@ -59,22 +58,22 @@ def blocks(answer: UpgradeAnswer) -> list[Block]:
 
 
 def _old(answer: UpgradeAnswer) -> str:
-    return shown(answer.name(answer.before), 60)
+    return one_line(answer.name(answer.before), 60)
 
 
 def _new(answer: UpgradeAnswer) -> str:
-    return shown(answer.name(answer.after), 60)
+    return one_line(answer.name(answer.after), 60)
 
 
 def _sentence(upgrade: Upgrade) -> str:
-    text = shown(upgrade.sentence, 400)
+    text = one_line(upgrade.sentence, 400)
     return text[:1].upper() + text[1:]
 
 
 def _versions(answer: UpgradeAnswer) -> Table:
     before, after = answer.versions(answer.before), answer.versions(answer.after)
     names = list(dict.fromkeys([*before, *after]))
-    rows = tuple(((name,), *((shown(side.get(name, "–"), 25),) for side in (before, after))) for name in names)
+    rows = tuple(((name,), *((one_line(side.get(name, "–"), 25),) for side in (before, after))) for name in names)
     return Table(head=("package", "from", "to"), rows=rows)
 
 
@@ -85,14 +84,14 @@ def _causes(title: str, causes: Sequence[Cause], most: int = LISTED) -> Iterable
     items: list[Inline] = []
     for rank, cause in enumerate(causes[:most], start=1):
         where = f" ({cells_in_words(len(cause.cells))}; {_some(cause.formats)}; {_some(cause.scenarios)})"
-        items.append((f"{rank}. ", *with_code(cause.title), where, ", such as ", Code(shown(cause.example))))
+        items.append((f"{rank}. ", *with_code(cause.title), where, ", such as ", Code(one_line(cause.example))))
     if len(causes) > most:
         items.append((f"and {len(causes) - most} more causes",))
     yield Bullets.of(items)
 
 
 def _some(names: Sequence[str], most: int = 3) -> str:
-    listed = ", ".join(shown(name, 40) for name in names[:most])
+    listed = ", ".join(one_line(name, 40) for name in names[:most])
     return listed + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -125,7 +124,7 @@ def _unmeasured(answer: UpgradeAnswer) -> Iterable[Block]:
 def _rollback(answer: UpgradeAnswer) -> Iterable[Block]:
     back = answer.rollback
     yield Heading(level=2, text=(f"May you roll back? {back.verdict.value}",))
-    yield Paragraph(text=(f"Files written by {_new(answer)}, read by {_old(answer)}: {shown(back.sentence, 300)}.",))
+    yield Paragraph(text=(f"Files written by {_new(answer)}, read by {_old(answer)}: {one_line(back.sentence, 300)}.",))
     items: list[Inline] = [
         (f"{rank}. ", *with_code(cause.title), f" ({cells_in_words(len(cause.cells))}; {_some(cause.formats)})")
         for rank, cause in enumerate(answer.rollback_causes[:3], start=1)
@@ -146,7 +145,7 @@ def _alternative(found: Alternative | None) -> Iterable[Block]:
     else:
         title = "No version between the two is SAFE" if found.tried else "No version lies between the two"
     yield Heading(level=2, text=(title,))
-    items: list[Inline] = [(f"{each.version}: {_of(each)}. {shown(each.sentence, 300)}",) for each in found.tried]
+    items: list[Inline] = [(f"{each.version}: {_of(each)}. {one_line(each.sentence, 300)}",) for each in found.tried]
     if found.untried:
         items.append((f"not tried: {', '.join(found.untried)}",))
     if found.note:
@@ -170,7 +169,7 @@ def _warnings(answer: UpgradeAnswer) -> Iterable[Block]:
     items: list[Inline] = [
         (
             f"when {'saving' if entry.side == 'save' else 'loading'}: ",
-            Code(shown(entry.text, 160)),
+            Code(one_line(entry.text, 160)),
             f" ({entry.category})",
         )
         for entry in answer.warnings[:LISTED]
@@ -189,7 +188,7 @@ def _numerics(answer: UpgradeAnswer) -> Iterable[Block]:
         return
     rows = tuple(
         (
-            (shown(drift.scenario, 30),),
+            (one_line(drift.scenario, 30),),
             (number(drift.max_abs),),
             ("–" if drift.max_ulp is None else number(drift.max_ulp),),
             (str(drift.argmax_flips or "–"),),
@@ -212,7 +211,7 @@ def _already(upgrade: Upgrade) -> Iterable[Block]:
     if not upgrade.already:
         return
     keys = dict.fromkeys(f"{record.scenario}/{record.format}" for record in upgrade.already)
-    yield Heading(level=2, text=(f"What failed in {shown(upgrade.before, 60)} already",))
+    yield Heading(level=2, text=(f"What failed in {one_line(upgrade.before, 60)} already",))
     yield Paragraph(text=(f"No reason against the upgrade: {_some(list(keys), 8)}.",))
 
 
@@ -226,7 +225,7 @@ def _ending(answer: UpgradeAnswer) -> Iterable[Block]:
     if trouble and answer.folders:
         yield Paragraph(text=("For the evidence of one cell:",))
         folder = next((each for each in answer.folders if each), "latest")
-        yield Commands(lines=((f"tfmatrix explain {shown(trouble[0].cell)} --run {folder}", ""),))
+        yield Commands(lines=((f"tfmatrix explain {one_line(trouble[0].cell)} --run {folder}", ""),))
 
 
 # JSON

@@ -13,9 +13,9 @@ from pathlib import Path
 from tfmatrix.analysis.diff.changes import Changes, Past, compare, remembered
 from tfmatrix.analysis.upgrades import every_upgrade
 from tfmatrix.core.errors import ExitCode, UsageError
-from tfmatrix.reports.site.board import Board
 from tfmatrix.reports.site.data import MAX_FILE, evidence, index, pairs, script, table
 from tfmatrix.reports.site.files import every_file
+from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.health import Problem, problems
 from tfmatrix.reports.site.names import slugs
 from tfmatrix.reports.site.pages import Site
@@ -58,10 +58,10 @@ def write_site(run: Run, output: Path, earlier: Iterable[Run] = (), *, also_wron
     with _without_collector():
         writer = _Writer(output)
         runs = _write_past(writer, run, earlier)
-        board = Board.of(run)
-        runs.append(_write_run(writer, board, with_evidence=True))
-        found = (*also_wrong, *problems(board))
-        upgrades = every_upgrade(board.pairs, board.environments)
+        grid = Grid.of(run)
+        runs.append(_write_run(writer, grid, with_evidence=True))
+        found = (*also_wrong, *problems(grid))
+        upgrades = every_upgrade(grid.pairs, grid.environments)
         news = _news(runs)
         dates = {each.id: each.finished or each.started for each in runs}
         listed = [
@@ -69,9 +69,9 @@ def write_site(run: Run, output: Path, earlier: Iterable[Run] = (), *, also_wron
             for each in reversed(runs)
         ]
         writer.write("data/runs.js", script("runs", listed))
-        for name, content in Site(board, upgrades, found, runs, news, folder_of(run.id)).pages():
+        for name, content in Site(grid, upgrades, found, runs, news, folder_of(run.id)).pages():
             writer.write(name, content)
-        for name, content in every_file(board, upgrades, found, news, dates):
+        for name, content in every_file(grid, upgrades, found, news, dates):
             writer.write(name, content)
         writer.copy_static()
     return Built(folder=output, files=writer.files, problems=found)
@@ -91,19 +91,19 @@ def _write_past(writer: _Writer, run: Run, earlier: Iterable[Run]) -> list[Past]
         if past and (len(past) == MAX_PAST or cells > MAX_PAST_CELLS):
             break
         if each.id != run.id:
-            past.insert(0, _write_run(writer, Board.of(each), with_evidence=cells <= MAX_PAST_EVIDENCE))
+            past.insert(0, _write_run(writer, Grid.of(each), with_evidence=cells <= MAX_PAST_EVIDENCE))
     return past
 
 
-def _write_run(writer: _Writer, board: Board, *, with_evidence: bool) -> Past:
-    folder = folder_of(board.run.id)
-    writer.write(f"data/{folder}/index.js", script(f"{folder}/index", index(board, evidence=with_evidence)))
+def _write_run(writer: _Writer, grid: Grid, *, with_evidence: bool) -> Past:
+    folder = folder_of(grid.run.id)
+    writer.write(f"data/{folder}/index.js", script(f"{folder}/index", index(grid, evidence=with_evidence)))
     if with_evidence:
-        for name, content in evidence(board, folder):
+        for name, content in evidence(grid, folder):
             writer.write(f"data/{folder}/{name}", content)
-        for name, packages in pairs(board):
+        for name, packages in pairs(grid):
             writer.write(f"data/{folder}/{name}.js", script(f"{folder}/{name}", packages))
-    return remembered(board.run, board.causes)
+    return remembered(grid.run, grid.causes)
 
 
 def _news(runs: Sequence[Past]) -> list[Changes]:

@@ -15,7 +15,7 @@ import pygal  # type: ignore[import-untyped]
 
 from tfmatrix.analysis.diff.changes import Past
 from tfmatrix.core.status import WORST_FIRST
-from tfmatrix.reports.site.board import Board
+from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.names import printable, shown
 
 MAX_LINES = 8
@@ -53,12 +53,12 @@ def drift_over_runs(runs: Sequence[Past], scenario: str | None = None) -> str:
     return _lines(series, [_day(run) for run in runs], "Largest absolute difference of the outputs, run by run")
 
 
-def drift_over_versions(board: Board, scenario: str | None = None) -> str:
+def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
     """The largest difference of the outputs in each reader, a line for each writer that drifts most; "" without any."""
     from tfmatrix.analysis.records import delta
 
     lines: dict[str, dict[str, float]] = {}
-    for record in board.run.records:
+    for record in grid.run.records:
         difference = _plotted(delta(record))
         if difference is not None and scenario in (None, record.scenario):
             name = f"{record.format} of {record.writer}"
@@ -67,8 +67,8 @@ def drift_over_versions(board: Board, scenario: str | None = None) -> str:
     chosen = sorted(lines, key=lambda name: (-max(lines[name].values()), name))[:MAX_LINES]
     if not chosen:
         return ""
-    series = {name: [lines[name].get(reader) for reader in board.environments] for name in sorted(chosen)}
-    return _lines(series, list(board.environments), "Largest absolute difference of the outputs, by reader")
+    series = {name: [lines[name].get(reader) for reader in grid.environments] for name in sorted(chosen)}
+    return _lines(series, list(grid.environments), "Largest absolute difference of the outputs, by reader")
 
 
 def _lines(series: Mapping[str, Sequence[float | None]], labels: Sequence[str], title: str) -> str:

@@ -35,7 +35,7 @@ from tfmatrix.reports.cell_page import (
     versions,
 )
 from tfmatrix.reports.document import Block
-from tfmatrix.reports.site.board import Board
+from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.names import shown
 
 MAX_FILE = 5_000_000
@@ -84,34 +84,34 @@ def _called(name: str, body: str) -> str:
     return f"tfmatrix.receive({_json(name)},{body});\n"
 
 
-def index(board: Board, *, evidence: bool) -> dict[str, Any]:
+def index(grid: Grid, *, evidence: bool) -> dict[str, Any]:
     """The whole run with one character per cell. `evidence`: whether the files of its cells are written too."""
-    header = board.run.header
+    header = grid.run.header
     remedies: dict[str, int] = {}
     cause_sets: dict[tuple[int, ...], int] = {(): 0}
     blocks = [
-        _block(board, place, kind, board.block(scenario, fmt), remedies, cause_sets)
-        for place, scenario in enumerate(board.scenarios)
-        for kind, fmt in enumerate(board.formats)
-        if board.block(scenario, fmt)
+        _block(grid, place, kind, grid.block(scenario, fmt), remedies, cause_sets)
+        for place, scenario in enumerate(grid.scenarios)
+        for kind, fmt in enumerate(grid.formats)
+        if grid.block(scenario, fmt)
     ]
     return {
-        "run": shown(board.run.id),
+        "run": shown(grid.run.id),
         "started": shown(header.get("started") or ""),
         "finished": shown(header.get("finished") or ""),
         "evidence": evidence,
-        "environments": [_environment(board, name) for name in board.environments],
+        "environments": [_environment(grid, name) for name in grid.environments],
         "scenarios": [
             {
                 "name": shown(name),
-                "title": shown(board.title(name)),
-                "tags": [shown(tag) for tag in board.tags(name)],
-                "page": board.scenario_slugs[name],
+                "title": shown(grid.title(name)),
+                "tags": [shown(tag) for tag in grid.tags(name)],
+                "page": grid.scenario_slugs[name],
             }
-            for name in board.scenarios
+            for name in grid.scenarios
         ],
-        "formats": [{"name": shown(name), "page": board.format_slugs[name]} for name in board.formats],
-        "causes": [{"id": cause.id, "title": cut(cause.title, 300)} for cause in board.causes],
+        "formats": [{"name": shown(name), "page": grid.format_slugs[name]} for name in grid.formats],
+        "causes": [{"id": cause.id, "title": cut(cause.title, 300)} for cause in grid.causes],
         "cause_sets": [list(places) for places in cause_sets],
         "blocks": blocks,
         "remedies": [shown(name) for name in remedies],
@@ -119,8 +119,8 @@ def index(board: Board, *, evidence: bool) -> dict[str, Any]:
     }
 
 
-def _environment(board: Board, name: str) -> dict[str, Any]:
-    versions = board.versions(name)
+def _environment(grid: Grid, name: str) -> dict[str, Any]:
+    versions = grid.versions(name)
     return {
         "name": shown(name),
         "tensorflow": shown(versions.tensorflow),
@@ -129,7 +129,7 @@ def _environment(board: Board, name: str) -> dict[str, Any]:
 
 
 def _block(
-    board: Board,
+    grid: Grid,
     scenario: int,
     fmt: int,
     cells: Mapping[tuple[str, str], CellRecord],
@@ -139,7 +139,7 @@ def _block(
     """One scenario and format; cells row by row, a row for each writer."""
     statuses, marks, causes = [], [], []
     differences, helped = {}, {}
-    for place, pair in enumerate((writer, reader) for writer in board.environments for reader in board.environments):
+    for place, pair in enumerate((writer, reader) for writer in grid.environments for reader in grid.environments):
         record = cells.get(pair)
         if record is None:
             statuses.append(".")
@@ -148,7 +148,7 @@ def _block(
             continue
         statuses.append(record.status.code)
         marks.append(_DIGITS[_bits(record)])
-        causes.append(cause_sets.setdefault(board.cause_places.get(record.cell, ()), len(cause_sets)))
+        causes.append(cause_sets.setdefault(grid.cause_places.get(record.cell, ()), len(cause_sets)))
         difference = delta(record)
         if difference is not None:
             differences[str(place)] = number(difference)
@@ -181,18 +181,18 @@ def _run_lengths(values: Sequence[int]) -> list[int]:
     return lengths
 
 
-def evidence(board: Board, run_folder: str) -> Iterator[tuple[str, str]]:
+def evidence(grid: Grid, run_folder: str) -> Iterator[tuple[str, str]]:
     """The files of all cells: name within the run's data folder, and content."""
     made: dict[Limits, _Texts] = {limits: {} for limits in LIMITS}
-    for scenario_place, scenario in enumerate(board.scenarios):
-        for format_place, fmt in enumerate(board.formats):
-            block = board.block(scenario, fmt)
-            for writer_place, writer in enumerate(board.environments):
-                cells = [block.get((writer, reader)) for reader in board.environments]
+    for scenario_place, scenario in enumerate(grid.scenarios):
+        for format_place, fmt in enumerate(grid.formats):
+            block = grid.block(scenario, fmt)
+            for writer_place, writer in enumerate(grid.environments):
+                cells = [block.get((writer, reader)) for reader in grid.environments]
                 if any(cells):
                     name = f"cells/{scenario_place}-{format_place}-{writer_place}"
                     own = block.get((writer, writer))
-                    yield f"{name}.js", _save_file(board, f"{run_folder}/{name}", cells, own, made)
+                    yield f"{name}.js", _save_file(grid, f"{run_folder}/{name}", cells, own, made)
 
 
 _MAX_MADE = 20_000
@@ -202,7 +202,7 @@ _Texts = dict[tuple[str, int], str]
 
 
 def _save_file(
-    board: Board,
+    grid: Grid,
     name: str,
     cells: Sequence[CellRecord | None],
     own: CellRecord | None,
@@ -210,7 +210,7 @@ def _save_file(
 ) -> str:
     works = own is not None and own.status is Status.PASS
     for limits in LIMITS:
-        content = _called(name, _Evidence(board, limits, made[limits], works_in_writer=works).of(cells))
+        content = _called(name, _Evidence(grid, limits, made[limits], works_in_writer=works).of(cells))
         if len(content) <= MAX_FILE:
             break
     return content
@@ -219,12 +219,12 @@ def _save_file(
 class _Evidence:
     """The cells of one save: each the places of its parts in `parts`, which are HTML. Equal parts stand once."""
 
-    def __init__(self, board: Board, limits: Limits, made: _Texts, *, works_in_writer: bool) -> None:
-        self._board = board
+    def __init__(self, grid: Grid, limits: Limits, made: _Texts, *, works_in_writer: bool) -> None:
+        self._board = grid
         self._limits = limits
         self._works = works_in_writer
         self._parts: dict[str, int] = {}
-        # Records share equal objects, and live as long as their board: an identity stands for one text.
+        # Records share equal objects, and live as long as their grid: an identity stands for one text.
         self._made = made
 
     def of(self, cells: Sequence[CellRecord | None]) -> str:
@@ -268,12 +268,12 @@ class _Evidence:
         return places
 
 
-def pairs(board: Board) -> Iterator[tuple[str, str]]:
+def pairs(grid: Grid) -> Iterator[tuple[str, str]]:
     """The packages of each writer and reader that have cells: name within the run's data folder, and HTML."""
-    packages = {name: board.packages(name) for name in board.environments}
+    packages = {name: grid.packages(name) for name in grid.environments}
     limits = Limits(items=100)
-    for place, writer in enumerate(board.environments):
-        for other, reader in enumerate(board.environments):
-            if (writer, reader) in board.pairs:
+    for place, writer in enumerate(grid.environments):
+        for other, reader in enumerate(grid.environments):
+            if (writer, reader) in grid.pairs:
                 found = versions(packages[writer], packages[reader])
                 yield f"pairs/{place}-{other}", html.render(package_blocks(writer, reader, found, limits))

@@ -17,10 +17,14 @@ from tfmatrix.analysis.diff.changes import Change, Changes, headline
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, neighbours
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.core.text import Code, cut, one_line, to_markdown
+from tfmatrix.core.text import Inline, cut, one_line
+from tfmatrix.reports import markdown
+from tfmatrix.reports.cells import matrix
 from tfmatrix.reports.claims import short_error
-from tfmatrix.reports.site.board import Board, Tally, cell_name
+from tfmatrix.reports.document import Paragraph, Table
+from tfmatrix.reports.run_report import CORNER
 from tfmatrix.reports.site.data import MARKS, MAX_FILE
+from tfmatrix.reports.site.grid import Grid, Tally, cell_name
 from tfmatrix.reports.site.health import Problem
 from tfmatrix.reports.site.names import in_url, printable, shown
 
@@ -37,25 +41,25 @@ _COLOURS: Mapping[UpgradeVerdict, str] = {
 
 
 def every_file(
-    board: Board,
+    grid: Grid,
     upgrades: Mapping[tuple[str, str], Upgrade],
     problems: Sequence[Problem],
     news: Sequence[Changes],
     dates: Mapping[str, str],
 ) -> Iterator[tuple[str, str]]:
     """Name and content of every file; `news` newest first, `dates` say when each run ended."""
-    yield from matrix_json(board, upgrades, problems)
+    yield from matrix_json(grid, upgrades, problems)
     yield (
         "matrix.schema.json",
         resources.files("tfmatrix.reports.site").joinpath("matrix.schema.json").read_text("utf-8"),
     )
-    yield from cells_csv(board)
-    yield "table.md", table_md(board, upgrades)
-    yield from junit(board)
-    yield "news.atom", atom(board, news, dates)
+    yield from cells_csv(grid)
+    yield "table.md", table_md(grid, upgrades)
+    yield from junit(grid)
+    yield "news.atom", atom(grid, news, dates)
     for (before, after), upgrade in upgrades.items():
         if before != after:
-            slug = board.pair_slug(before, after)
+            slug = grid.pair_slug(before, after)
             yield f"badges/{slug}.svg", badge(upgrade)
             yield f"badges/{slug}.json", json.dumps(endpoint(upgrade), indent=1) + "\n"
 
@@ -82,34 +86,34 @@ def _part_name(stem: str, ending: str, number: int) -> str:
 
 
 def matrix_json(
-    board: Board, upgrades: Mapping[tuple[str, str], Upgrade], problems: Sequence[Problem]
+    grid: Grid, upgrades: Mapping[tuple[str, str], Upgrade], problems: Sequence[Problem]
 ) -> Iterator[tuple[str, str]]:
     """The run's statuses as data. Keys and meaning: matrix.schema.json."""
-    header = board.run.header
+    header = grid.run.header
     head: dict[str, Any] = {
         "schema": MATRIX_SCHEMA,
-        "run": shown(board.run.id),
+        "run": shown(grid.run.id),
         "started": shown(header.get("started") or ""),
         "finished": shown(header.get("finished") or ""),
         "set": shown(header.get("set") or ""),
         "tfmatrix": shown(header.get("tfmatrix") or ""),
-        "complete": board.run.is_complete,
-        "counts": {status.value: count for status, count in sorted(Tally.of(board.run.records).counts.items())},
+        "complete": grid.run.is_complete,
+        "counts": {status.value: count for status, count in sorted(Tally.of(grid.run.records).counts.items())},
         "problems": [{"kind": each.kind, "text": cut(each.text, 2000)} for each in problems],
         "environments": [
             {
                 "id": shown(name),
-                "tensorflow": shown(board.versions(name).tensorflow),
-                "keras": shown(board.versions(name).keras),
-                "python": shown(board.packages(name).get("python", "")),
+                "tensorflow": shown(grid.versions(name).tensorflow),
+                "keras": shown(grid.versions(name).keras),
+                "python": shown(grid.packages(name).get("python", "")),
             }
-            for name in board.environments
+            for name in grid.environments
         ],
         "scenarios": [
-            {"name": shown(name), "title": shown(board.title(name)), "tags": [shown(tag) for tag in board.tags(name)]}
-            for name in board.scenarios
+            {"name": shown(name), "title": shown(grid.title(name)), "tags": [shown(tag) for tag in grid.tags(name)]}
+            for name in grid.scenarios
         ],
-        "formats": [shown(name) for name in board.formats],
+        "formats": [shown(name) for name in grid.formats],
         "upgrades": [
             {
                 "from": shown(each.before),
@@ -137,12 +141,10 @@ def matrix_json(
                 "remedy": cause.remedy and shown(cause.remedy.name),
                 "links": [shown(link.url) for link in cause.links],
             }
-            for cause in board.causes[:1000]
+            for cause in grid.causes[:1000]
         ],
     }
-    rows = [
-        _row(board, scenario, fmt, writer) for scenario, fmt in sorted(board.blocks) for writer in board.environments
-    ]
+    rows = [_row(grid, scenario, fmt, writer) for scenario, fmt in sorted(grid.blocks) for writer in grid.environments]
     parts = _in_parts((row for row in rows if row), len(json.dumps(head)) + 1000)
     head["parts"] = [_part_name("matrix", "json", number) for number in range(len(parts))]
     for number, part in enumerate(parts):
@@ -151,10 +153,10 @@ def matrix_json(
         yield _part_name("matrix", "json", number), f'{json.dumps(about)[:-1]},\n"cells": [\n{cells}\n]}}\n'
 
 
-def _row(board: Board, scenario: str, fmt: str, writer: str) -> str:
+def _row(grid: Grid, scenario: str, fmt: str, writer: str) -> str:
     """One writer: a text for each environment as reader, null where there is no cell."""
-    block = board.block(scenario, fmt)
-    cells = [block.get((writer, reader)) for reader in board.environments]
+    block = grid.block(scenario, fmt)
+    cells = [block.get((writer, reader)) for reader in grid.environments]
     if not any(cells):
         return ""
     row = {
@@ -177,7 +179,7 @@ def _marks(record: CellRecord) -> list[str]:
 _CSV_HEAD = ("cell", "scenario", "format", "writer", "reader", "status", "marks", "failed_checks", "causes", "remedy")
 
 
-def cells_csv(board: Board) -> Iterator[tuple[str, str]]:
+def cells_csv(grid: Grid) -> Iterator[tuple[str, str]]:
     """One line per cell, as RFC 4180 has it; texts that a spreadsheet would compute begin with an apostrophe."""
     head = _csv_line(_CSV_HEAD)
     lines = (
@@ -188,11 +190,11 @@ def cells_csv(board: Board) -> Iterator[tuple[str, str]]:
                 record.status.value,
                 " ".join(_marks(record)),
                 " ".join(map(shown, record.failed_checks)),
-                " ".join(cause.id for cause in board.causes_of(record)),
+                " ".join(cause.id for cause in grid.causes_of(record)),
                 shown(record.remedy) if record.remedy else "",
             ]
         )
-        for record in board.run.records
+        for record in grid.run.records
     )
     for number, part in enumerate(_in_parts(lines, len(head))):
         yield _part_name("cells", "csv", number), head + "".join(part)
@@ -205,30 +207,25 @@ def _csv_line(values: Sequence[str]) -> str:
     return buffer.getvalue()
 
 
-def table_md(board: Board, upgrades: Mapping[tuple[str, str], Upgrade]) -> str:
+def table_md(grid: Grid, upgrades: Mapping[tuple[str, str], Upgrade]) -> str:
     """For a README: the verdict of each neighbouring upgrade, and the map of worst statuses."""
-    lines = [
-        f"Run {to_markdown(shown(board.run.id))}, {to_markdown(shown(board.run.header.get('finished') or ''))}: "
-        f"{Tally.of(board.run.records).in_words or 'no cells'}.",
-        "",
-        "| upgrade | verdict | |",
-        "| --- | --- | --- |",
+    counts = Tally.of(grid.run.records).summary or "no cells"
+    about = f"Run {shown(grid.run.id)}, {shown(grid.run.header.get('finished') or '')}: {counts}."
+    between = [upgrades[pair] for pair in neighbours(grid.environments)]
+    verdicts: list[tuple[Inline, ...]] = [
+        ((f"{shown(each.before)} → {shown(each.after)}",), (each.verdict.value,), (one_line(each.sentence, 300),))
+        for each in between
     ]
-    for pair in neighbours(board.environments):
-        each = upgrades[pair]
-        name = to_markdown(f"{shown(each.before)} → {shown(each.after)}", in_table=True)
-        lines.append(f"| {name} | {each.verdict.value} | {to_markdown(one_line(each.sentence, 300), in_table=True)} |")
-    names = [to_markdown((Code(shown(name)),), in_table=True) for name in board.environments]
-    lines += ["", f"| writer↓ reader→ | {' | '.join(names)} |", f"| --- |{' --- |' * len(names)}"]
-    for writer, name in zip(board.environments, names, strict=True):
-        fields = [_field(Tally.of(board.pairs.get((writer, reader), ()))) for reader in board.environments]
-        lines.append(f"| {name} | {' | '.join(fields)} |")
-    return "\n".join(lines) + "\n"
+    _, rows = matrix(grid.run.records, grid.environments, lambda group: (_field(Tally.of(group)),))
+    return markdown.render([
+        Paragraph(text=(about,)),
+        Table(head=("upgrade", "verdict", "why"), rows=tuple(verdicts)),
+        Table(head=(CORNER, *map(shown, grid.environments)), rows=rows),
+    ])  # fmt: skip
 
 
 def _field(tally: Tally) -> str:
-    if tally.worst is None:
-        return ""
+    assert tally.worst is not None  # A field without a cell is none.
     if not tally.failing:
         return {Status.PASS: f"✓ {tally.total}", Status.INFRA_ERROR: "? infra-error"}.get(
             tally.worst, tally.worst.value
@@ -236,17 +233,17 @@ def _field(tally: Tally) -> str:
     return f"✗ {tally.worst.value} {tally.failing}/{tally.measured}"
 
 
-def junit(board: Board) -> Iterator[tuple[str, str]]:
+def junit(grid: Grid) -> Iterator[tuple[str, str]]:
     """A test case per cell, a suite per scenario: a known incompatibility is skipped, an unlisted one is a failure."""
     begin = 0
-    for number, part in enumerate(_in_parts((_test_case(board, record) for record in board.run.records), 500)):
-        records = board.run.records[begin : begin + len(part)]
+    for number, part in enumerate(_in_parts((_test_case(grid, record) for record in grid.run.records), 500)):
+        records = grid.run.records[begin : begin + len(part)]
         begin += len(part)
         failures = sum(record.is_news for record in records)
         errors = sum(record.status is Status.INFRA_ERROR for record in records)
         passes = sum(record.status is Status.PASS for record in records)
         skipped = len(part) - failures - errors - passes
-        name = _xml(f"tfmatrix {shown(board.run.id)}")
+        name = _xml(f"tfmatrix {shown(grid.run.id)}")
         yield (
             _part_name("junit", "xml", number),
             f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="{name}">\n'
@@ -256,14 +253,14 @@ def junit(board: Board) -> Iterator[tuple[str, str]]:
         )
 
 
-def _test_case(board: Board, record: CellRecord) -> str:
+def _test_case(grid: Grid, record: CellRecord) -> str:
     case = ET.Element(
         "testcase",
         classname=shown(f"{record.scenario}.{record.format}"),
         name=shown(f"{record.writer} → {record.reader}"),
         time=f"{record.seconds:.3f}",
     )
-    titles = "; ".join(shown(cause.title) for cause in board.causes_of(record))
+    titles = "; ".join(shown(cause.title) for cause in grid.causes_of(record))
     said = short_error(record.error) or titles or record.status.value
     if record.status is Status.INFRA_ERROR:
         ET.SubElement(case, "error", type=record.status.value, message=said)
@@ -277,12 +274,12 @@ def _test_case(board: Board, record: CellRecord) -> str:
 # News
 
 
-def atom(board: Board, news: Sequence[Changes], dates: Mapping[str, str]) -> str:
+def atom(grid: Grid, news: Sequence[Changes], dates: Mapping[str, str]) -> str:
     """A feed with an entry for each run that changed anything. Addresses are relative to the feed's own."""
     feed = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
     _element(feed, "title", "tfmatrix: news of the compatibility matrix")
     _element(feed, "id", "tag:tfmatrix,2025:news")
-    _element(feed, "updated", shown(board.run.header.get("finished") or board.run.header.get("started") or ""))
+    _element(feed, "updated", shown(grid.run.header.get("finished") or grid.run.header.get("started") or ""))
     ET.SubElement(ET.SubElement(feed, "author"), "name").text = "tfmatrix"
     ET.SubElement(feed, "link", rel="self", href="news.atom")
     ET.SubElement(feed, "link", rel="alternate", href="index.html")
@@ -310,12 +307,12 @@ def _entry_lines(changes: Changes) -> Iterator[str]:
     )
     for name, cells in kinds:
         for change in cells[:50]:
-            yield f"{name}: {said(change)}"
+            yield f"{name}: {change_line(change)}"
         if len(cells) > 50:
             yield f"and {len(cells) - 50} more that are {name}"
 
 
-def said(change: Change) -> str:
+def change_line(change: Change) -> str:
     """`dense/h5/2.12.1/2.16.2: pass → drift`."""
     before = change.before.status.value if change.before else "absent"
     after = change.after.status.value if change.after else "absent"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.reports.claims import short_error
-from tfmatrix.reports.site.board import Board
+from tfmatrix.reports.site.grid import Grid
 
 ALIKE_AT_LEAST = 3
 """Cells of a column that must fail alike before it is suspected: two may be a coincidence."""
@@ -39,35 +39,35 @@ class Problem:
     environment: str = ""
 
 
-def problems(board: Board) -> tuple[Problem, ...]:
+def problems(grid: Grid) -> tuple[Problem, ...]:
     """Everything that is wrong, the widest first."""
-    return (*_run(board), *_shards(board), *_environments(board), *_alike(board), *_cells(board))
+    return (*_run(grid), *_shards(grid), *_environments(grid), *_alike(grid), *_cells(grid))
 
 
-def _run(board: Board) -> Iterator[Problem]:
-    if not board.run.is_complete:
+def _run(grid: Grid) -> Iterator[Problem]:
+    if not grid.run.is_complete:
         yield Problem(kind="incomplete", text="The run did not come to its end: only finished cells are shown.")
-    for said in board.run.problems:
+    for said in grid.run.problems:
         yield Problem(kind="incomplete", text=said)
-    if not board.run.records:
+    if not grid.run.records:
         yield Problem(kind="empty-run", text="The run has no cells.")
 
 
-def _shards(board: Board) -> Iterator[Problem]:
-    for missing in board.run.header.get("missing_shards") or ():
+def _shards(grid: Grid) -> Iterator[Problem]:
+    for missing in grid.run.header.get("missing_shards") or ():
         yield Problem(kind="missing-shard", text=f"Shard {missing} is missing: its cells are empty.")
 
 
-def _environments(board: Board) -> Iterator[Problem]:
+def _environments(grid: Grid) -> Iterator[Problem]:
     """Environments of run.json without a cell, and those of which no cell could be measured."""
-    listed = [str(name) for name in board.run.header.get("environments") or ()]
-    legacy = {str(name) for name in board.run.header.get("remedy_environments") or ()}
+    listed = [str(name) for name in grid.run.header.get("environments") or ()]
+    legacy = {str(name) for name in grid.run.header.get("remedy_environments") or ()}
     for name in listed:
-        if name not in board.environments and name not in legacy:
+        if name not in grid.environments and name not in legacy:
             yield Problem(kind="empty-column", environment=name, text=f"{name} has no cell, neither saved nor loaded.")
-    for name in board.environments:
-        writes = [record for record in board.run.records if record.writer == name]
-        reads = [record for record in board.run.records if record.reader == name]
+    for name in grid.environments:
+        writes = [record for record in grid.run.records if record.writer == name]
+        reads = [record for record in grid.run.records if record.reader == name]
         if not reads:
             yield Problem(kind="empty-column", environment=name, text=f"No cell is loaded in {name}.")
         if not writes:
@@ -82,7 +82,7 @@ def _environments(board: Board) -> Iterator[Problem]:
             )
 
 
-def _alike(board: Board) -> Iterator[Problem]:
+def _alike(grid: Grid) -> Iterator[Problem]:
     """Columns and rows that fail in every cell with one reason that is a machine's rather than TensorFlow's."""
     sides: Sequence[tuple[str, Callable[[CellRecord], str]]] = (
         ("loaded", lambda record: record.reader),
@@ -90,10 +90,10 @@ def _alike(board: Board) -> Iterator[Problem]:
     )
     for doing, side in sides:
         columns: dict[str, list[CellRecord]] = {}
-        for record in board.run.records:
+        for record in grid.run.records:
             if record.status not in (Status.UNSUPPORTED, Status.SKIPPED, Status.INFRA_ERROR):
                 columns.setdefault(side(record), []).append(record)
-        for name in board.environments:
+        for name in grid.environments:
             cells = columns.get(name, [])
             if len(cells) < ALIKE_AT_LEAST or not all(record.status.is_incompatibility for record in cells):
                 continue
@@ -116,9 +116,9 @@ def _is_infrastructure(record: CellRecord) -> bool:
     )
 
 
-def _cells(board: Board) -> Iterator[Problem]:
+def _cells(grid: Grid) -> Iterator[Problem]:
     """Cells that could not be measured in environments that otherwise work."""
-    lost = [record for record in board.run.records if record.status is Status.INFRA_ERROR]
+    lost = [record for record in grid.run.records if record.status is Status.INFRA_ERROR]
     if lost:
         reasons = sorted({short_error(record.error) or "no reason was recorded" for record in lost})
         more = f" and {len(reasons) - 3} more reasons" if len(reasons) > 3 else ""

@@ -1,4 +1,4 @@
-"""Maps: writers × readers, a field for each pair, as the templates draw them. A field is a sign, a figure and words."""
+"""Maps: writers × readers, a field for each pair, as the templates draw them: a sign, a figure and a label."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import number
 from tfmatrix.reports.cells import KNOWN
-from tfmatrix.reports.site.board import Tally
+from tfmatrix.reports.site.grid import Tally
 from tfmatrix.reports.site.names import shown
 
 MIDDLE, STRONG = 0.25, 0.75
@@ -23,12 +23,12 @@ DENSE = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field: `tone` is a class of the style sheet, `words` what it says to those who do not see it."""
+    """One field: `tone` is a class of the style sheet, `label` what it says to those who do not see it."""
 
     sign: str
     figure: str
     tone: str
-    words: str
+    label: str
     link: str
 
 
@@ -84,7 +84,7 @@ def _counted(tally: Tally, writer: str, reader: str, link: str) -> Field:
         sign=worst.sign,
         figure=f"{tally.failing or tally.counts.get(worst, 0)}{KNOWN if known else ''}",
         tone=tone(worst, promised=bool(tally.promised), share=tally.failing / max(1, tally.measured)),
-        words=f"{shown(writer)} read by {shown(reader)}: {tally.in_words}"
+        label=f"{shown(writer)} read by {shown(reader)}: {tally.summary}"
         + (", all known" if known else "")
         + (f", {tally.broken_promises} promised" if tally.broken_promises else ""),
         link=link,
@@ -111,7 +111,7 @@ def _single(record: CellRecord, link: str) -> Field:
         + (KNOWN if record.known else ""),
         # There is no share of one cell: pale is what has been looked at.
         tone=tone(record.status, promised=record.promised, share=0.0 if record.known else 1.0),
-        words=f"{shown(record.writer)} read by {shown(record.reader)}: {record.status.value}"
+        label=f"{shown(record.writer)} read by {shown(record.reader)}: {record.status.value}"
         + (f" ({lost})" if lost else "")
         + "".join(f", {mark}" for mark in marks),
         link=link,

@@ -23,8 +23,8 @@ from tfmatrix.core.text import Link, cut, one_line, with_code
 from tfmatrix.reports import html
 from tfmatrix.reports.claims import evidence, paragraph, sentences
 from tfmatrix.reports.site import charts
-from tfmatrix.reports.site.board import Board, Tally, cell_name
-from tfmatrix.reports.site.files import said
+from tfmatrix.reports.site.files import change_line
+from tfmatrix.reports.site.grid import Grid, Tally, cell_name
 from tfmatrix.reports.site.health import Problem
 from tfmatrix.reports.site.maps import Map, cell_map, counted_map, legend
 from tfmatrix.reports.site.names import in_url, printable, shown
@@ -60,7 +60,7 @@ class Site:
     `run_folder` is the name of the run in the site's data folder.
     """
 
-    board: Board
+    grid: Grid
     upgrades: Mapping[tuple[str, str], Upgrade]
     problems: Sequence[Problem]
     runs: Sequence[Past]
@@ -70,21 +70,21 @@ class Site:
     def pages(self) -> Iterator[tuple[str, str]]:
         """Name and content of each page."""
         yield self._page("index.html", "overview.html", **self._overview())
-        yield self._page("scenarios.html", "scenarios.html", rows=self._rows(self.board.scenarios, "scenario"))
-        yield self._page("formats.html", "formats.html", rows=self._rows(self.board.formats, "format"))
-        for scenario in self.board.scenarios:
-            name = f"scenario/{self.board.scenario_slugs[scenario]}.html"
+        yield self._page("scenarios.html", "scenarios.html", rows=self._rows(self.grid.scenarios, "scenario"))
+        yield self._page("formats.html", "formats.html", rows=self._rows(self.grid.formats, "format"))
+        for scenario in self.grid.scenarios:
+            name = f"scenario/{self.grid.scenario_slugs[scenario]}.html"
             yield self._page(name, "scenario.html", **self._scenario(scenario))
-        for fmt in self.board.formats:
-            yield self._page(f"format/{self.board.format_slugs[fmt]}.html", "format.html", **self._format(fmt))
+        for fmt in self.grid.formats:
+            yield self._page(f"format/{self.grid.format_slugs[fmt]}.html", "format.html", **self._format(fmt))
         yield self._page("cell.html", "cell.html")
-        causes = self.board.causes[:500]
+        causes = self.grid.causes[:500]
         yield self._page("causes.html", "causes.html", causes=[self._cause(cause) for cause in causes])
-        found = catalogue(self.board.run)
+        found = catalogue(self.grid.run)
         yield self._page("warnings.html", "warnings.html", catalogue=found, answer=answer(found))
         yield self._page("upgrade.html", "upgrade.html", map=self._verdict_map())
         for (before, after), upgrade in self.upgrades.items():
-            name = f"upgrade/{self.board.pair_slug(before, after)}.html"
+            name = f"upgrade/{self.grid.pair_slug(before, after)}.html"
             yield self._page(name, "pair.html", **self._pair(upgrade))
         yield self._page(
             "history.html",
@@ -98,7 +98,7 @@ class Site:
     def _page(self, name: str, template: str, /, **values: Any) -> tuple[str, str]:
         root = "../" * name.count("/")
         content = self._templates.get_template(template).render(
-            page=name, root=root, site=self, board=self.board, links=Links(self.board, root), **values
+            page=name, root=root, site=self, grid=self.grid, links=Links(self.grid, root), **values
         )
         return name, content
 
@@ -123,7 +123,7 @@ class Site:
             "inline": html.inline,
             "with_code": lambda text: html.inline(with_code(text)),
             "headline": headline,
-            "said": said,
+            "change_line": change_line,
             "cell_name": cell_name,
             "evidence": lambda record: html.inline(evidence(record)),
             "sign": lambda status: Status(status).sign,
@@ -135,22 +135,22 @@ class Site:
     @property
     def header(self) -> Mapping[str, Any]:
         """run.json."""
-        return self.board.run.header
+        return self.grid.run.header
 
     @cached_property
     def latest_news(self) -> Changes | None:
         """What changed since the run before; None where there is none to compare with."""
-        return next((changes for changes in self.news if changes.after == self.board.run.id), None)
+        return next((changes for changes in self.news if changes.after == self.grid.run.id), None)
 
     @cached_property
     def tags(self) -> list[str]:
         """Every tag, sorted."""
-        return sorted({tag for name in self.board.scenarios for tag in self.board.tags(name)})
+        return sorted({tag for name in self.grid.scenarios for tag in self.grid.tags(name)})
 
     @cached_property
     def tally(self) -> Tally:
         """The whole run, counted."""
-        return Tally.of(self.board.run.records)
+        return Tally.of(self.grid.run.records)
 
     @cached_property
     def statuses(self) -> list[Status]:
@@ -158,13 +158,13 @@ class Site:
         return [status for status in WORST_FIRST if self.tally.counts.get(status)]
 
     def _overview(self) -> dict[str, Any]:
-        links = Links(self.board, "")
-        order = self.board.environments
+        links = Links(self.grid, "")
+        order = self.grid.environments
         return {
-            "map": counted_map(self.board.run.records, order, links.pair, "Worst status of every writer and reader")
+            "map": counted_map(self.grid.run.records, order, links.pair, "Worst status of every writer and reader")
             if len(order) ** 2 <= MAX_FIELDS
             else None,
-            "legend": legend(self.board.run.records),
+            "legend": legend(self.grid.run.records),
             "neighbours": [self.upgrades[pair] for pair in neighbours(order)],
             "rollbacks": {pair: self.upgrades[pair[1], pair[0]] for pair in neighbours(order)},
         }
@@ -174,19 +174,19 @@ class Site:
             {
                 "name": name,
                 "tally": Tally.of(
-                    self.board.records_of(scenario=name if what == "scenario" else None)
+                    self.grid.records_of(scenario=name if what == "scenario" else None)
                     if what == "scenario"
-                    else self.board.records_of(fmt=name)
+                    else self.grid.records_of(fmt=name)
                 ),
             }
             for name in names
         ]
 
     def _scenario(self, scenario: str) -> dict[str, Any]:
-        board, links = self.board, Links(self.board, "../")
-        records = list(board.records_of(scenario=scenario))
-        formats = [fmt for fmt in board.formats if board.block(scenario, fmt)]
-        fits = len(formats) * len(board.environments) ** 2 <= MAX_FIELDS
+        grid, links = self.grid, Links(self.grid, "../")
+        records = list(grid.records_of(scenario=scenario))
+        formats = [fmt for fmt in grid.formats if grid.block(scenario, fmt)]
+        fits = len(formats) * len(grid.environments) ** 2 <= MAX_FIELDS
         return {
             "name": scenario,
             "tally": Tally.of(records),
@@ -196,33 +196,33 @@ class Site:
                 {
                     "name": fmt,
                     "sentences": [
-                        html.inline(line) for line in sentences(list(board.block(scenario, fmt).values()), self._order)
+                        html.inline(line) for line in sentences(list(grid.block(scenario, fmt).values()), self._order)
                     ],
                     "map": self._cells(scenario, fmt, links) if fits else None,
-                    "tally": Tally.of(board.block(scenario, fmt).values()),
+                    "tally": Tally.of(grid.block(scenario, fmt).values()),
                 }
                 for fmt in formats
             ],
             "charts": [
                 Markup(chart)
-                for chart in (charts.drift_over_runs(self.runs, scenario), charts.drift_over_versions(board, scenario))
+                for chart in (charts.drift_over_runs(self.runs, scenario), charts.drift_over_versions(grid, scenario))
                 if chart
             ],
         }
 
     @cached_property
     def _order(self) -> tuple[str, ...]:
-        return self.board.environments
+        return self.grid.environments
 
     def _cells(self, scenario: str, fmt: str, links: Links) -> Map:
         caption = f"{shown(scenario)}, {shown(fmt)}: every writer and reader"
-        return cell_map(self.board.block(scenario, fmt), self._order, links.cell, caption)
+        return cell_map(self.grid.block(scenario, fmt), self._order, links.cell, caption)
 
     def _format(self, fmt: str) -> dict[str, Any]:
-        board, links = self.board, Links(self.board, "../")
-        records = list(board.records_of(fmt=fmt))
-        scenarios = [name for name in board.scenarios if board.block(name, fmt)]
-        causes = Counter(place for record in records for place in board.cause_places.get(record.cell, ()))
+        grid, links = self.grid, Links(self.grid, "../")
+        records = list(grid.records_of(fmt=fmt))
+        scenarios = [name for name in grid.scenarios if grid.block(name, fmt)]
+        causes = Counter(place for record in records for place in grid.cause_places.get(record.cell, ()))
         return {
             "name": fmt,
             "tally": Tally.of(records),
@@ -236,8 +236,8 @@ class Site:
             )
             if len(self._order) ** 2 <= MAX_FIELDS
             else None,
-            "scenarios": [{"name": name, "tally": Tally.of(board.block(name, fmt).values())} for name in scenarios],
-            "causes": [(board.causes[place], count) for place, count in causes.most_common(LISTED)],
+            "scenarios": [{"name": name, "tally": Tally.of(grid.block(name, fmt).values())} for name in scenarios],
+            "causes": [(grid.causes[place], count) for place, count in causes.most_common(LISTED)],
         }
 
     def _cause(self, cause: Cause) -> dict[str, Any]:
@@ -250,10 +250,10 @@ class Site:
 
     @cached_property
     def _by_cell(self) -> Mapping[str, CellRecord]:
-        return {record.cell: record for record in self.board.run.records}
+        return {record.cell: record for record in self.grid.run.records}
 
     def _pair(self, upgrade: Upgrade) -> dict[str, Any]:
-        before, after = self.board.packages(upgrade.before), self.board.packages(upgrade.after)
+        before, after = self.grid.packages(upgrade.before), self.grid.packages(upgrade.after)
         differing = [
             (name, before.get(name, "–"), after.get(name, "–"))
             for name in dict.fromkeys([*before, *after])
@@ -265,23 +265,23 @@ class Site:
             "breaks": self._by_cause(upgrade.breaks),
             "changes": self._by_cause(upgrade.changes),
             "by_format": {
-                fmt: Tally.of(record for record in upgrade.read if record.format == fmt) for fmt in self.board.formats
+                fmt: Tally.of(record for record in upgrade.read if record.format == fmt) for fmt in self.grid.formats
             },
             "already": self._by_cause(upgrade.already),
             "packages": differing,
-            "badge": f"badges/{self.board.pair_slug(upgrade.before, upgrade.after)}",
+            "badge": f"badges/{self.grid.pair_slug(upgrade.before, upgrade.after)}",
         }
 
     def _by_cause(self, records: Sequence[CellRecord]) -> list[tuple[Cause, list[CellRecord]]]:
         groups: dict[int, list[CellRecord]] = {}
         for record in records:
-            for place in self.board.cause_places.get(record.cell, ()):
+            for place in self.grid.cause_places.get(record.cell, ()):
                 groups.setdefault(place, []).append(record)
         ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-        return [(self.board.causes[place], group) for place, group in ranked]
+        return [(self.grid.causes[place], group) for place, group in ranked]
 
     def _verdict_map(self) -> list[tuple[str, list[tuple[Upgrade, str]]]] | None:
-        links = Links(self.board, "")
+        links = Links(self.grid, "")
         if len(self._order) ** 2 > MAX_FIELDS:
             return None
         return [
@@ -292,27 +292,27 @@ class Site:
     def _charts(self) -> Iterator[str]:
         yield charts.statuses_over_runs(self.runs)
         yield charts.drift_over_runs(self.runs)
-        yield charts.drift_over_versions(self.board)
+        yield charts.drift_over_versions(self.grid)
 
 
 @dataclass(frozen=True)
 class Links:
     """Addresses of pages, as seen from a page that lies `root` below the first."""
 
-    board: Board
+    grid: Grid
     root: str
 
     def scenario(self, name: str) -> str:
         """The page of a scenario."""
-        return f"{self.root}scenario/{in_url(self.board.scenario_slugs[name])}.html"
+        return f"{self.root}scenario/{in_url(self.grid.scenario_slugs[name])}.html"
 
     def format(self, name: str) -> str:
         """The page of a format."""
-        return f"{self.root}format/{in_url(self.board.format_slugs[name])}.html"
+        return f"{self.root}format/{in_url(self.grid.format_slugs[name])}.html"
 
     def pair(self, writer: str, reader: str) -> str:
         """The page of an upgrade."""
-        return f"{self.root}upgrade/{in_url(self.board.pair_slug(writer, reader))}.html"
+        return f"{self.root}upgrade/{in_url(self.grid.pair_slug(writer, reader))}.html"
 
     def cell(self, record: CellRecord) -> str:
         """The page of a cell."""

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from diff_runs import NEW, OLD, header, record, write_run
 from tfmatrix.cli import run_command
-from tfmatrix.reports.site.board import Board
 from tfmatrix.reports.site.files import matrix_json
+from tfmatrix.reports.site.grid import Grid
 from tfmatrix.store.runs import read_run
 
 CELL = f"dense/h5/{OLD}/{NEW}"
@@ -200,7 +200,7 @@ def published(project: Path, tmp_path: Path, run: str) -> Path:
     """matrix.json as a site has it."""
     site = tmp_path / f"site-{run}"
     site.mkdir()
-    for name, content in matrix_json(Board.of(read_run(project / "results", run)), {}, []):
+    for name, content in matrix_json(Grid.of(read_run(project / "results", run)), {}, []):
         (site / name).write_text(content)
     return site / "matrix.json"
 

@@ -78,7 +78,7 @@ def test_a_version_that_cannot_be_provided_is_passed_over_for_its_neighbour():
 def test_where_only_unprovidable_versions_are_left_they_are_named():
     found = bisect(VERSIONS, Measuring(from_(9), skipped=("2.8.0", "2.9.0")))
     change = only(found)
-    assert (change.before, change.untold, change.after) == ("2.7.0", ("2.8.0", "2.9.0"), "2.10.0")
+    assert (change.before, change.unmeasured, change.after) == ("2.7.0", ("2.8.0", "2.9.0"), "2.10.0")
     assert not change.is_exact
 
 
@@ -169,6 +169,6 @@ def test_a_warning_that_appears_can_be_searched():
 def test_a_cell_that_was_not_measured_is_passed_over_or_said():
     lost = Reading(status="infra-error", measured=False)
     found = bisect(VERSIONS, Measuring(lambda index: lost if index == 9 else from_(9)(index)))
-    assert only(found).untold == ("2.9.0",)
+    assert only(found).unmeasured == ("2.9.0",)
     ends = bisect(VERSIONS, Measuring(lambda index: {"a/h5": lost if index == 0 else PASS, "b/h5": from_(2)(index)}))
     assert ends.unmeasured == ("a/h5",)

@@ -15,9 +15,9 @@ from jsonschema import Draft202012Validator
 from site_runs import VERSIONS, write_hostile, write_nights, write_run
 from tfmatrix.core.errors import UsageError
 from tfmatrix.reports.site import files
-from tfmatrix.reports.site.board import Board
 from tfmatrix.reports.site.build import write_site
 from tfmatrix.reports.site.data import MAX_FILE
+from tfmatrix.reports.site.grid import Grid
 
 
 @pytest.fixture(scope="module")
@@ -101,16 +101,16 @@ def test_table_md_is_a_table(either):
 
 def test_every_part_is_small_and_whole(tmp_path, monkeypatch):
     run = write_run(tmp_path, scenarios=3)
-    board = Board.of(run)
+    grid = Grid.of(run)
     monkeypatch.setattr(files, "_TARGET", 20_000)
-    parts = dict(files.cells_csv(board))
+    parts = dict(files.cells_csv(grid))
     assert len(parts) > 1
     assert all(len(part) < 30_000 for part in parts.values())
     rows = [row for part in parts.values() for row in csv.DictReader(io.StringIO(part, newline=""))]
     assert len(rows) == len(run.records)
-    suites = [ET.fromstring(part.encode()).find("testsuite") for _, part in files.junit(board)]
+    suites = [ET.fromstring(part.encode()).find("testsuite") for _, part in files.junit(grid)]
     assert sum(int(suite.get("failures")) for suite in suites) == sum(record.is_news for record in run.records)
-    matrix = {name: json.loads(part) for name, part in files.matrix_json(board, {}, ())}
+    matrix = {name: json.loads(part) for name, part in files.matrix_json(grid, {}, ())}
     assert matrix["matrix.json"]["parts"] == list(matrix)
     assert sum(cell is not None for part in matrix.values() for row in part["cells"] for cell in row["readers"]) == len(
         run.records

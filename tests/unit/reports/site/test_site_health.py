@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from site_runs import records, write_run
 from tfmatrix.core.status import Status
-from tfmatrix.reports.site.board import Board
+from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.health import problems
 
 ENVIRONMENTS = ("2.12.1", "2.15.1", "2.16.2")
@@ -14,7 +14,7 @@ ENVIRONMENTS = ("2.12.1", "2.15.1", "2.16.2")
 def found(tmp_path, change=lambda record: record, **changes):
     cells = [record for each in records("x", ENVIRONMENTS, 4) if (record := change(each))]
     run = write_run(tmp_path, environments=ENVIRONMENTS, scenarios=4, cells=cells, changes=changes)
-    return {problem.kind: problem for problem in problems(Board.of(run))}
+    return {problem.kind: problem for problem in problems(Grid.of(run))}
 
 
 def failing(record, kind, message, status=Status.LOAD_ERROR):

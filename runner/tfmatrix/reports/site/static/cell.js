@@ -64,7 +64,7 @@
       make("thead", {}, make("tr", {}, ["Run", "Status", "Cause"].map((each) => make("th", { scope: "col" }, each)))), body)));
     const read = async () => {
       for (const each of runs) {
-        const other = await tfmatrix.board(each.folder);
+        const other = await tfmatrix.loadRun(each.folder);
         const found = tfmatrix.find(other, id);
         const when = `${each.started.slice(0, 16).replace("T", " ")} · ${each.run}`;
         body.append(make("tr", {},
@@ -87,7 +87,7 @@
     const wanted = query.get("run");
     const chosen = wanted ? runs.find((each) => each.run === wanted) : runs[0];
     if (!chosen) return failed(id, `This site knows no run ${wanted}.`);
-    const run = await tfmatrix.board(chosen.folder);
+    const run = await tfmatrix.loadRun(chosen.folder);
     const cell = tfmatrix.find(run, id);
     if (!cell) return failed(id, `The run ${run.run} has no such cell.`);
     const top = head(run, cell, runs);

@@ -49,7 +49,7 @@
     history.replaceState(null, "", `?${query}`);
     const runs = await tfmatrix.load("runs");
     const folder = (run) => runs.find((each) => each.run === run).folder;
-    const [before, after] = (await Promise.all([tfmatrix.board(folder(a)), tfmatrix.board(folder(b))])).map(outcomes);
+    const [before, after] = (await Promise.all([tfmatrix.loadRun(folder(a)), tfmatrix.loadRun(folder(b))])).map(outcomes);
     if (mine !== turn) return;
     const found = Object.fromEntries(Object.keys(KINDS).map((name) => [name, []]));
     let same = 0;

@@ -213,7 +213,7 @@
     draw();
   };
 
-  tfmatrix.board(document.body.dataset.run).then((read) => {
+  tfmatrix.loadRun(document.body.dataset.run).then((read) => {
     run = read;
     form.hidden = false;
     document.getElementById("cells").hidden = false;

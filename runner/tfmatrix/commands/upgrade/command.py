@@ -26,7 +26,7 @@ ANSWER_SCHEMA: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class UpgradeOptions:
     """What the command line asks."""
 
     wanted: Wanted
@@ -64,12 +64,12 @@ class Unchanged:
         }
 
 
-def ask(project: Project, question: Question, options: RunOptions) -> UpgradeAnswer | Unchanged:
+def upgrade_project(project: Project, options: UpgradeOptions, run_options: RunOptions) -> UpgradeAnswer | Unchanged:
     """Measures and answers. Errors of the command line, of files and of the network are raised as everywhere."""
     defaults = read_defaults(project.matrix_file) if project.matrix_file.exists() else Defaults()
-    uv = make_uv(defaults, offline=options.offline)
+    uv = make_uv(defaults, offline=run_options.offline)
     index = Index.of(uv)
-    before, after = find_sides(project, question.wanted, index)
+    before, after = find_sides(project, options.wanted, index)
     if replace(before.environment, id="") == replace(after.environment, id=""):
         if before.file and after.file:
             return Unchanged(before=before, after=after)
@@ -82,20 +82,20 @@ def ask(project: Project, question: Question, options: RunOptions) -> UpgradeAns
     from tfmatrix.commands.upgrade.answer import answer_of
     from tfmatrix.commands.upgrade.measure import find_alternative, find_material, measure
 
-    material = find_material(project, question.models, question.scenarios)
-    measured = measure(project, before, after, material, question.selector, options, uv)
+    material = find_material(project, options.models, options.scenarios)
+    measured = measure(project, before, after, material, options.selector, run_options, uv)
     verdict = measured.judge(before.environment.id, after.environment.id)
     alternative = None
-    if question.alternative and verdict.verdict in (UpgradeVerdict.UNSAFE, UpgradeVerdict.CHANGES):
-        with make_progress(quiet=options.quiet) as progress:
+    if options.alternative and verdict.verdict in (UpgradeVerdict.UNSAFE, UpgradeVerdict.CHANGES):
+        with make_progress(quiet=run_options.quiet) as progress:
             say = progress.message
-        alternative = find_alternative(project, before, after, measured, verdict, material, options, index, say)
+        alternative = find_alternative(project, before, after, measured, verdict, material, run_options, index, say)
     return answer_of(
         measured,
         before,
         after,
         material.origin,
         alternative=alternative,
-        allow_changes=question.allow_changes,
-        require_rollback=question.require_rollback,
+        allow_changes=options.allow_changes,
+        require_rollback=options.require_rollback,
     )

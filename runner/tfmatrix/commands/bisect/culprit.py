@@ -15,6 +15,7 @@ from packaging.version import Version
 from tfmatrix.analysis.diff.surroundings import LEADING, in_words, moved
 from tfmatrix.commands.bisect.search import Break, Point, Reading
 from tfmatrix.core.environment import Environment
+from tfmatrix.core.ids import identified
 from tfmatrix.core.packages import KERAS, TENSORFLOW, TF_KERAS, packages_of, version_among
 
 MAX_TRIALS = 8
@@ -42,7 +43,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Apart:
+class Culprit:
     """What moved with a version, what was tried to tell it apart, and the answer as a sentence."""
 
     moved: Mapping[str, tuple[str, str]]
@@ -54,19 +55,19 @@ class Apart:
 Points = Callable[[Mapping[str, Environment]], Mapping[str, Point]]
 
 
-def tell_apart(
+def find_culprit(
     change: Break, points: tuple[Point, Point], environments: tuple[Environment, Environment], measure: Points
-) -> Apart:
+) -> Culprit:
     """Names the package that brought a change. `points` and `environments` are those before and behind it."""
     old, new = points
     packages = moved(old.described, new.described)
     suspects = [name for name in LEADING if name in packages and name != "python"]
     others = {name: versions for name, versions in packages.items() if name not in LEADING}
     if not packages:
-        return Apart(moved=packages, trials=(), package="", sentence="no package moved: the same environment twice")
+        return Culprit(moved=packages, trials=(), package="", sentence="no package moved: the same environment twice")
     if len(packages) == 1:
         only = next(iter(packages))
-        return Apart(moved=packages, trials=(), package=only, sentence=f"nothing but {in_words(packages)} moved")
+        return Culprit(moved=packages, trials=(), package=only, sentence=f"nothing but {in_words(packages)} moved")
     # Keras saves and loads: it is asked first.
     suspects.sort(key=lambda name: (name != "keras", LEADING.index(name)))
     trials: list[Trial] = []
@@ -82,7 +83,7 @@ def tell_apart(
                 break
         answers = [trial.speaks_for for trial in own]
         if True in answers and False not in answers:
-            return Apart(
+            return Culprit(
                 moved=packages, trials=tuple(trials), package=suspect, sentence=_because(suspect, own, packages)
             )
     named = [trial.suspect for trial in trials if trial.speaks_for]
@@ -93,18 +94,18 @@ def tell_apart(
     else:
         rest = f" (also moved: {in_words(others)})" if others else ""
         sentence = f"none of {', '.join(suspects)} explains it alone{rest}"
-    return Apart(moved=packages, trials=tuple(trials), package="", sentence=sentence)
+    return Culprit(moved=packages, trials=tuple(trials), package="", sentence=sentence)
 
 
 def _because(suspect: str, own: list[Trial], packages: Mapping[str, tuple[str, str]]) -> str:
     before, after = packages[suspect]
-    told = []
+    tries = []
     for trial in own:
         if trial.changed is None:
-            told.append(f"{trial.name} cannot be installed")
+            tries.append(f"{trial.name} cannot be installed")
         else:
-            told.append(f"{trial.name}: {'changed' if trial.changed else 'as before'}")
-    return f"{suspect} {before} → {after} brought it ({'; '.join(told)})"
+            tries.append(f"{trial.name}: {'changed' if trial.changed else 'as before'}")
+    return f"{suspect} {before} → {after} brought it ({'; '.join(tries)})"
 
 
 def _try(
@@ -147,29 +148,23 @@ def _candidates(
         keras=keras or None,
         package=None if suspect == "tensorflow" else environments[base].package,
         as_of="today",
-        id=f"bisect-{tensorflow}" + (f"+keras{keras}" if keras else ""),
+        id="",
     )
     pins = {name: version for name, version in _others(own).items() if name != suspect}
     if suspect not in ("tensorflow", "keras"):
         pins[suspect] = wanted
     yield (
         name,
-        replace(
-            environment,
-            with_packages=tuple(sorted(f"{package}=={version}" for package, version in pins.items())),
-            id=f"{environment.id}+{'back' if put_back else 'forth'}-{suspect}-{wanted}",
+        identified(
+            replace(environment, with_packages=tuple(f"{package}=={version}" for package, version in pins.items()))
         ),
     )
     if suspect in ("tensorflow", "keras"):
-        yield f"{name}, other packages free", replace(environment, with_packages=(), id=f"{environment.id}+free")
+        yield f"{name}, other packages free", identified(replace(environment, with_packages=()))
         if put_back and suspect == "keras" and _is_2(wanted) and not _is_2(_keras(own)):
-            legacy = replace(
-                environments[base],
-                with_packages=(TF_KERAS[0],),
-                env={**environments[base].env, "TF_USE_LEGACY_KERAS": "1"},
-                id=f"{environments[base].tensorflow}+{TF_KERAS[0]}",
-            )
-            yield f"newer with {TF_KERAS[0]}, the old Keras", legacy
+            variables = {**environments[base].env, "TF_USE_LEGACY_KERAS": "1"}
+            legacy = replace(environments[base], keras=None, with_packages=(TF_KERAS[0],), env=variables)
+            yield f"newer with {TF_KERAS[0]}, the old Keras", identified(legacy)
 
 
 def _is_2(version: str) -> bool:
@@ -182,5 +177,5 @@ def _keras(described: Mapping[str, Any]) -> str:
 
 def _others(described: Mapping[str, Any]) -> dict[str, str]:
     """Every package but TensorFlow and Keras, as it is pinned."""
-    apart = {*TENSORFLOW, *KERAS}
-    return {name: version for name, version in packages_of(described).items() if name not in apart}
+    searched = {*TENSORFLOW, *KERAS}
+    return {name: version for name, version in packages_of(described).items() if name not in searched}

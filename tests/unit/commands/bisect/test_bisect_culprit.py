@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tfmatrix.commands.bisect.apart import tell_apart
+from tfmatrix.commands.bisect.culprit import find_culprit
 from tfmatrix.commands.bisect.search import Break, Level, Point, Reading
 from tfmatrix.core.environment import Environment
 
@@ -47,7 +47,7 @@ def told(measure: Installing, old: dict = OLD, new: dict = NEW):
     versions = [next(iter(side["packages"].values())) for side in (old, new)]
     environments = tuple(Environment(id=each, tensorflow=each, python="3.11") for each in versions)
     points = tuple(Point(version=each, described=side) for each, side in zip(versions, (old, new), strict=True))
-    return tell_apart(change, points, environments, measure)
+    return find_culprit(change, points, environments, measure)
 
 
 def test_keras_that_moved_with_tensorflow():

@@ -30,7 +30,7 @@ const tfmatrix = (() => {
   };
 
   /** A run: `blocks` have one character per cell, row by row (a row for each writer). */
-  const board = async (folder) => {
+  const loadRun = async (folder) => {
     const index = await load(`${folder}/index`);
     const size = index.environments.length;
     for (const block of index.blocks) {
@@ -108,5 +108,5 @@ const tfmatrix = (() => {
     return `${root}cell.html?${query}`;
   };
 
-  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, board, cell, find, make, sign, withCode, causes, cellLink };
+  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, loadRun, cell, find, make, sign, withCode, causes, cellLink };
 })();

@@ -61,20 +61,20 @@ class Tally:
         return next((status for status in WORST_FIRST if self.counts.get(status)), None)
 
     @property
-    def in_words(self) -> str:
+    def summary(self) -> str:
         """`drift 3, pass 9`, the worst first."""
         return ", ".join(f"{status.value} {self.counts[status]}" for status in WORST_FIRST if self.counts.get(status))
 
 
 @dataclass(frozen=True)
-class Board:
+class Grid:
     """One run, indexed. `causes` are those of `tfmatrix.analysis.causes`, ranked."""
 
     run: Run
     causes: tuple[Cause, ...]
 
     @classmethod
-    def of(cls, run: Run) -> Board:
+    def of(cls, run: Run) -> Grid:
         """Finds the causes of a run."""
         return cls(run, find_causes(run))
 
