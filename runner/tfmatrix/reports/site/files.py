@@ -216,11 +216,11 @@ def table_md(grid: Grid, upgrades: Mapping[tuple[str, str], Upgrade]) -> str:
         ((f"{shown(each.before)} → {shown(each.after)}",), (each.verdict.value,), (one_line(each.sentence, 300),))
         for each in between
     ]
-    _, rows = matrix(grid.run.records, grid.environments, lambda group: (_field(Tally.of(group)),))
+    readers, rows = matrix(grid.run.records, grid.environments, lambda group: (_field(Tally.of(group)),))
     return markdown.render([
         Paragraph(text=(about,)),
         Table(head=("upgrade", "verdict", "why"), rows=tuple(verdicts)),
-        Table(head=(CORNER, *map(shown, grid.environments)), rows=rows),
+        Table(head=(CORNER, *readers), rows=rows),
     ])  # fmt: skip
 
 
