@@ -19,7 +19,7 @@ from tfmatrix.reports import terminal
 from tfmatrix.reports.document import Block, Facts, Heading, Paragraph, Table
 
 WIDTH = 80
-_CELLS = 45
+_CELLS = 38
 """Columns of what the cells of a version came to; the others need the rest."""
 
 
