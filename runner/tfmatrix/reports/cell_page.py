@@ -364,7 +364,7 @@ def package_blocks(writer: str, reader: str, packages: Versions, limits: Limits)
 
 def _packages(writer: str, reader: str, rows: Versions) -> Table:
     return Table(
-        head=("package", one_line(writer, 60), one_line(reader, 60), "compared"),
+        head=("package", f"writer {one_line(writer, 60)}", f"reader {one_line(reader, 60)}", "compared"),
         rows=tuple(
             (
                 (one_line(name, 60),),

@@ -101,7 +101,8 @@ def _piece(piece: Piece) -> Markup:
         case Mark(text=text, status=Status() as status):
             return Markup('<span class="status s-{}">{}</span>').format(status.value, _text(text))
         case Mark(text=text, status=status):
-            return Markup('<span class="check-{}">{}</span>').format(status.value, _text(text))
+            sign = Markup('<span aria-hidden="true">{}</span>').format(status.sign)
+            return Markup('<span class="check-{}">{} {}</span>').format(status.value, sign, _text(text))
         case Link(url=url, label=label) if url.startswith(("https://", "http://")):
             address = _text(url)
             return Markup('<a href="{}" rel="noreferrer noopener">{}</a>').format(address, label or address)
