@@ -36,7 +36,7 @@ def differences(one: CellRecord, other: CellRecord) -> list[str]:
 
 def figures(check: Any) -> dict[str, Any]:
     """The figures of a check without its sentences."""
-    return {key: value for key, value in check.items() if key not in ("detail", "seconds")}
+    return {key: value for key, value in check.items() if key not in ("findings", "detail", "seconds")}
 
 
 def compare(one: Run, other: Run) -> int:

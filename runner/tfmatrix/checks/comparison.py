@@ -19,6 +19,7 @@ from tfmatrix.checks.matching import Matching, match
 from tfmatrix.checks.observation import Observation
 from tfmatrix.checks.registry import checks
 from tfmatrix.checks.tolerance import Tolerance
+from tfmatrix.core.errors import TfmatrixError, UsageError
 from tfmatrix.core.records import Finding
 
 
@@ -60,14 +61,27 @@ def compare(
     """
     observations = Observations(writer=writer, reader=reader, tolerance_for=tolerance_for, same_keras=same_keras)
     return {
-        name: check.record(
-            _checked(check, check.section, observations)
-            if applicable is None or name in applicable
-            else _one("not-promised", subject=name)
-        )
+        name: _record(check, check.section, observations)
+        if applicable is None or name in applicable
+        else check.record(_one("not-promised", subject=name))
         for name, check in checks().items()
         if check.section is not None
     }
+
+
+def _record(check: Check, section: str, observations: Observations) -> CheckRecord:
+    """Raises UsageError where a plug-in's check fails itself: that says nothing about the model."""
+    try:
+        return check.record(_checked(check, section, observations))
+    except TfmatrixError:
+        raise
+    except Exception as error:
+        if not check.plugin:
+            raise
+        raise UsageError(
+            f"the check {check.name!r} of {check.plugin} failed itself: {type(error).__name__}: {error}",
+            fix="correct or uninstall what brings it",
+        ) from error
 
 
 def _checked(check: Check, section: str, observations: Observations) -> Result:

@@ -106,10 +106,14 @@ class Check:
     judges_absence: bool
     applies_with: str | None
     own_losses: Losses | None
+    plugin: str
 
     @classmethod
-    def of(cls, module: Any) -> Check:
-        """Of a module. Raises AttributeError where it is no check, TypeError where a part is not what it must be."""
+    def of(cls, module: Any, *, plugin: str = "") -> Check:
+        """Of a module; `plugin` is what brings it, where that is not tfmatrix.
+
+        Raises AttributeError where it is no check, TypeError where a part is not what it must be.
+        """
         name, section, findings, compare = module.NAME, module.SECTION, module.FINDINGS, module.compare
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
             raise TypeError(f"NAME is {name!r}, not a word in small letters")
@@ -131,6 +135,7 @@ class Check:
             judges_absence=getattr(module, "JUDGES_ABSENCE", False),
             applies_with=getattr(module, "APPLIES_WITH", None),
             own_losses=getattr(module, "losses", None),
+            plugin=plugin,
         )
 
     def record(self, result: Result) -> CheckRecord:
@@ -194,13 +199,13 @@ def text(value: float | str) -> str:
     return f"{float(value):.4g}"
 
 
-def absent(observations: Observations, section: str, **figures: Any) -> Finding:
+def absent(observations: Observations, section: str) -> Finding:
     """The finding that the reader has nothing there: another kind of object has nothing of a Keras model at all."""
     writer, reader = observations.writer, observations.reader
     why = reader.note(section)
     is_other = writer.kind == "keras" and reader.kind != "keras"
     code = "no-keras-model" if is_other else "none"
-    return Finding(code=code, figures={**({"why": why} if why else {}), **figures})
+    return Finding(code=code, figures={"why": why} if why else {})
 
 
 def absences(sentence: str, general: str) -> dict[str, Kind]:

@@ -26,9 +26,9 @@ def checks() -> Mapping[str, Check]:
     Raises UsageError where a plug-in is no check, or takes a name that is taken.
     """
     found: dict[str, Check] = {}
-    for place, module in _modules():
+    for place, module, is_plugin in _modules():
         try:
-            check = Check.of(module)
+            check = Check.of(module, plugin=place if is_plugin else "")
         except (AttributeError, TypeError) as error:
             raise UsageError(
                 f"{place} is no check: {error}",
@@ -62,12 +62,13 @@ def _code(module: Any) -> str:
     return digest_of_tree(file.parent, "*.py") if is_package else digest_of(file.read_text(encoding="utf-8"))
 
 
-def _modules() -> Iterator[tuple[str, Any]]:
+def _modules() -> Iterator[tuple[str, Any, bool]]:
     for info in pkgutil.iter_modules(tfmatrix.checks.__path__, "tfmatrix.checks."):
         module = import_module(info.name)
         if hasattr(module, "NAME"):
-            yield info.name, module
-    yield from _plugins()
+            yield info.name, module, False
+    for place, module in _plugins():
+        yield place, module, True
 
 
 def _plugins() -> Iterator[tuple[str, Any]]:

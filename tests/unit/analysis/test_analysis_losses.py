@@ -83,6 +83,16 @@ def test_a_note_beside_a_loss_is_none() -> None:
     assert losses(cell) == ("weights have other values",)
 
 
+def test_what_is_set_aside_is_not_named_among_what_differs() -> None:
+    def seeded(draft: Draft) -> None:
+        draft.layer("dropout")["config"]["seed"] = 7
+        drifts.other_activations(draft)
+
+    cell = drifted(seeded)
+    assert "aside-changed" in {finding.code for finding in cell.findings("config")}
+    assert losses(cell) == ("config differs: `activation`",)
+
+
 def test_what_follows_from_a_loss_is_no_loss_of_its_own() -> None:
     lost = drifted(drifts.reset_optimizer, drifts.restart)
     assert losses(lost) == ("the optimizer's state is reset",)

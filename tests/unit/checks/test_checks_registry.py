@@ -111,6 +111,24 @@ def test_what_is_no_check_is_named(install: Install, source: str, said: str) -> 
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (PLUGIN.replace('section("config")["layers"]', 'section("config")["nothing"]'), "KeyError: 'nothing'"),
+        (PLUGIN.replace('Finding(code="fewer"', 'Finding(code="invented"'), "has no finding 'invented' in its list"),
+    ],
+)
+def test_a_plug_in_that_fails_is_named_and_says_nothing_about_the_model(
+    install: Install, source: str, said: str
+) -> None:
+    install(source)
+    theirs = loaded()
+    theirs.config["layers"].pop()
+    with pytest.raises(UsageError, match="the check 'layers' of the plug-in mine") as error:
+        compare(trained().build(), theirs.build())
+    assert said in str(error.value)
+
+
 def test_the_gravest_finding_decides() -> None:
     module = SimpleNamespace(
         NAME="any",

@@ -316,6 +316,11 @@ def finished(results: Path) -> Path:
     return results / "runs" / "r1"
 
 
+WITHOUT_CODE = (
+    '{"schema": 2, "status": "pass", "failed_checks": [], "remedies": [], "checks": {"load": {"findings": [{}]}}}'
+)
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
@@ -325,6 +330,8 @@ def finished(results: Path) -> Path:
         ('{"schema": "1"}', "cells.jsonl:2: damaged: `schema` is '1'"),
         ('{"schema": 2}', "cells.jsonl:2: damaged: the field 'status' is missing"),
         ('{"schema": 1}', "cells.jsonl:2: damaged: the field 'checks' is missing"),
+        (WITHOUT_CODE, "cells.jsonl:2: damaged: the check 'load' is no mapping, or has a finding without a code"),
+        (WITHOUT_CODE.replace('{"findings": [{}]}', "7"), "cells.jsonl:2: damaged: the check 'load' is no mapping"),
         ('{"schema": 1, "checks": {"load": 7}, "remedies": []}', "cells.jsonl:2: damaged: `checks` or `remedies`"),
         ("\xff", "cells.jsonl:2: damaged"),
     ],
