@@ -1,8 +1,9 @@
 """The plain call of a format, taken from its module: what stands in `save` or `load` there, as statements of a script.
 
-A format contains a user's plain call (see runner/tfmatrix/worker/formats/contract.py). The body of that function becomes part of
-a script: without docstrings, assertions and annotations, with imports at the script's top, the artifact's name in place
-of `path`, the scenario's own functions in place of `scenario.…`, and `model = …` in place of `return …`.
+A format contains a user's plain call (see runner/tfmatrix/worker/formats/contract.py). The body of that function
+becomes part of a script: without docstrings, assertions and annotations, with imports at the top, the name of the
+artifact in place of `path`, the scenario's own functions in place of `scenario.…`, and `model = …` in place of
+`return …`.
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from tfmatrix.analysis.losses import is_no_keras_model
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.core.scenario import Scenario
+from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.worker.formats import FORMATS
 
 Kind = Literal["keras", "module", "object", "signature"]

@@ -8,19 +8,19 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tfmatrix.core.packages import DECIDING, KERAS, TENSORFLOW
-from tfmatrix.core.text import one_line, to_markdown, with_code
-from tfmatrix.core.errors import UsageError
-from tfmatrix.core.globs import did_you_mean_glob
-from tfmatrix.core.ids import CellId
-from tfmatrix.core.records import CellRecord
-from tfmatrix.core.environment import Environment
-from tfmatrix.core.scenario import Scenario
-from tfmatrix.core.status import Status
 from tfmatrix.commands.reproduce.commands import Installation, installations, run_script
 from tfmatrix.commands.reproduce.scripts import Scripts, commented, make_scripts, render
 from tfmatrix.commands.reproduce.side import Side, side_of
 from tfmatrix.commands.reproduce.words import Story, story
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import UsageError
+from tfmatrix.core.globs import did_you_mean_glob
+from tfmatrix.core.ids import CellId
+from tfmatrix.core.packages import DECIDING, KERAS, TENSORFLOW
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.scenario import Scenario
+from tfmatrix.core.status import Status
+from tfmatrix.core.text import one_line, to_markdown, with_code
 from tfmatrix.project.scenario import read_scenario
 from tfmatrix.store.runs import Run
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import jinja2
 
-from tfmatrix.core.records import CellRecord
-from tfmatrix.core.scenario import Scenario
 from tfmatrix.commands.reproduce.calls import Call, inlined
 from tfmatrix.commands.reproduce.comparison import comparison_of
 from tfmatrix.commands.reproduce.scenario_code import ScenarioCode
 from tfmatrix.commands.reproduce.source import free_names, imports_for, joined, needed, pieces, renamed
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.scenario import Scenario
 from tfmatrix.worker.formats import FORMATS
 
 TRAIN_STEPS = 3

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.core.versions import Versions, versions_of
-from tfmatrix.core.text import one_line
-from tfmatrix.core.errors import UsageError
 from tfmatrix.core.environment import Environment
+from tfmatrix.core.errors import UsageError
+from tfmatrix.core.text import one_line
+from tfmatrix.core.versions import Versions, versions_of
 from tfmatrix.store.runs import Run
 
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9.!+_-]+)", re.MULTILINE)

@@ -11,10 +11,10 @@ from tfmatrix.analysis.losses import consequences, is_no_keras_model, losses
 from tfmatrix.analysis.reasons import decisive, reason
 from tfmatrix.analysis.records import failed_in_save
 from tfmatrix.checks.registry import checks
-from tfmatrix.core.text import lines, one_line, shortened
+from tfmatrix.commands.reproduce.side import Side
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
-from tfmatrix.commands.reproduce.side import Side
+from tfmatrix.core.text import lines, one_line, shortened
 
 _FOLDERS = re.compile(r"(?<![\w./])/(?:[^\s'\"/]+/)+(?=[^\s'\"/])")
 _LINE = 500
