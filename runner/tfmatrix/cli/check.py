@@ -18,7 +18,6 @@ from tfmatrix.cli.options import (
     open_project,
 )
 from tfmatrix.core.answer_formats import AnswerFormat
-from tfmatrix.core.errors import UsageError
 
 
 @app.command()
@@ -69,33 +68,19 @@ def check(
     `tfmatrix check saved/ --readers 2.x --inputs batch.npz` ·
     `tfmatrix check ckpt-7 --builder model.py:build --saved-with 2.10.1 --readers latest`
     """
-    from tfmatrix.commands.check.environments import reader_environments, writer_environment
     from tfmatrix.commands.check.report import to_json, to_text
-    from tfmatrix.commands.check.result import check_model
-    from tfmatrix.engine.files import FileRequest
+    from tfmatrix.commands.check.result import check_file
     from tfmatrix.engine.run import RunOptions
-    from tfmatrix.project.modelfiles.modelfile import read_model
-    from tfmatrix.project.network import package_index
 
-    opened = open_project(project)
-    wanted = [text.strip() for text in readers.split(",") if text.strip()]
-    if not wanted:
-        raise UsageError("--readers names nobody", expected="versions, such as --readers 2.15.1,latest")
-    found = read_model(model)
-    index = package_index(opened, offline=offline)
-    writer, known_by = writer_environment(opened, found, saved_with, index)
-    result = check_model(
-        opened,
-        FileRequest(
-            model=model,
-            writer=writer,
-            readers=reader_environments(opened, wanted, index),
-            inputs=inputs,
-            custom_objects=custom_objects,
-            builder=builder,
-            writer_known_by=known_by,
-        ),
-        RunOptions(executor=executor, jobs=jobs, offline=offline, remedies=remedies, quiet=quiet),
+    result = check_file(
+        open_project(project),
+        model,
+        [text.strip() for text in readers.split(",") if text.strip()],
+        saved_with=saved_with,
+        inputs=inputs,
+        custom_objects=custom_objects,
+        builder=builder,
+        options=RunOptions(executor=executor, jobs=jobs, offline=offline, remedies=remedies, quiet=quiet),
     )
     if as_json:
         echo_json(to_json(result))

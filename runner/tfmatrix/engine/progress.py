@@ -65,12 +65,32 @@ class Progress(Protocol):
     ) -> None: ...
 
 
-def make_progress(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:
-    """Bars where the stream (default: stderr) is a terminal, else lines; with `quiet` nothing but warnings."""
+def make_progress(
+    stream: TextIO | None = None, *, quiet: bool = False, say: Callable[[str], None] | None = None
+) -> Progress:
+    """Bars where the stream (default: stderr) is a terminal, else lines; with `quiet` nothing but warnings.
+
+    `say` gets the lines instead of the stream, each without its end, perhaps from several threads.
+    """
+    if say is not None:
+        return LineProgress(_Said(say), quiet=quiet)
     stream = sys.stderr if stream is None else stream
     if quiet or not stream.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
         return LineProgress(stream, quiet=quiet)
     return BarProgress(stream)
+
+
+class _Said:
+    """A stream that hands each text on to a function."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def write(self, text: str) -> None:
+        self._say(text.removesuffix("\n"))
+
+    def flush(self) -> None:
+        """Nothing is kept."""
 
 
 class LineProgress:
@@ -80,7 +100,9 @@ class LineProgress:
     (built)`, `saves 12/12: …`, `cells 50/192: …`.
     """
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO | _Said, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._stream = stream
         self._quiet = quiet
         self._clock = clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What the command line may say of a run beside the selection; None leaves it to matrix.yaml."""
+    """What the command line may say of a run beside the selection; None leaves it to matrix.yaml.
+
+    `say` gets the lines of progress, which otherwise go to stderr.
+    """
 
     phase: Phase = Phase.ALL
     executor: str | None = None
@@ -41,6 +44,7 @@ class RunOptions:
     quiet: bool = False
     shard: str | None = None
     shard_group: str | None = None
+    say: Callable[[str], None] | None = None
 
 
 def plan_project(
@@ -98,7 +102,7 @@ def run_project(
     whole, shard = plan, _shard(plan, options, today)
     if shard is not None:
         plan = shard_plan(whole, shard, helpers={reader: each.id for reader, each in legacy.items()})
-    with make_progress(quiet=options.quiet) as progress:
+    with make_progress(quiet=options.quiet, say=options.say) as progress:
         for missed in plan.unmatched:
             progress.warning(str(missed))
         for entry in ended:

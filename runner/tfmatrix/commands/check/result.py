@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from tfmatrix.commands.check.environments import reader_environments, writer_environment
 from tfmatrix.core.environment import Environment
-from tfmatrix.core.errors import ExitCode
+from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.engine.files import FileRequest, FileRun, abridged, measure_file
 from tfmatrix.engine.run import RunOptions
-from tfmatrix.project.modelfiles.modelfile import ModelFile
+from tfmatrix.project.modelfiles.modelfile import ModelFile, read_model
+from tfmatrix.project.network import package_index
 from tfmatrix.project.project import Project
 from tfmatrix.store.runs import Run
 
@@ -61,6 +64,35 @@ def check_model(project: Project, request: FileRequest, options: RunOptions | No
         account=found.account,
         unknown=unknown,
     )
+
+
+def check_file(
+    project: Project,
+    model: Path,
+    readers: Sequence[str],
+    *,
+    saved_with: str | None = None,
+    inputs: Path | None = None,
+    custom_objects: Path | None = None,
+    builder: str | None = None,
+    options: RunOptions,
+) -> CheckResult:
+    """Finds the environments that the file and the names of readers mean, and measures the file in them."""
+    if not readers:
+        raise UsageError("--readers names nobody", expected="versions, such as --readers 2.15.1,latest")
+    found = read_model(model)
+    index = package_index(project, offline=options.offline)
+    writer, known_by = writer_environment(project, found, saved_with, index)
+    request = FileRequest(
+        model=model,
+        writer=writer,
+        readers=reader_environments(project, readers, index),
+        inputs=inputs,
+        custom_objects=custom_objects,
+        builder=builder,
+        writer_known_by=known_by,
+    )
+    return check_model(project, request, options)
 
 
 def _unknown(found: FileRun, writer: Environment) -> str:

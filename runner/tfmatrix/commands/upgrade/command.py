@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tfmatrix.commands.upgrade.sides import Side, Wanted, find_sides
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.selection import Selector
-from tfmatrix.engine.progress import make_progress
+from tfmatrix.engine.progress import LineProgress
 from tfmatrix.engine.run import RunOptions
 from tfmatrix.envs.releases import Index
 from tfmatrix.project.config import Defaults, read_defaults
@@ -87,8 +88,8 @@ def upgrade_project(project: Project, options: UpgradeOptions, run_options: RunO
     verdict = measured.judge(before.environment.id, after.environment.id)
     alternative = None
     if options.alternative and verdict.verdict in (UpgradeVerdict.UNSAFE, UpgradeVerdict.CHANGES):
-        with make_progress(quiet=run_options.quiet) as progress:
-            say = progress.message
+        # Lines: each release that is tried is a run, with bars of its own.
+        say = run_options.say or LineProgress(sys.stderr, quiet=run_options.quiet).message
         alternative = find_alternative(project, before, after, measured, verdict, material, run_options, index, say)
     return answer_of(
         measured,
