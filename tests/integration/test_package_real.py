@@ -1,0 +1,85 @@
+"""The wheel, installed where there is no checkout: the way of a new user, and of a program that imports tfmatrix."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from repository import ROOT
+
+pytestmark = pytest.mark.real
+
+PROGRAM = """
+import json
+from pathlib import Path
+from tfmatrix.api import Project, load_run, run, upgrade
+
+project = Project(root=Path.cwd())
+finished = run(project, format=["keras"], executor="venv")
+answer = upgrade(project, before="2.15.1", after="2.21.0", saved_as=["keras"], alternative=False, executor="venv")
+cells = {row.cell: row.status for row in load_run(finished.run.folder).itertuples()}
+print(json.dumps({"code": finished.exit_code, "cells": cells, "verdict": answer.upgrade.verdict}))
+"""
+
+
+class Installed:
+    """A virtual environment with the wheel, and a project folder without a checkout anywhere near it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bin = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        self.project = folder / "project"
+        self.project.mkdir()
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+        subprocess.run([*uv, "venv", "--python", sys.executable, str(folder / "venv")], check=True)
+        install = [*uv, "pip", "install", "--python", str(self.bin / "python"), str(next(folder.glob("*.whl")))]
+        subprocess.run(install, check=True)
+
+    def __call__(self, program: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
+        hidden = ("PYTHONPATH", "VIRTUAL_ENV")
+        environ = {name: value for name, value in os.environ.items() if name not in hidden}
+        command = [str(self.bin / program), *arguments]
+        done = subprocess.run(
+            command, cwd=self.project, env=environ, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode in codes, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    return Installed(tmp_path_factory.mktemp("installed"))
+
+
+def test_the_way_of_a_new_user(installed):
+    (installed.project / "requirements.txt").write_text("tensorflow==2.15.1\n")
+    installed("tfmatrix", "init", "--to", "2.21.0")
+    (installed.project / "locks").mkdir()
+    for name in ("2.15.1", "2.21.0"):
+        shutil.copy(ROOT / "locks" / f"{name}.txt", installed.project / "locks")
+    cells = json.loads(installed("tfmatrix", "run", "--format", "keras", "--json", codes=(0, 1)))["cells"]
+    assert {cell["status"] for cell in cells} == {"pass", "load-error"}
+    assert "2.15.1" in installed("tfmatrix", "report", "--format", "md")
+    installed("tfmatrix", "report", "--format", "site", "-o", "site")
+    assert (installed.project / "site" / "index.html").is_file()
+    sides = ("--from", "2.15.1", "--to", "2.21.0", "--saved-as", "keras", "--no-alternative")
+    assert "2.15.1 → 2.21.0: SAFE WITH CHANGES" in installed("tfmatrix", "upgrade", *sides, codes=(1,))
+
+
+def test_a_project_without_scenarios_has_the_shipped_ones(installed, tmp_path):
+    code = "from tfmatrix.commands.upgrade.measure import shipped_scenarios as f; print(len(list(f().glob('*.py'))))"
+    assert int(installed("python", "-c", code)) == len(list((ROOT / "scenarios").glob("*.py")))
+
+
+def test_a_program(installed):
+    if not (installed.project / "matrix.yaml").exists():
+        test_the_way_of_a_new_user(installed)
+    answer = json.loads(installed("python", "-c", PROGRAM))  # nothing else is on stdout
+    assert answer["cells"]["example/keras/2.15.1/2.21.0"] == "load-error"
+    assert (answer["code"], answer["verdict"]) == (1, "SAFE WITH CHANGES")
