@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from tfmatrix.cli.options import (
     echo_json,
     open_project,
 )
+from tfmatrix.core.errors import UsageError
 
 
 @app.command()
@@ -96,10 +98,36 @@ def env_build(
 @env_app.command("prune")
 def env_prune(
     project: ProjectOption = Path(),
-    everything: Annotated[bool, typer.Option("--all", help="Also those of this project.")] = False,
+    unused_days: Annotated[
+        int | None,
+        typer.Option("--unused-for", metavar="DAYS", min=0, help="Not used for so long.", show_default="30"),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what projects still ask for, used today or not.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove provided environments that no lock of this project asks for."""
-    from tfmatrix.commands.environments import prune_environments
+    """Remove provided environments that nobody has used for a month and that no project has a lock for.
 
-    for line in prune_environments(open_project(project), everything=everything):
-        typer.echo(line)
+    The cache is shared by all your projects. What is in use now always stays.
+
+    Examples: `tfmatrix env prune` · `tfmatrix env prune --unused-for 7 --yes`
+    """
+    from tfmatrix.commands.environments import plan_pruning, prune_environments
+
+    pruning = plan_pruning(open_project(project), unused_days=unused_days, everything=everything)
+    if not pruning.environments:
+        typer.echo(f"nothing to remove: {pruning.kept} environments are used or asked for")
+        return
+    from tabulate import tabulate
+
+    typer.echo(tabulate(pruning.rows(), headers="keys", disable_numparse=True))
+    count = f"{len(pruning.environments)} environments, {pruning.freed_bytes / 1e6:.0f} MB"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"{count} could be removed, and there is nobody to ask", fix="tfmatrix env prune --yes")
+        if not typer.confirm(f"remove {count}? {pruning.kept} stay", err=True):
+            typer.echo("nothing was removed")
+            return
+    pruned = prune_environments(pruning)
+    typer.echo(f"removed {len(pruned.keys)} environments, {pruned.freed_bytes / 1e6:.0f} MB freed")

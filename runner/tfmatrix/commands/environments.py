@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, InfrastructureError
 from tfmatrix.engine.progress import make_progress
 from tfmatrix.envs.lock import read_lock
-from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.envs.provision import CachedEnvironment, EnvironmentCache, Pruned, default_cache_root
 from tfmatrix.executors.choose import open_executor
 from tfmatrix.project.network import with_network
 from tfmatrix.project.project import Project
+
+UNUSED_DAYS = 30
+"""An environment that nobody has used for so long may go."""
 
 
 def chosen_environments(project: Project, ids: Sequence[str]) -> list[Environment]:
@@ -76,14 +81,62 @@ def build_environments(
     return ExitCode.INFRASTRUCTURE if failed else ExitCode.OK
 
 
-def prune_environments(project: Project, *, everything: bool) -> list[str]:
-    """Removes provided environments that no lock of this project asks for; returns a line for each."""
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """What would be removed, how many bytes that frees, and how many environments stay."""
+
+    environments: tuple[CachedEnvironment, ...]
+    freed_bytes: int
+    kept: int
+    older_than: timedelta
+
+    def rows(self) -> list[dict[str, str]]:
+        """One row for each, for the user who is asked."""
+        return [
+            {
+                "environment": each.environment_id or each.key,
+                "python": each.python,
+                "MB": f"{each.bytes / 1e6:.0f}",
+                "last used": f"{each.last_used:%Y-%m-%d}",
+                "asked for by": ", ".join(map(str, each.projects)) or "no project",
+            }
+            for each in self.environments
+        ]
+
+
+def plan_pruning(project: Project, *, unused_days: int | None = None, everything: bool = False) -> Pruning:
+    """The environments that no project asks for, and nobody has used for some days (default: 30).
+
+    The cache is shared by all projects of a user: those that still have a lock for an environment keep it, and so does
+    whatever was used lately, for a question outside any matrix.yaml too. `everything` takes also what projects ask for.
+    """
     cache = EnvironmentCache(root=default_cache_root())
-    wanted: set[str] = set()
-    if not everything:
-        locks = [read_lock(project.locks, each) for each in project.config.environments if not each.image]
-        wanted = {lock.digest for lock in locks if lock is not None}
-    known = {found.key: found for found in cache.list_environments()}
-    pruned = cache.prune([key for key, found in known.items() if found.lock in wanted])
-    lines = [f"removed {known[key].environment_id or key}" for key in pruned.keys if key in known]
-    return [*lines, f"{len(pruned.keys)} environments, {pruned.freed_bytes / 1e6:.0f} MB freed"]
+    locks = (
+        [read_lock(project.locks, each) for each in project.config.environments if not each.image]
+        if project.matrix_file.exists()
+        else []
+    )
+    wanted = {lock.digest for lock in locks if lock is not None}
+    days = unused_days if unused_days is not None else 0 if everything else UNUSED_DAYS
+    older_than = timedelta(days=days)
+    known = cache.list_environments()
+    now = datetime.now(UTC)
+    chosen = tuple(
+        each
+        for each in known
+        if now - each.last_used >= older_than and (everything or not (each.projects or each.lock in wanted))
+    )
+    return Pruning(
+        environments=chosen,
+        freed_bytes=cache.freed_by_removing([each.key for each in chosen]),
+        kept=len(known) - len(chosen),
+        older_than=older_than,
+    )
+
+
+def prune_environments(pruning: Pruning) -> Pruned:
+    """Removes what was planned, but for what somebody has begun to use since."""
+    cache = EnvironmentCache(root=default_cache_root())
+    chosen = {each.key for each in pruning.environments}
+    keep = [each.key for each in cache.list_environments() if each.key not in chosen]
+    return cache.prune(keep, older_than=pruning.older_than)

@@ -2,6 +2,7 @@
 
     <root>/uv/           uv's cache: downloads and unpacked wheels
     <root>/envs/<key>/   one environment each: a virtual environment whose files are hard links into uv's cache
+    <root>/users/        for each environment the locks that it was built and used for, and when
     <root>/locks/        files that processes lock while they build
 
 All lies under one folder, because hard links need one file system and containers mount it as one.
@@ -21,7 +22,7 @@ import shutil
 import stat
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ class CachedEnvironment:
 
     `environment_id` is the one it was first built for: environments with the same lock share it. `lock` is the lock's
     digest. These and `python` are empty where the marker cannot be read: without one the environment is not whole, and
-    is built again when it is needed.
+    is built again when it is needed. `users` are the files of locks that it was ever used for.
     """
 
     key: str
@@ -78,6 +79,12 @@ class CachedEnvironment:
     python: str
     last_used: datetime.datetime
     bytes: int
+    users: tuple[Path, ...] = ()
+
+    @property
+    def projects(self) -> tuple[Path, ...]:
+        """The projects that still ask for it: folders whose lock is there, and is still the one of this environment."""
+        return tuple(sorted({lock.parent.parent for lock in self.users if _asks(lock, self.lock)}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +171,7 @@ def provision_on_host(
 
     key = environment_key(lock, interpreter.identity)
     description = describe_environment(lock, interpreter.version)
-    folder = cache.build(key, install, description=description, progress=progress)
+    folder = cache.build(key, install, description=description, user=lock.path, progress=progress)
     return Provisioned(folder=folder, python=environment_python(folder), key=key, packages=lock.packages)
 
 
@@ -196,18 +203,22 @@ class EnvironmentCache:
         builder: Callable[[Path], None],
         *,
         description: Mapping[str, Any] | None = None,
+        user: Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Path:
         """The folder of that key: the whole one that is there, or one that `builder` fills now.
 
         `builder` gets an empty folder under another name, readable by all; what it leaves there appears under its own
-        name at once, or not at all if it raises or the process dies. One process builds, others wait for it.
+        name at once, or not at all if it raises or the process dies. One process builds, others wait for it. `user` is
+        the lock that wants it: who prunes later sees which projects still do.
 
         From now on until this process ends, nobody removes the folder: a worker that finds a module missing would tell
         it as an incompatibility.
         """
         final = self.folder(key)
         with self._reserved(key, progress):
+            if user is not None:
+                self._record_user(key, user.absolute())
             if _read_marker(final):
                 os.utime(final / MARKER)
                 self._hold(key)
@@ -232,13 +243,17 @@ class EnvironmentCache:
 
     def list_environments(self) -> tuple[CachedEnvironment, ...]:
         """All environments, the latest used first."""
-        found = [environment for folder in self._folders() if (environment := _read_environment(folder)) is not None]
+        found = [
+            replace(environment, users=self._read_users(folder.name))
+            for folder in self._folders()
+            if (environment := _read_environment(folder)) is not None
+        ]
         return tuple(sorted(found, key=lambda environment: environment.last_used, reverse=True))
 
     def prune(self, keep_keys: Collection[str] = (), older_than: datetime.timedelta = datetime.timedelta(0)) -> Pruned:
         """Removes environments outside `keep_keys` that were not used for `older_than`, and what builders left.
 
-        What is being built, or used by another process, is passed over. The downloads stay: see `clear_downloads`.
+        What is being built, or used by another process, is passed over. The downloads stay.
         """
         removed = []
         for folder in self._folders():
@@ -254,25 +269,23 @@ class EnvironmentCache:
                     # Renamed first: half an environment never stands under its name. Removed below.
                     folder.rename(self._environments / f"{folder.name}.{secrets.token_hex(4)}.tmp")
                     removed.append(folder.name)
+                    self._users_file(folder.name).unlink(missing_ok=True)
+        return Pruned(keys=tuple(removed), freed_bytes=self.remove_half_built().freed_bytes)
+
+    def remove_half_built(self) -> Pruned:
+        """Removes what builders left that died; what is being built is passed over. `keys` has one for each."""
         leftovers = []
-        for path in self._environments.glob("*.tmp"):
+        for path in sorted(self._environments.glob("*.tmp")):
             with contextlib.suppress(filelock.Timeout), self._lock(path.name[:32]).acquire(timeout=0):
                 leftovers.append(path)
         freed = _freed_by_removing(leftovers)
         for path in leftovers:
             shutil.rmtree(path, ignore_errors=True)
-        return Pruned(keys=tuple(removed), freed_bytes=freed)
+        return Pruned(keys=tuple(path.name[:32] for path in leftovers), freed_bytes=freed)
 
-    def clear_downloads(self, uv: Uv) -> int:
-        """Empties the cache of uv; returns how many bytes that frees.
-
-        Environments stay whole, for their files are links of their own. The next ones are downloaded again.
-        """
-        freed = _freed_by_removing([self.downloads])
-        result = uv.run(["cache", "clean"])
-        if not result.succeeded:
-            raise uv.failure(f"{self.downloads} could not be emptied:", result)
-        return freed
+    def freed_by_removing(self, keys: Iterable[str]) -> int:
+        """How many bytes the disk gains when these environments go: files which others share make no room."""
+        return _freed_by_removing([self.folder(key) for key in keys])
 
     @property
     def _environments(self) -> Path:
@@ -342,6 +355,26 @@ class EnvironmentCache:
         with self._unused(key, wait=True):
             return
 
+    def _users_file(self, key: str) -> Path:
+        return self.root / "users" / f"{key}.json"
+
+    def _read_users(self, key: str) -> tuple[Path, ...]:
+        try:
+            return tuple(Path(each) for each in json.loads(self._users_file(key).read_text(encoding="utf-8"))["locks"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ()
+
+    def _record_user(self, key: str, lock: Path) -> None:
+        """Adds a lock to those that want the environment; whoever calls has the key for itself."""
+        known = self._read_users(key)
+        if lock in known:
+            return
+        file = self._users_file(key)
+        make_folder(file.parent)
+        aside = file.with_suffix(f".{secrets.token_hex(4)}")
+        aside.write_text(json.dumps({"locks": sorted(map(str, (*known, lock)))}, indent=1) + "\n", encoding="utf-8")
+        aside.replace(file)
+
     def _use_file(self, key: str) -> Path:
         return self.root / "locks" / f"{key}.use"
 
@@ -355,6 +388,16 @@ class EnvironmentCache:
         """Removes what dead builders of that key left, for whoever builds holds its lock."""
         for path in [self.folder(key), *self._environments.glob(f"{key}.*.tmp")]:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _asks(lock: Path, digest: str) -> bool:
+    """Whether the lock is that of a project (and not of one question), and still pins what has this digest."""
+    if not digest or not (lock.parent.parent / "matrix.yaml").is_file():
+        return False
+    try:
+        return f"sha256:{digest}" in lock.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def disk_usage(folders: Iterable[Path]) -> int:

@@ -129,6 +129,7 @@ class EnvironmentSupply:
             environment_key(lock, base.digest),
             install,
             description=describe_environment(lock, lock.python),
+            user=lock.path,
             progress=self._say,
         )
         return Provided(folder=folder, python=environment_python(folder), python_version=_python_version(folder))

@@ -268,6 +268,61 @@ def test_pruning_removes_what_dead_builders_left_and_nothing_that_is_being_built
     assert (cache.folder(KEY) / "file").exists()
 
 
+def test_what_a_dead_builder_left_is_removed_by_itself(cache):
+    cache.build(KEY, fill)
+    left = cache.folder(OTHER).parent / f"{OTHER}.0abc.tmp"
+    left.mkdir()
+    (left / "wheel").write_bytes(b"x" * 100_000)
+
+    removed = cache.remove_half_built()
+
+    assert removed.keys == (OTHER,)
+    assert removed.freed_bytes >= 100_000
+    assert names(cache) == [KEY]
+    assert cache.remove_half_built() == provision.Pruned(keys=(), freed_bytes=0)
+
+
+def locked_project(folder, digest):
+    """The lock of an environment in a project, as far as the cache looks at it."""
+    (folder / "locks").mkdir(parents=True)
+    (folder / "matrix.yaml").write_text("schema: 1\n")
+    lock = folder / "locks" / "2.15.1.txt"
+    lock.write_text(f"# digest: sha256:{digest}\n")
+    return lock
+
+
+def test_an_environment_knows_the_projects_that_still_ask_for_it(cache, tmp_path):
+    digest = "ab" * 32
+    here, there = (locked_project(tmp_path / name, digest) for name in ("here", "there"))
+    question = tmp_path / "here" / "results" / "locks" / "2.15.1.txt"
+    question.parent.mkdir(parents=True)
+    question.write_text(f"# digest: sha256:{digest}\n")
+    for lock in (here, there, here, question):
+        cache.build(KEY, fill, description={"lock": digest}, user=lock)
+
+    (found,) = cache.list_environments()
+    assert found.users == (here, question, there)
+    assert found.projects == (tmp_path / "here", tmp_path / "there")
+
+    there.write_text("# digest: sha256:another\n")
+    assert cache.list_environments()[0].projects == (tmp_path / "here",)
+    (tmp_path / "here" / "matrix.yaml").unlink()
+    assert cache.list_environments()[0].projects == ()
+
+    cache.prune()
+    cache.build(KEY, fill, description={"lock": digest})
+    assert cache.list_environments()[0].users == (), "who used the one that was removed says nothing of this one"
+
+
+def test_a_damaged_list_of_users_is_as_good_as_none(cache, tmp_path):
+    lock = locked_project(tmp_path / "here", "ab" * 32)
+    cache.build(KEY, fill, description={"lock": "ab" * 32}, user=lock)
+    (cache.root / "users" / f"{KEY}.json").write_text("{")
+    assert cache.list_environments()[0].users == ()
+    cache.build(KEY, fill, user=lock)
+    assert cache.list_environments()[0].users == (lock,)
+
+
 def test_a_whole_environment_is_not_pruned_while_somebody_takes_it(cache):
     cache.build(KEY, fill)
     with cache._reserved(KEY, None):
@@ -339,15 +394,6 @@ def test_only_room_that_nobody_else_uses_is_freed(cache):
     assert disk_usage([cache.folder(KEY), cache.downloads]) == whole
     assert 50_000 <= cache.prune().freed_bytes < 100_000
     assert shared.exists()
-
-
-def test_emptying_the_downloads_asks_uv(cache, fake_uv):
-    cache.downloads.mkdir(parents=True)
-    (cache.downloads / "wheel").write_bytes(b"x" * 100_000)
-    fake_uv.answer("cache clean")
-
-    assert cache.clear_downloads(fake_uv.uv(cache.downloads)) >= 100_000
-    assert fake_uv.calls()[0]["arguments"] == ["cache", "clean"]
 
 
 def test_where_the_cache_lies(monkeypatch, tmp_path):
