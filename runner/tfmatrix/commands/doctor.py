@@ -25,7 +25,7 @@ from typing import Any, TextIO
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, TfmatrixError
 from tfmatrix.core.version import __version__
-from tfmatrix.engine.host import BYTES_PER_SLOT, describe_host, slots
+from tfmatrix.engine.host import BYTES_PER_SLOT, cpus, describe_host, memory_bytes, slots
 from tfmatrix.envs.interpreters import look_for_interpreter
 from tfmatrix.envs.lock import read_lock
 from tfmatrix.envs.provision import MARKER, default_cache_root
@@ -312,7 +312,7 @@ def _installed(machine: _Machine) -> set[str]:
 def _cpu(_machine: _Machine) -> Finding:
     host = describe_host()
     flags = host["cpu_flags"]
-    found = f"{host['machine']}, {_cpus()} CPUs"
+    found = f"{host['machine']}, {cpus()} CPUs"
     if host["machine"] not in ("x86_64", "AMD64", "i686"):
         return Finding(name="cpu", state=State.OK, found=found)
     if not flags:
@@ -330,7 +330,9 @@ def _cpu(_machine: _Machine) -> Finding:
 
 def _memory(machine: _Machine) -> Finding:
     jobs = slots(machine.defaults)
-    total = _memory_bytes()
+    total = memory_bytes()
+    if total is None:
+        return Finding(name="memory", state=State.NOTE, found="the system does not say how much it has")
     found = f"{_gb(total)} GB; {jobs} {'job' if jobs == 1 else 'jobs'} at once"
     if total < BYTES_PER_SLOT * jobs:
         return Finding(
@@ -527,23 +529,6 @@ def _probe_name() -> str:
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest above it that exists."""
     return next(each for each in (folder, *folder.parents) if each.is_dir())
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _memory_bytes() -> int:
-    """The machine's memory, or what the control group leaves of it."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            limit = Path(path).read_text().strip()
-        except OSError:
-            continue
-        if limit.isdigit():
-            total = min(total, int(limit))
-    return total
 
 
 def _version(python: str) -> tuple[int, ...]:

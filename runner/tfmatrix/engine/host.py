@@ -31,6 +31,25 @@ def slots(defaults: Defaults) -> int:
     """Jobs at once: as matrix.yaml says, or as many as there are CPUs and memory for."""
     if isinstance(defaults.jobs, int):
         return defaults.jobs
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(cpus, memory // BYTES_PER_SLOT))
+    total = memory_bytes()
+    return max(1, min(cpus(), total // BYTES_PER_SLOT if total is not None else 1))
+
+
+def cpus() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """The machine's memory, or what the control group leaves of it; None where the system does not say (Windows)."""
+    if not hasattr(os, "sysconf"):
+        return None
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limit = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if limit.isdigit():
+            total = min(total, int(limit))
+    return total

@@ -34,12 +34,18 @@ def open_executor(
 ) -> tuple[Executor, str]:
     """The executor of a project's run, over the shared cache, and why it was taken. `asked` overrides `defaults`.
 
-    Raises UsageError for an executor that there is not; else as `choose_executor`.
+    Raises UsageError for an executor that there is not, InfrastructureError on Windows; else as `choose_executor`.
     """
     setting = asked or defaults.executor
     if setting not in EXECUTORS:
         raise UsageError(
             f"unknown executor {setting!r}", expected=one_of(EXECUTORS), fix=did_you_mean(setting, EXECUTORS)
+        )
+    if os.name == "nt":
+        raise InfrastructureError(
+            "nothing can be measured on Windows: a worker forks, and its folder is opened without following links",
+            expected="Linux or macOS",
+            fix="run it in WSL 2 or in a CI; what reads runs (report, diff, explain, …) works here",
         )
     supply = EnvironmentSupply(
         locks=project.locks, cache=EnvironmentCache(root=default_cache_root()), uv=make_uv(defaults), say=say

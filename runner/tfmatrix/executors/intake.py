@@ -25,7 +25,8 @@ from tfmatrix.worker.folders import DIRECTORY, MAX_DEPTH, remove_tree
 from tfmatrix.worker.formats import artifact_kind
 from tfmatrix.worker.protocol import ARRAYS, ARTIFACT, DOCUMENT, OBSERVATION
 
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# Absent on Windows, where no executor opens, so that no worker leaves anything to take over.
+_FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _CHUNK = 1 << 20
 _KINDS = {
     stat.S_IFLNK: "link",

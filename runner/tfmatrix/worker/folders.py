@@ -10,8 +10,9 @@ import stat
 import uuid
 from typing import List, NamedTuple, Tuple
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_CLOEXEC", 0)
-"""Flags that open a folder, and nothing that stands in its place."""
+_ONLY_A_FOLDER = [getattr(os, name, 0) for name in ("O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")]
+DIRECTORY = os.O_RDONLY | _ONLY_A_FOLDER[0] | _ONLY_A_FOLDER[1] | _ONLY_A_FOLDER[2]
+"""Flags that open a folder, and nothing that stands in its place. Windows lacks them, where nothing is measured."""
 
 
 MAX_DEPTH = 32
