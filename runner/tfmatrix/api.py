@@ -38,7 +38,7 @@ from tfmatrix.store.runs import Run
 
 if TYPE_CHECKING:
     from tfmatrix.commands.check.result import CheckResult
-    from tfmatrix.commands.upgrade.answer import Answer
+    from tfmatrix.commands.upgrade.answer import UpgradeAnswer
     from tfmatrix.commands.upgrade.ask import Unchanged
     from tfmatrix.engine.run import RunOptions
 
@@ -123,7 +123,7 @@ def upgrade(
     jobs: int | None = None,
     offline: bool = False,
     progress: Progress | None = None,
-) -> Answer | Unchanged:
+) -> UpgradeAnswer | Unchanged:
     """Whether TensorFlow may be upgraded from `before` to `after`, as `tfmatrix upgrade`.
 
     A side is a version, an id of matrix.yaml, or a file that pins one; `git` is a commit to read the old pins from.
