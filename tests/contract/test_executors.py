@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from docker.errors import NotFound
 from fakes import Dies, FakeExecutor, FakeSupply, Hangs, fake_mounts, fake_prepared
+from needs import lacking
 from python_image import make_python_image
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError
@@ -168,7 +169,7 @@ def engine() -> Engine:
     try:
         return connect()
     except EngineUnavailableError as error:
-        pytest.skip(error.what)
+        lacking(error.what)
 
 
 @pytest.fixture(params=["fake", "venv", pytest.param("docker", marks=pytest.mark.docker)])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from fakes import fake_mounts
+from needs import lacking
 from repository import ROOT
 from tfmatrix.core.environment import Environment
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
@@ -88,7 +89,7 @@ def kind(request: pytest.FixtureRequest) -> str:
         try:
             connect()
         except EngineUnavailableError as error:
-            pytest.skip(error.what)
+            lacking(error.what)
     return str(request.param)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from needs import lacking
 from real_project import RealProject
 
 
@@ -21,9 +22,10 @@ def real_project(tmp_path: Path) -> Callable[..., RealProject]:
 
 @pytest.fixture
 def engine() -> None:
-    """A Docker engine, or a skip that says why there is none."""
-    docker = pytest.importorskip("docker")
+    """A Docker engine."""
+    import docker
+
     try:
         docker.from_env(timeout=10).ping()
     except docker.errors.DockerException as error:
-        pytest.skip(f"no Docker engine answers: {error}")
+        lacking(f"no Docker engine answers: {error}")

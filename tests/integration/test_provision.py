@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from needs import lacking
 from repository import ROOT
 from tfmatrix.core.errors import InfrastructureError
 from tfmatrix.envs.interpreters import find_interpreter
@@ -137,6 +138,6 @@ def test_locking_again_gives_the_committed_bytes(tmp_path, environment, lock, uv
     try:
         again = make_lock(tmp_path, environment, uv)
     except InfrastructureError as error:
-        pytest.skip(f"no package index: {error.what}")
+        lacking(f"no package index: {error.what}")
 
     assert again.path.read_bytes() == lock.path.read_bytes()

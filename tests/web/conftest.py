@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import lacking
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
+    try:
+        from playwright import sync_api as playwright
+    except ImportError:
+        lacking("playwright is not installed")
     if CHROMIUM is None:
-        pytest.skip("no chromium on PATH")
+        lacking("no chromium on PATH")
     with playwright.sync_playwright() as api:
         # Its sandbox needs user namespaces, which containers do not have; the pages are the tests' own.
         found = api.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

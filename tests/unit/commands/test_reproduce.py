@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import lacking
 from repository import ROOT
 from tfmatrix.checks.contract import Result
 from tfmatrix.checks.registry import checks
@@ -349,7 +350,7 @@ def test_every_script_is_whole_plain_and_fit_for_python_3_7(every_script):
 def test_every_script_is_formatted(every_script):
     ruff = shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
     if ruff is None:
-        pytest.skip("ruff is not installed")
+        lacking("ruff is not installed")
     for command in (["format", "--check", "--line-length", "120"], ["check", "--select", "F,E7,E9,I"]):
         arguments = [ruff, *command, "--isolated", "--no-cache", str(every_script)]
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
