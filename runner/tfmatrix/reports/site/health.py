@@ -61,9 +61,8 @@ def _shards(grid: Grid) -> Iterator[Problem]:
 def _environments(grid: Grid) -> Iterator[Problem]:
     """Environments of run.json without a cell, and those of which no cell could be measured."""
     listed = [str(name) for name in grid.run.header.get("environments") or ()]
-    legacy = {str(name) for name in grid.run.header.get("remedy_environments") or ()}
     for name in listed:
-        if name not in grid.environments and name not in legacy:
+        if name not in grid.environments:
             yield Problem(kind="empty-column", environment=name, text=f"{name} has no cell, neither saved nor loaded.")
     for name in grid.environments:
         writes = [record for record in grid.run.records if record.writer == name]

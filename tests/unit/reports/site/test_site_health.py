@@ -46,7 +46,6 @@ def test_an_empty_column_is_named(tmp_path):
 def test_an_environment_for_remedies_needs_no_cell(tmp_path):
     described = {name: {"packages": {}} for name in (*ENVIRONMENTS, "2.16.2+tf-keras")}
     assert "empty-column" in found(tmp_path / "a", environments=described)
-    assert found(tmp_path / "b", environments=described, remedy_environments=["2.16.2+tf-keras"]) == {}
 
 
 @pytest.mark.parametrize(
