@@ -43,7 +43,7 @@ def test_an_empty_column_is_named(tmp_path):
     assert lost["empty-column"].environment == "2.16.2"
 
 
-def test_an_environment_for_remedies_needs_no_cell(tmp_path):
+def test_an_environment_without_a_cell_is_named(tmp_path):
     described = {name: {"packages": {}} for name in (*ENVIRONMENTS, "2.16.2+tf-keras")}
     assert "empty-column" in found(tmp_path / "a", environments=described)
 
