@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
 from tfmatrix.envs.uv import Uv
 from tfmatrix.executors.supply import EnvironmentSupply
 from tfmatrix.project.project import Project
+
+# The worker's modules import each other as a script's: `from protocol import …`. Last, so that they hide nothing.
+sys.path.append(str(ROOT / "runner" / "tfmatrix" / "worker"))
 
 PYTHONS_VARIABLE = "TFMATRIX_TEST_PYTHONS"
 """Interpreters with TensorFlow to test instead of those of the locks: path1:path2."""
