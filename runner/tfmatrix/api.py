@@ -39,7 +39,7 @@ from tfmatrix.store.runs import Run
 if TYPE_CHECKING:
     from tfmatrix.commands.check.result import CheckResult
     from tfmatrix.commands.upgrade.answer import UpgradeAnswer
-    from tfmatrix.commands.upgrade.ask import Unchanged
+    from tfmatrix.commands.upgrade.command import Unchanged
     from tfmatrix.engine.run import RunOptions
 
 __all__ = [
@@ -131,11 +131,11 @@ def upgrade(
     project, and where it has none the shipped ones. `saved_as` are globs of formats. Returns `Unchanged` where both
     sides pin the same. The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's.
     """
-    from tfmatrix.commands.upgrade.ask import Question, ask
+    from tfmatrix.commands.upgrade.command import UpgradeOptions, upgrade_project
     from tfmatrix.commands.upgrade.sides import Wanted
     from tfmatrix.core.selection import Selector
 
-    question = Question(
+    wanted = UpgradeOptions(
         wanted=Wanted(before=before, after=after, git=git, python=python, variables=variables or {}),
         models=models,
         scenarios=scenarios,
@@ -144,7 +144,7 @@ def upgrade(
         allow_changes=allow_changes,
         require_rollback=require_rollback,
     )
-    return ask(project, question, _options(executor, jobs, offline, progress))
+    return upgrade_project(project, wanted, _options(executor, jobs, offline, progress))
 
 
 def check(
