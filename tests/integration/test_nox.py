@@ -56,6 +56,7 @@ class Checkout:
         for name in (
             "noxfile.py",
             "pyproject.toml",
+            "hatch_build.py",
             "README.md",
             "CHANGELOG.md",
             "LICENSE",
