@@ -160,8 +160,6 @@ class Judge:
         """
         judgement = judgement or self.judge(cell, saved, loaded)
         verdict = judgement.verdict
-        known = any(entry.matches(cell, verdict.status) for entry in self._known_failures)
-        covered = any(entry.covers(cell) for entry in self._known_failures)
         return CellRecord(
             run=self._run,
             cell=str(cell),
@@ -170,8 +168,8 @@ class Judge:
             writer=cell.writer,
             reader=cell.reader,
             status=verdict.status,
-            known=known,
-            fixed=verdict.status is Status.PASS and covered,
+            known=self.is_known(cell, verdict.status),
+            fixed=self._is_fixed(cell, verdict.status),
             flaky=loaded is not None and loaded.flaky,
             failed_checks=verdict.failed_checks,
             checks=verdict.checks,
@@ -182,6 +180,29 @@ class Judge:
             artifact=_artifact(saved),
             seconds=round((loaded or saved).total_seconds, 3),
         )
+
+    def inferred_record(self, cell: CellId, source: CellRecord, by: str) -> CellRecord:
+        """The record of a cell that was not measured: what it comes to, by that of another, and no figures."""
+        return CellRecord(
+            run=self._run,
+            cell=str(cell),
+            scenario=cell.scenario,
+            format=cell.format,
+            writer=cell.writer,
+            reader=cell.reader,
+            status=source.status,
+            known=self.is_known(cell, source.status),
+            fixed=self._is_fixed(cell, source.status),
+            failed_checks=source.failed_checks,
+            inferred={"from": source.cell, "by": by},
+        )
+
+    def is_known(self, cell: CellId, status: Status) -> bool:
+        """Whether the cell is listed with this status."""
+        return any(entry.matches(cell, status) for entry in self._known_failures)
+
+    def _is_fixed(self, cell: CellId, status: Status) -> bool:
+        return status is Status.PASS and any(entry.covers(cell) for entry in self._known_failures)
 
 
 def _not_compared(error: Exception) -> Judgement:

@@ -39,13 +39,18 @@ class Environment:
     image: str | None = None
 
 
+def uses_tf_keras(environment: Environment) -> bool:
+    """Whether `tf.keras` is the package tf-keras there."""
+    return environment.env.get("TF_USE_LEGACY_KERAS", "").lower() in ("1", "true")
+
+
 def has_keras_3(environment: Environment) -> bool:
     """Whether `tf.keras` is Keras 3 there; taken for true where only a worker could tell."""
     try:
         version = Version(environment.tensorflow)
     except InvalidVersion:
         version = None
-    return (version is None or version >= FIRST_WITH_KERAS_3) and "TF_USE_LEGACY_KERAS" not in environment.env
+    return (version is None or version >= FIRST_WITH_KERAS_3) and not uses_tf_keras(environment)
 
 
 def default_python(tensorflow: str) -> str:

@@ -82,7 +82,10 @@ class Try:
 
 @dataclass(frozen=True, kw_only=True)
 class CellRecord:
-    """One line of cells.jsonl. Field by field the contract of DESIGN.md; `checks` maps a name to its figures."""
+    """One line of cells.jsonl. Field by field the contract of DESIGN.md; `checks` maps a name to its figures.
+
+    `inferred` is null for a measured cell, else `{"from": CELL, "by": "artifact" | "reader"}`; it has no figures then.
+    """
 
     run: str
     cell: str
@@ -107,6 +110,7 @@ class CellRecord:
     key: str = ""
     cached: bool = False
     seconds: float = 0.0
+    inferred: Mapping[str, str] | None = None
     schema: int = RECORD_SCHEMA
 
     @property
@@ -116,8 +120,11 @@ class CellRecord:
 
     @property
     def is_news(self) -> bool:
-        """Whether the cell is an incompatibility that nobody has listed."""
-        return self.status.is_incompatibility and not self.known
+        """Whether the cell is an incompatibility that nobody has listed.
+
+        One that is inferred never is: what it was inferred from is. Where only that is listed, the cell was measured.
+        """
+        return self.status.is_incompatibility and not self.known and self.inferred is None
 
     def findings(self, check: str) -> Sequence[Finding]:
         """What a check found, in its order; nothing where it was not made."""

@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tfmatrix.core.environment import Environment
+from packaging.utils import canonicalize_name
+
+from tfmatrix.core.environment import Environment, uses_tf_keras
 from tfmatrix.core.errors import InfrastructureError
 from tfmatrix.core.versions import Versions
+from tfmatrix.engine.inference import Facts
 from tfmatrix.engine.plan import writer_versions
 from tfmatrix.engine.progress import Progress
 from tfmatrix.executors.base import Executor, Mounts, Prepared, WorkerProcess
+
+_OTHERS = ("numpy", "h5py", "protobuf")
+"""Packages beside TensorFlow and Keras that decide how a file is read."""
 
 
 class Environments:
@@ -63,6 +69,19 @@ class Environments:
         return Versions(
             tensorflow=found.get("tensorflow", prepared.tensorflow), keras=found.get("keras", prepared.keras)
         )
+
+    def facts(self) -> dict[str, Facts]:
+        """What of each that is there decides how it reads."""
+        found = {}
+        for name, prepared in self._prepared.items():
+            versions = self.versions(name)
+            packages: dict[str, str] = {canonicalize_name(each): version for each, version in prepared.packages.items()}
+            others = (f"python {prepared.python_version}", *(f"{each} {packages.get(each, '')}" for each in _OTHERS))
+            is_legacy = uses_tf_keras(prepared.environment)
+            found[name] = Facts(
+                keras=versions.keras, tensorflow=versions.tensorflow, is_legacy=is_legacy, others=others
+            )
+        return found
 
     def keras(self) -> dict[str, str]:
         """The Keras of each that is there."""

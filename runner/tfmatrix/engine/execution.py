@@ -18,10 +18,11 @@ from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.status import Status
 from tfmatrix.core.version import __version__
+from tfmatrix.engine.adaptive import Adaptive
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.host import describe_host
 from tfmatrix.engine.jobs import Jobs
-from tfmatrix.engine.loads import Loading, Loads
+from tfmatrix.engine.loads import Loaded, Loading, Loads
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.records import Records
@@ -114,16 +115,30 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         records = Records(judge, writer, progress, remedies=request.remedies)
         loading = Loading(request, environments, store)
         tries = Tries(request, environments, jobs, loading, judge, records)
-        loads = Loads(request, environments, jobs, loading, judge, records, then=tries.add)
         saves = Saves(request, environments, jobs, store, writer, progress)
-        cells: dict[Pair, list[CellId]] = defaultdict(list)
-        for cell in request.plan.cells():
-            cells[cell.scenario, cell.writer].append(cell)
+
+        def measured(loaded: Loaded) -> None:
+            adaptive.add(loaded)
+            tries.add(loaded)
+
+        loads = Loads(request, environments, jobs, loading, judge, records, then=measured)
+        adaptive = Adaptive(request, environments, saves, loads, store, records)
+        at_once: dict[Pair, list[CellId]] = defaultdict(list)
+        for square in request.plan.squares:
+            for pair in square.pairs:
+                cells = at_once[square.scenario, pair[0]]
+                if pair not in square.adaptive:
+                    cells.append(square.cell(pair))
+
+        def saved(pair: Pair) -> None:
+            judge.measure_noise(pair, saves.observations(pair))
+            loads.begin(saves, at_once[pair])
+
         progress.loads(request.plan.size)
-        saves.begin(request.plan.saves, list(cells), lambda pair: loads.begin(saves, pair, cells[pair]))
-        jobs.run(when_idle=tries.begin)
+        saves.begin(request.plan.saves, list(at_once), saved)
+        jobs.run(when_idle=lambda: adaptive.advance() or tries.begin())
         records.complete(environments, request.plan.savers)
-        writer.update_header({"noise": judge.noise})
+        writer.update_header({"noise": judge.noise, "inference": adaptive.finish()})
     finally:
         with contextlib.suppress(OSError):
             remove_tree(str(work))

@@ -17,7 +17,7 @@ from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.records import Records
 from tfmatrix.engine.request import RunRequest
-from tfmatrix.engine.saves import Pair, Saves
+from tfmatrix.engine.saves import Saves
 from tfmatrix.store.content import Store
 from tfmatrix.store.keys import load_key
 
@@ -112,11 +112,8 @@ class Loads:
         self._records = records
         self._then = then
 
-    def begin(self, saves: Saves, pair: Pair, cells: Sequence[CellId]) -> None:
-        """Loads the cells of a scenario and writer."""
-        wanted = {self._plan.save_of(cell) for cell in cells if self._plan.reason(cell) is None}
-        observations = [saves[save].observation for save in wanted]
-        self._judge.measure_noise(pair, [digest for digest in observations if digest is not None])
+    def begin(self, saves: Saves, cells: Sequence[CellId]) -> None:
+        """Loads cells of one scenario and writer."""
         for _, group in groupby(sorted(cells, key=lambda cell: cell.reader), key=lambda cell: cell.reader):
             waiting = [load for cell in group if (load := self._settled(saves, cell)) is not None]
             self._submit(waiting)

@@ -22,3 +22,8 @@ class Phase(StrEnum):
     def loads(self) -> bool:
         """Whether cells that the store lacks are measured."""
         return self in (Phase.ALL, Phase.LOAD)
+
+    @property
+    def judges(self) -> bool:
+        """Whether there are cells to judge, measured now or before."""
+        return self is not Phase.SAVE

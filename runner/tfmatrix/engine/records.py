@@ -29,6 +29,7 @@ class Records:
         self._records: dict[CellId, CellRecord] = {}
         self._tries: dict[CellId, Sequence[Try]] = {}
         self._promised: dict[CellId, Sequence[str]] = {}
+        self._inferred: dict[CellId, CellId] = {}
 
     def add(
         self,
@@ -50,6 +51,17 @@ class Records:
         record = replace(self._judge.record(cell, saved, loaded, judgement), key=key, cached=cached)
         record = _with_tries(record, tries)
         self._records[cell] = record
+        self._writer.add(record)
+        self._progress.loaded(record)
+
+    def is_listed(self, cell: CellId, status: Status) -> bool:
+        """Whether known_failures.yaml lists a cell with a status."""
+        return self._judge.is_known(cell, status)
+
+    def add_inferred(self, cell: CellId, source: CellId, by: str) -> None:
+        """Journals a cell that is inferred from one that was measured: its status, and no figures."""
+        record = self._judge.inferred_record(cell, self._records[source], by)
+        self._inferred[cell] = source
         self._writer.add(record)
         self._progress.loaded(record)
 

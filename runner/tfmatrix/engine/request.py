@@ -14,6 +14,9 @@ from tfmatrix.engine.shards import Shard
 from tfmatrix.engine.subjects import MeasuredSubject
 from tfmatrix.project.config import Defaults, KnownFailure
 
+AUDIT = (0.02, 400)
+"""Which share of the inferred cells is measured nevertheless, and how many at least."""
+
 RESUME_STEPS = 3
 """Training steps after the save (writer) or the load (reader) whose losses are compared."""
 
@@ -26,7 +29,8 @@ class RunRequest:
     that still count. `legacy_readers` maps a reader to the environment with its TensorFlow and tf-keras, which remedies
     may use. `isolated` gives every job a fresh worker: slow, and shows that sharing one changes nothing. For a `shard`,
     `plan` is its part, and `whole` what all shards make together. `subjects` has the scenarios of the plan by name, and
-    `scenario_folder` their files.
+    `scenario_folder` their files. `audit` is the share of inferred cells that is measured nevertheless, and how many at
+    least; None: none.
     """
 
     run_id: str
@@ -47,6 +51,7 @@ class RunRequest:
     resume_steps: int = RESUME_STEPS
     shard: Shard | None = None
     whole: Plan | None = None
+    audit: tuple[float, int] | None = AUDIT
 
     @property
     def settings(self) -> dict[str, Any]:

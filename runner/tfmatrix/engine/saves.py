@@ -41,6 +41,7 @@ class Saves:
         self._outcomes: dict[Save, Outcome] = {}
         self._cached: set[Save] = set()
         self._open: dict[Pair, set[Save]] = defaultdict(set)
+        self._by_pair: dict[Pair, dict[Save, Outcome]] = defaultdict(dict)
         self._accounts: dict[str, Mapping[str, object]] = {}
 
     def __getitem__(self, save: Save) -> Outcome:
@@ -49,6 +50,10 @@ class Saves:
     def is_cached(self, save: Save) -> bool:
         """Whether it came from the store."""
         return save in self._cached
+
+    def observations(self, pair: Pair) -> list[str]:
+        """What the saves of a scenario and writer were observed as, as digests."""
+        return [outcome.observation for outcome in self._by_pair[pair].values() if outcome.observation is not None]
 
     def begin(self, saves: Sequence[Save], pairs: Sequence[Pair], then: Callable[[Pair], None]) -> None:
         """Settles what the store has, and submits the rest.
@@ -99,7 +104,7 @@ class Saves:
             then(pair)
 
     def _settle(self, save: Save, outcome: Outcome) -> None:
-        self._outcomes[save] = outcome
+        self._outcomes[save] = self._by_pair[save.scenario, save.writer][save] = outcome
         self._open[save.scenario, save.writer].discard(save)
         self._write_account(save, outcome)
         self._progress.saved(str(save), ok=outcome.status in ("ok", "unsupported"), cached=save in self._cached)

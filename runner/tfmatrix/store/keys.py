@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,14 @@ def digest_of_tree(root: Path, pattern: str = "*") -> str:
 def worker_code_digest() -> str:
     """Hash of the worker's code: whoever changes what is observed must observe again."""
     return digest_of_tree(Path(tfmatrix.worker.__path__[0]), "*.py")
+
+
+@cache
+def module_digest(function: Callable[..., Any]) -> str:
+    """Hash of the module that a function is defined in."""
+    module = inspect.getmodule(function)
+    assert module is not None, "a function of ours is in a module"
+    return digest_of(inspect.getsource(module))
 
 
 def save_key(*, scenario: str, saver: str, settings: Mapping[str, Any], environment: str) -> str:

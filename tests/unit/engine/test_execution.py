@@ -81,6 +81,7 @@ class Laboratory:
         self.load: Callable[..., Any] = lambda format_id, reader, job: None
         self.executor = FakeExecutor(job=self._job)
         self.environments = (Environment(id=OLD, tensorflow=OLD), Environment(id=NEW, tensorflow=NEW))
+        self.pairs: tuple[str, ...] = ("all",)
         self.runs = 0
 
     def _job(self, environment: str, job: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +111,9 @@ class Laboratory:
     def run(self, known: tuple[KnownFailure, ...] = (), **changes: Any) -> Run:
         self.runs += 1
         plan = make_plan(
-            Selection(environments=self.environments), read_scenarios(self.root / "scenarios"), formats=FORMATS
+            Selection(environments=self.environments, pairs=self.pairs),
+            read_scenarios(self.root / "scenarios"),
+            formats=FORMATS,
         )
         request = RunRequest(
             run_id=f"run-{self.runs}",
@@ -549,3 +552,101 @@ def test_no_remedy_is_tried_where_none_is_wanted(laboratory):
     run = laboratory.run(remedies=False)
     assert not any(job.get("workaround") for job in laboratory.executor.jobs)
     assert not any(record.remedies for record in run.records)
+
+
+# --- adaptive: what others tell is not measured ----------------------------------------------------------------------
+
+FIELD = ("2.9.3", "2.10.1", "2.11.1", "2.12.1", "2.13.1", "2.14.1", "2.15.1", "2.16.2", "2.17.1", "2.18.1", "2.21.0")
+
+
+@pytest.fixture
+def field(laboratory):
+    """Eleven releases; each writer's artifact names it, so that the kinds of `classes` have to be told."""
+    laboratory.environments = tuple(
+        Environment(id=name, tensorflow=name, keras=f"3.{number}.0" if number > 6 else None)
+        for number, name in enumerate(FIELD)
+    )
+    laboratory.pairs = ("adaptive",)
+    return laboratory
+
+
+@pytest.fixture
+def one_class(monkeypatch):
+    monkeypatch.setattr("tfmatrix.engine.adaptive.artifact_class", lambda folder: "the same")
+
+
+def test_what_others_tell_is_not_measured_and_says_so(field, one_class):
+    run = field.run(audit=None)
+    assert set(statuses(run).values()) == {Status.PASS}
+    assert len(run.records) == 2 * len(FIELD) ** 2
+    measured = [record for record in run.records if record.inferred is None]
+    assert len(measured) == len([job for job in field.executor.jobs if job["kind"] == "load"]) == 2 * 6
+    inferred = cell(run, "dense/h5/2.15.1/2.18.1")
+    assert inferred.inferred == {"from": "dense/h5/2.9.3/2.18.1", "by": "artifact"}
+    assert (inferred.checks, inferred.load, inferred.artifact, inferred.seconds) == ({}, {}, None, 0.0)
+    assert cell(run, "dense/h5/2.15.1/2.10.1").inferred["by"] == "reader"
+    assert run.header["inference"]["inferred"] == len(run.records) - len(measured)
+    assert run.header["inference"]["audit"]["upper_bound"] is None
+    again = field.run(audit=None)
+    assert [record.inferred for record in again.records] == [record.inferred for record in run.records]
+
+
+def test_artifacts_of_different_classes_tell_nothing_of_each_other(field):
+    run = field.run(audit=None)
+    assert {record.inferred["by"] for record in run.records if record.inferred} == {"reader"}
+
+
+def test_an_audit_finds_a_planted_error_and_what_depends_on_it_is_measured(field, one_class):
+    bad = ("2.10.1", "2.11.1")  # between two that are measured and agree
+    field.load = lambda format_id, reader, job: 1.5 if reader in bad else None
+    blind = field.run(audit=None)
+    assert Status.DRIFT not in statuses(blind).values()
+    run = field.run(audit=(0.5, 0))
+    audit = run.header["inference"]["audit"]
+    assert audit["wrong"] > 0
+    assert audit["found"][0]["measured"] == "drift"
+    assert audit["upper_bound"] > audit["rate"] > 0
+    drifting = {record.reader for record in run.records if record.status is Status.DRIFT}
+    assert drifting == set(bad)
+    assert all((record.status is Status.DRIFT) == (record.reader in bad) for record in run.records)
+    later = field.run(audit=None)
+    assert statuses(later) == statuses(run), "what was found once stays found"
+
+
+def test_an_inferred_failure_that_is_not_listed_is_measured_where_only_its_source_is(field, one_class):
+    field.load = lambda format_id, reader, job: 1.5 if format_id == "h5" else None
+    known = KnownFailure(cells=("dense/h5/2.9.3",), status=(Status.DRIFT,), reason="measured")
+    run = field.run(known=(known,), audit=None)
+    news = [record for record in run.records if record.is_news]
+    assert news
+    assert all(record.inferred is None for record in news)
+    assert exit_code(run) is ExitCode.INCOMPATIBLE
+
+
+def test_a_reader_that_is_not_there_is_not_inferred(field, one_class):
+    field.executor.broken = {"2.10.1": InfrastructureError("no wheel")}
+    run = field.run(audit=None)
+    for record in run.records:
+        lost = "2.10.1" in (record.writer, record.reader)
+        assert (record.status is Status.INFRA_ERROR) == lost
+        assert record.inferred is None or not lost
+
+
+def test_a_save_that_fails_is_told_by_itself(field, one_class):
+    field.save = lambda saver, writer, job: raised("save", "ValueError", "no") if writer == "2.12.1" else None
+    run = field.run(audit=None)
+    failed = [record for record in run.records if record.status is Status.SAVE_ERROR]
+    assert {record.writer for record in failed} == {"2.12.1"}
+    assert len(failed) == 2 * len(FIELD)
+    assert not any(record.inferred for record in failed)
+
+
+def test_phases_of_an_adaptive_run(field, one_class):
+    saved = field.run(phase=Phase.SAVE)
+    assert set(statuses(saved).values()) == {Status.SKIPPED}
+    loaded = field.run(phase=Phase.LOAD, audit=None)
+    assert set(statuses(loaded).values()) == {Status.PASS}
+    sent = len(field.executor.jobs)
+    table = field.run(phase=Phase.TABLE)
+    assert statuses(table) == statuses(loaded)
+    assert len(field.executor.jobs) == sent

@@ -1,0 +1,276 @@
+"""Measures what the other cells can be inferred from, audits a sample of these, and records them.
+
+Begins when all saves are there, because their artifacts make the classes; goes on in rounds, whenever nothing is left
+to do (`advance`): what `Inference` wants is measured, then the audit's sample, then what either contradicts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tfmatrix.core.ids import CellId
+from tfmatrix.core.status import Status
+from tfmatrix.engine.environments import Environments
+from tfmatrix.engine.inference import Axis, Inference, Inferred, Result, audit_sample, upper_bound
+from tfmatrix.engine.loads import Loaded, Loads
+from tfmatrix.engine.plan import Pair, Save, Square
+from tfmatrix.engine.records import Records
+from tfmatrix.engine.remedies import cause_of
+from tfmatrix.engine.request import RunRequest
+from tfmatrix.engine.saves import Saves
+from tfmatrix.store.artifact_class import artifact_class
+from tfmatrix.store.content import Store, write_atomically
+from tfmatrix.store.keys import digest_of, module_digest
+
+SHOWN = 50
+"""Wrong inferences that run.json lists; the others are counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """An inference that its audit found wrong."""
+
+    cell: CellId
+    inferred: Result
+    measured: Result
+    source: CellId
+    by: str
+
+    def to_json(self) -> dict[str, str]:
+        """As run.json has it."""
+        return {
+            "cell": str(self.cell),
+            "inferred": self.inferred.status.value,
+            "measured": self.measured.status.value,
+            "from": str(self.source),
+            "by": self.by,
+        }
+
+
+@dataclass(kw_only=True)
+class _Audit:
+    """The sample: what was inferred of each of its cells before it was measured."""
+
+    expected: dict[CellId, tuple[Result, Inferred]] = field(default_factory=dict)
+    wrong: list[Wrong] = field(default_factory=list)
+    is_done: bool = False
+
+
+class Adaptive:
+    """The squares of a plan whose cells need not all be measured."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        environments: Environments,
+        saves: Saves,
+        loads: Loads,
+        store: Store,
+        records: Records,
+    ) -> None:
+        self._request = request
+        self._environments = environments
+        self._saves = saves
+        self._loads = loads
+        self._store = store
+        self._records = records
+        self._results: dict[tuple[str, str], dict[Pair, Result]] = defaultdict(dict)
+        self._inferences: dict[tuple[str, str], Inference] = {}
+        self._asked: list[CellId] = []
+        self._audit = _Audit()
+        self._has_begun = False
+        self._contradictions = Contradictions(store)
+
+    def add(self, loaded: Loaded) -> None:
+        """Notes what a cell came to that was measured."""
+        cell, verdict = loaded.load.cell, loaded.judgement.verdict
+        if verdict.status not in (Status.INFRA_ERROR, Status.SKIPPED):
+            result = Result(status=verdict.status, cause=cause_of(verdict))
+            self._results[cell.scenario, cell.format][cell.writer, cell.reader] = result
+
+    def advance(self) -> bool:
+        """Begins what is to be measured next; returns whether there was anything."""
+        if not self._has_begun:
+            self._has_begun = True
+            if self._begin():
+                return True
+        self._note_lost()
+        wanted = [self._cell(key, pair) for key, inference in self._inferences.items() for pair in inference.wanted()]
+        if not wanted and not self._audit.is_done:
+            wanted = self._sample()
+        if not wanted:
+            self._compare()
+            wanted = self._unlisted()
+        self._measure(wanted)
+        return bool(wanted)
+
+    def finish(self) -> dict[str, Any]:
+        """Records what is inferred; returns what run.json says of it."""
+        count = 0
+        for key, inference in self._inferences.items():
+            for pair, found in inference.inferred():
+                self._records.add_inferred(self._cell(key, pair), self._cell(key, found.source), found.by)
+                count += 1
+        checked, wrong = len(self._audit.expected), len(self._audit.wrong)
+        return {
+            "measured": sum(len(results) for results in self._results.values()),
+            "inferred": count,
+            "audit": {
+                "seed": self._request.run_id,
+                "cells": checked,
+                "wrong": wrong,
+                "rate": wrong / checked if checked else None,
+                "upper_bound": upper_bound(wrong, checked) if checked and count else None,
+                "confidence": 0.95,
+                "found": [each.to_json() for each in self._audit.wrong[:SHOWN]],
+            },
+        }
+
+    # The squares
+
+    def _begin(self) -> bool:
+        """Makes the squares; records the cells that need no measurement, and measures what once contradicted."""
+        axis = Axis(self._environments.facts())
+        at_once: list[CellId] = []
+        for square in self._request.plan.squares:
+            if not square.adaptive:
+                continue
+            classes = self._classes(square, axis) if self._request.phase.judges else {}
+            known = {(writer, reader) for writer, reader in square.pairs if writer in classes and reader in axis.places}
+            key = (square.scenario, square.format)
+            if known:
+                self._inferences[key] = Inference(axis=axis, classes=classes, pairs=known, results=self._results[key])
+            at_once += [square.cell(pair) for pair in square.pairs if pair in square.adaptive and pair not in known]
+            at_once += [
+                square.cell(pair)
+                for pair in self._contradictions.of(square)
+                if pair in known and pair in square.adaptive
+            ]
+        self._measure(at_once)
+        return bool(at_once)
+
+    def _classes(self, square: Square, axis: Axis) -> dict[str, str]:
+        """The class of what each writer saved, in the order of the axis; those that did not save have none."""
+        found = {}
+        writers = set(square.writers)
+        for writer in axis.names:
+            if writer not in writers:
+                continue
+            saved = self._saves[Save(scenario=square.scenario, saver=square.saver, writer=writer)]
+            if saved.status == "ok" and saved.artifact is not None:
+                found[writer] = self._class_of(str(saved.artifact["digest"]))
+        return found
+
+    def _class_of(self, artifact: str) -> str:
+        key = digest_of(["class", artifact, module_digest(artifact_class)])
+        known = self._store.read_outcome(key)
+        if known is None:
+            known = {"class": artifact_class(self._store.folder(artifact))}
+            self._store.write_outcome(key, known)
+        return str(known["class"])
+
+    @staticmethod
+    def _cell(key: tuple[str, str], pair: Pair) -> CellId:
+        return CellId(scenario=key[0], format=key[1], writer=pair[0], reader=pair[1])
+
+    # Measuring
+
+    def _measure(self, cells: Iterable[CellId]) -> None:
+        by_pair: dict[Pair, list[CellId]] = defaultdict(list)
+        for cell in cells:
+            by_pair[cell.scenario, cell.writer].append(cell)
+            self._asked.append(cell)
+        for group in by_pair.values():
+            self._loads.begin(self._saves, group)
+
+    def _note_lost(self) -> None:
+        """What was asked for and has no result could not be measured: it is recorded as that, and tells nothing."""
+        for cell in self._asked:
+            inference = self._inferences.get((cell.scenario, cell.format))
+            pair = (cell.writer, cell.reader)
+            if inference is not None and pair not in inference.results:
+                inference.lost.add(pair)
+        self._asked.clear()
+
+    # The audit
+
+    def _sample(self) -> list[CellId]:
+        """Cells that are inferred, to be measured nevertheless."""
+        self._audit.is_done = True
+        if not self._request.phase.loads or self._request.audit is None:
+            return []
+        count = sum(1 for inference in self._inferences.values() for _ in inference.inferred())
+        share, at_least = self._request.audit
+        chosen = audit_sample(count, self._request.run_id, share=share, at_least=at_least)
+        number = 0
+        for key, inference in self._inferences.items():
+            for pair, found in inference.inferred():
+                if number in chosen:
+                    self._audit.expected[self._cell(key, pair)] = (inference.results[found.source], found)
+                number += 1
+        return list(self._audit.expected)
+
+    def _compare(self) -> None:
+        """Notes which inferences the audit found wrong: their cells are measured in every run from now on."""
+        known = {each.cell for each in self._audit.wrong}
+        for cell, (expected, found) in list(self._audit.expected.items()):
+            measured = self._results[cell.scenario, cell.format].get((cell.writer, cell.reader))
+            if measured is None:
+                # Lost: it audits nothing.
+                del self._audit.expected[cell]
+            elif measured != expected and cell not in known:
+                source = self._cell((cell.scenario, cell.format), found.source)
+                self._audit.wrong.append(
+                    Wrong(cell=cell, inferred=expected, measured=measured, source=source, by=found.by)
+                )
+        self._contradictions.add(each.cell for each in self._audit.wrong)
+
+    def _unlisted(self) -> list[CellId]:
+        """Inferred failures that would be news though what they are inferred from is none: news is measured."""
+        if not self._request.phase.loads:
+            return []
+        found = []
+        for key, inference in self._inferences.items():
+            for pair, each in inference.inferred():
+                status = inference.results[each.source].status
+                cell, source = self._cell(key, pair), self._cell(key, each.source)
+                if (
+                    status.is_incompatibility
+                    and self._records.is_listed(source, status)
+                    and not self._records.is_listed(cell, status)
+                ):
+                    found.append(cell)
+        return found
+
+
+class Contradictions:
+    """Cells that an audit found wrongly inferred, kept in the store: they are measured, so that it stays found."""
+
+    def __init__(self, store: Store) -> None:
+        self._path = store.root / "contradictions.json"
+        try:
+            data: Mapping[str, Any] = json.loads(self._path.read_bytes())
+            self._cells = {CellId.parse(text) for text in data["cells"]}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            # Without them everything is found again.
+            self._cells = set()
+
+    def of(self, square: Square) -> list[Pair]:
+        """Those of a square."""
+        return sorted(
+            (cell.writer, cell.reader)
+            for cell in self._cells
+            if (cell.scenario, cell.format) == (square.scenario, square.format)
+        )
+
+    def add(self, cells: Iterable[CellId]) -> None:
+        """Keeps more of them."""
+        found = set(cells) - self._cells
+        if found:
+            self._cells |= found
+            text = json.dumps({"schema": 1, "cells": sorted(map(str, self._cells))}, indent=1)
+            write_atomically(self._path, text + "\n")
