@@ -126,10 +126,13 @@ def find_causes(run: Run) -> tuple[Cause, ...]:
     """The causes of a run: those with a cell that nobody has listed first, then by number of cells."""
     environments = Environments.of(run)
     groups: dict[str, list[tuple[_Key, CellRecord]]] = {}
-    for record in run.records:
-        if record.status.is_incompatibility:
-            for key in _keys(record):
-                groups.setdefault(key.identity, []).append((key, record))
+    failing = [record for record in run.records if record.status.is_incompatibility]
+    measured = {record.cell: record for record in failing if record.inferred is None}
+    for record in failing:
+        # One that is inferred fails for what its source fails for.
+        evidence = record if record.inferred is None else measured.get(record.inferred["from"], record)
+        for key in _keys(evidence):
+            groups.setdefault(key.identity, []).append((key, record))
     ids = _ids(groups)
     causes = [_cause(run, environments, ids[identity], group) for identity, group in groups.items()]
     return tuple(sorted(causes, key=_rank))
@@ -203,10 +206,11 @@ def _ids(identities: Iterable[str]) -> dict[str, str]:
 def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[tuple[_Key, CellRecord]]) -> Cause:
     records = [record for _, record in group]
     in_save = failed_in_save(records[0])
-    # The one to look at: news before known, then the first pair of the matrix.
+    # The one to look at: measured, news before known, then the first pair of the matrix.
     key, example = min(
         group,
         key=lambda item: (
+            item[1].inferred is not None,
             item[1].known,
             environments.position(item[1].reader),
             environments.position(item[1].writer),

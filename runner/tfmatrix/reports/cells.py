@@ -18,11 +18,13 @@ class Flag(str):
 
 
 KNOWN, FIXED, FLAKY, PROMISED, REMEDY = Flag("*"), Flag("!"), Flag("~"), Flag("†"), Flag("✗→✓")
+INFERRED = Flag("≈")
 _FLAGS: Mapping[str, str] = {
     KNOWN: "known: listed in known_failures.yaml; behind a count: all of them are",
     FIXED: "fixed: listed in known_failures.yaml, but passes now",
     FLAKY: "flaky: two tries disagreed",
     PROMISED: "promised: TensorFlow's version policy says that this works",
+    INFERRED: "inferred, not measured: another cell tells what it comes to; behind a count: some of them are",
 }
 
 
@@ -94,17 +96,24 @@ def flags(record: CellRecord) -> tuple[Flag, ...]:
         FIXED: record.fixed,
         FLAKY: record.flaky,
         PROMISED: record.promised and record.status.is_incompatibility,
+        INFERRED: record.inferred is not None,
     }
     return tuple(flag for flag, is_set in found.items() if is_set)
 
 
 def counted(records: Sequence[CellRecord]) -> Inline:
-    """Counts by status, the worst first: `✗ drift 3* · ✓ 9`. The star says that all of them are known."""
+    """Counts by status, the worst first: `✗ drift 3* · ✓ 9≈`. A star: all are known; ≈: some are inferred."""
     counts = Counter(record.status for record in records)
     unknown = {record.status for record in records if not record.known}
+    inferred = {record.status for record in records if record.inferred is not None}
     return joined(
         (
-            (Mark(named(status), status), f" {counts[status]}", *(() if status in unknown else (KNOWN,)))
+            (
+                Mark(named(status), status),
+                f" {counts[status]}",
+                *(() if status in unknown else (KNOWN,)),
+                *((INFERRED,) if status in inferred else ()),
+            )
             for status in WORST_FIRST
             if counts[status]
         ),
@@ -122,6 +131,7 @@ def counted_lines(records: Sequence[CellRecord]) -> tuple[Inline, ...]:
             (
                 Mark(f"{symbol}{len(group)}", group[0].status),
                 *((KNOWN,) if all(record.known for record in group) else ()),
+                *((INFERRED,) if any(record.inferred is not None for record in group) else ()),
             )
             for symbol, group in by_symbol.items()
         ),

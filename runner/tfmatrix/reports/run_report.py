@@ -75,6 +75,24 @@ def _head(run: Run) -> Iterable[Block]:
     news = sum(record.is_news for record in broken)
     said = f" {len(broken)} incompatible, of which {len(broken) - news} known and {news} new." if broken else ""
     yield Paragraph(text=(f"{cells(len(run.records))}: ", *counted(run.records), f".{said}"))
+    yield from _inference(run)
+
+
+def _inference(run: Run) -> Iterable[Block]:
+    """How much is inferred, and how sure that is."""
+    found = run.header.get("inference") or {}
+    if not found.get("inferred"):
+        return
+    audit = found["audit"]
+    said = f"{cells(found['measured'])} measured, {found['inferred']} inferred from them. "
+    if audit["cells"]:
+        said += (
+            f"Of {audit['cells']} inferred cells that were measured nevertheless, {audit['wrong']} were wrong: "
+            f"with 95 % confidence at most {100 * audit['upper_bound']:.2f} % of the others are."
+        )
+    else:
+        said += "No sample of these was measured."
+    yield Paragraph(text=(said,))
 
 
 def _news(run: Run) -> Iterable[Block]:

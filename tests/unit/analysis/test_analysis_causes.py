@@ -230,3 +230,12 @@ def test_entries_may_be_single_names(known_failures: Any) -> None:
     cell = load_error("a/h5/2.12.1/2.16.2", "m", known=bool(known_failures))
     cause = only(find_causes(run_of([cell], {"known_failures": known_failures})))
     assert cause.reasons == (("r",) if known_failures else ())
+
+
+def test_an_inferred_cell_has_the_causes_of_what_it_is_inferred_from() -> None:
+    measured = load_error("depthwise/h5/2.15.1/2.21.0", DEPTHWISE, "TypeError")
+    told = {"inferred": {"from": measured.cell, "by": "artifact"}, "checks": {}, "error": None, "load": {}}
+    inferred = record("depthwise/h5/2.12.1/2.21.0", Status.LOAD_ERROR, **told)
+    cause = only(find_causes(run_of([inferred, measured])))
+    assert set(cause.cells) == {measured.cell, inferred.cell}
+    assert cause.example == measured.cell

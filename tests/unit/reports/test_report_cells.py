@@ -20,6 +20,7 @@ def texts(lines: Iterable[Inline]) -> tuple[str, ...]:
     [
         (record(CELL), ("✓",)),
         (record(CELL, "unsupported"), ("–",)),
+        (record(CELL, inferred={"from": "dense/h5/2.15.1/2.16.2", "by": "artifact"}), ("✓≈",)),
         (record(CELL, "skipped"), ("skipped",)),
         (record(CELL, "infra-error"), ("infra-error",)),
         (record(CELL, "timeout", known=True), ("timeout*",)),
@@ -87,3 +88,11 @@ def test_the_legend_explains_what_occurs_and_nothing_else() -> None:
 def test_the_legend_takes_no_mark_from_a_remedy() -> None:
     lines = explained([load_error(CELL, "no", remedy="a!b~c*")])
     assert [line.split(" ")[0] for line in lines] == ["✗", "✗→✓"]
+
+
+def test_counts_say_that_some_are_inferred() -> None:
+    inferred = record("dense/keras/2.12.1/2.16.2", inferred={"from": CELL, "by": "reader"})
+    assert to_plain(counted([record(CELL), inferred])) == "✓ 2≈"
+    assert texts(counted_lines([record(CELL), inferred])) == ("✓2≈",)
+    explained = texts(legend([record(CELL), inferred], cell_lines(inferred)))
+    assert any("inferred, not measured" in line for line in explained)

@@ -21,7 +21,8 @@ GROWTH = 1.1
 class PastCell:
     """What a run remembers of a cell: status, ids of its causes, and the largest difference of its outputs.
 
-    `causes` is None where they are not told (a published file has statuses only). `key` is that of the measurement.
+    `causes` is None where they are not told (a published file has statuses only). `key` is that of the measurement,
+    which one that is `inferred` has not.
     """
 
     status: Status
@@ -29,6 +30,7 @@ class PastCell:
     difference: float | None = None
     known: bool = False
     key: str = ""
+    inferred: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class Changes:
 
     `worse`: it did not fail, or nobody knew, and fails now. `grown`: it drifts for the same cause, further, and by more
     than the writer's noise. `other`: it fails for another reason or in another way. `measured_no_more`: nobody knows.
+    `inferred`: it has another status now by inference alone, which is no news: what it is inferred from was measured.
     """
 
     before: str
@@ -69,6 +72,7 @@ class Changes:
     better: tuple[Change, ...] = ()
     other: tuple[Change, ...] = ()
     measured_no_more: tuple[Change, ...] = ()
+    inferred: tuple[Change, ...] = ()
     added: tuple[Change, ...] = ()
     removed: tuple[Change, ...] = ()
     unchanged: int = field(default=0)
@@ -94,6 +98,7 @@ KINDS: Mapping[str, str] = {
     "other": "otherwise different",
     "measured_no_more": "not measured any more",
     "better": "better",
+    "inferred": "otherwise inferred",
     "added": "new",
     "removed": "gone",
 }
@@ -113,7 +118,9 @@ def remembered(run: Run, causes: Iterable[Cause]) -> Past:
         counts[record.status.value] = counts.get(record.status.value, 0) + 1
         # Runs have the same cells: one name each, however many runs are remembered.
         found = sys.intern(ids.get(record.cell, ""))
-        outcomes[sys.intern(record.cell)] = PastCell(record.status, found, delta(record), record.known, record.key)
+        outcomes[sys.intern(record.cell)] = PastCell(
+            record.status, found, delta(record), record.known, record.key, record.inferred is not None
+        )
     return Past(
         id=run.id,
         started=str(run.header.get("started") or ""),
@@ -153,6 +160,8 @@ def _kind(change: Change, floor: float) -> str:
         return "added"
     if new is None:
         return "removed"
+    if new.inferred:
+        return "" if old.status is new.status else "inferred"
     if old.status is new.status:
         told = old.causes is not None and new.causes is not None
         if told and old.causes != new.causes:

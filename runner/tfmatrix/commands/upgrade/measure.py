@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,6 +93,11 @@ def _collected(project: Project, files: Iterable[Path]) -> Path:
     return folder
 
 
+def _measured(records: Iterable[CellRecord]) -> Iterator[CellRecord]:
+    """Without what was only inferred: nothing is called safe that nobody measured."""
+    return (record for record in records if record.inferred is None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     """All that was measured of both sides, as one run. `files_only` names its scenarios that are files."""
@@ -103,7 +108,9 @@ class Measured:
 
     def judge(self, before: str, after: str, *, rollback: bool = False) -> Upgrade:
         """The verdict from one side to the other."""
-        return judge_upgrade(pairs_of(self.run.records), before, after, rollback=rollback, files_only=self.files_only)
+        return judge_upgrade(
+            pairs_of(_measured(self.run.records)), before, after, rollback=rollback, files_only=self.files_only
+        )
 
 
 def measure(
@@ -274,7 +281,9 @@ def _try(
     except (ConfigError, InfrastructureError) as error:
         # No wheel for this Python, or an index that does not answer: of this release nothing is known.
         return Tried(version=environment.tensorflow, verdict=UpgradeVerdict.UNKNOWN, sentence=_first_line(error))
-    verdict = judge_upgrade(pairs_of(records), before.environment.id, environment.id, files_only=measured.files_only)
+    verdict = judge_upgrade(
+        pairs_of(_measured(records)), before.environment.id, environment.id, files_only=measured.files_only
+    )
     return Tried(version=environment.tensorflow, verdict=verdict.verdict, sentence=verdict.sentence)
 
 

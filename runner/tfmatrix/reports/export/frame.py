@@ -22,6 +22,7 @@ def load_run(path: Path | str) -> pd.DataFrame:
     Columns:
     - `run`, `cell`, `scenario`, `format`, `writer`, `reader`, `status`: text;
     - `known`, `fixed`, `flaky`, `promised`, `cached`: bool;
+    - `inferred`: `artifact` or `reader` where the cell was not measured, else missing;
     - `failed_checks`: names, separated by spaces;
     - `error_phase`, `error_type`, `error_message`: text, missing where nothing was raised;
     - `remedy`: the remedy that makes the cell pass, else missing; `remedies`: how many were tried;
@@ -64,6 +65,7 @@ def _row(record: CellRecord) -> dict[str, Any]:
         "fixed": record.fixed,
         "flaky": record.flaky,
         "promised": record.promised,
+        "inferred": (record.inferred or {}).get("by"),
         "failed_checks": " ".join(record.failed_checks),
         "error_phase": error.get("phase"),
         "error_type": error.get("type"),

@@ -35,6 +35,14 @@ def test_kinds_of_change(before, after, kind):
     assert changes.unchanged == (kind is None)
 
 
+@pytest.mark.parametrize(("before", "kind"), [("pass", ["inferred"]), ("drift", [])])
+def test_what_is_only_inferred_is_no_news(before, kind):
+    new = past("b", cell=PastCell(Status.DRIFT, "C-2", inferred=True))
+    changes = compare(past("a", cell=PastCell(Status(before), "C-1")), new)
+    assert [name for name, cells in changes.by_kind().items() if cells] == kind
+    assert not changes.alarming
+
+
 def test_another_cause_of_the_same_status_is_a_change():
     changes = compare(past("a", x=PastCell(Status.DRIFT, "C-1")), past("b", x=PastCell(Status.DRIFT, "C-2")))
     assert [change.cell for change in changes.other] == ["x"]
