@@ -160,8 +160,8 @@ _Pairs = Annotated[
 _PAIRS_DESCRIPTION = (
     "Which writer meets which reader, by the order of the selected environments: all; same (each reads what it wrote);"
     " upgrade (the reader is the next one below); rollback (the next one above); adjacent (these three); forward (the"
-    ' reader is the writer or stands anywhere below it); or globs "WRITER/READER". Several are joined. adaptive: all, of'
-    " which those are measured that the others can be inferred from."
+    ' reader is the writer or stands anywhere below it); or globs "WRITER/READER". Several are joined.'
+    " adaptive: all, of which those are measured that the others can be inferred from."
 )
 _SCENARIOS_DESCRIPTION = "Globs on names of files in scenarios/, or tag:NAME; with ! before it, leaves those out."
 _ENVIRONMENTS_DESCRIPTION = (
