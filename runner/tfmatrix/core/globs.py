@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -31,50 +32,85 @@ NAME_SEGMENTS: Final = 1
 
 TAG_PREFIX: Final = "tag:"
 
+MAX_LENGTH: Final = 20_000
+"""Characters of a pattern; one that names each of 121 scenarios has 2,000."""
+
+MAX_ALTERNATIVES: Final = 1000
+"""What the braces of one segment stand for."""
+
 _MAGIC = re.compile(r"[*?\[\]{}]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glob:
+    """A pattern for ids of a fixed number of segments.
+
+    `shapes` are the ways in which its `**` can stand for whole segments: an expression for each segment of the id, None
+    for any segment. wcmatch makes the expressions, of atomic groups: each takes as long as its segment is long.
+    """
+
+    pattern: str
+    shapes: tuple[tuple[re.Pattern[str] | None, ...], ...]
+
+    def matches(self, text: str) -> bool:
+        """Whether it covers the id `text`."""
+        parts = text.split("/")
+        return any(
+            len(shape) == len(parts)
+            and all(each is None or each.fullmatch(part) for each, part in zip(shape, parts, strict=True))
+            for shape in self.shapes
+        )
+
+    def may_begin(self, name: str) -> bool:
+        """Whether it covers an id whose first segment is `name`."""
+        return any(shape[0] is None or shape[0].fullmatch(name) for shape in self.shapes)
 
 
 class GlobSet:
     """Patterns of which one must match. Raises ValueError, with the pattern and the reason, on a bad one.
 
-    Plain ids are looked up and patterns are joined to one expression, so that a thousand ids out of a file
-    cost as little as one.
+    Plain ids are looked up, and of the others only those are tried that fit an id's first segment, so that a thousand
+    ids out of a file cost as little as one.
     """
 
     def __init__(self, patterns: Iterable[str], *, segments: int) -> None:
         self.patterns = tuple(patterns)
-        plain = [p for p in self.patterns if not _MAGIC.search(p) and p.count("/") == segments - 1]
-        self._expressions = {pattern: compile_glob(pattern, segments=segments) for pattern in self.patterns}
-        self._plain = frozenset(plain)
-        rest = [self._expressions[p].pattern for p in self.patterns if p not in self._plain]
-        self._joined = re.compile("|".join(f"(?:{expression})" for expression in rest)) if rest else None
+        self._globs = {pattern: compile_glob(pattern, segments=segments) for pattern in self.patterns}
+        self._plain = frozenset(p for p in self.patterns if not _MAGIC.search(p) and p.count("/") == segments - 1)
+        self._rest = tuple(glob for pattern, glob in self._globs.items() if pattern not in self._plain)
+        self._by_first: dict[str, tuple[Glob, ...]] = {}
 
     def __bool__(self) -> bool:
         return bool(self.patterns)
 
     def matches(self, text: str) -> bool:
         """Whether one of the patterns covers the id `text`; never for an empty set."""
-        return text in self._plain or (self._joined is not None and self._joined.fullmatch("/" + text) is not None)
+        return text in self._plain or any(glob.matches(text) for glob in self._candidates(text))
 
     def unmatched(self, texts: Iterable[str]) -> tuple[str, ...]:
         """The patterns, in their order, that cover none of `texts`."""
-        plain = set(self._plain)
-        waiting = {pattern: self._expressions[pattern] for pattern in self.patterns if pattern not in plain}
+        waiting = set(self.patterns)
         for text in texts:
-            if not plain and not waiting:
+            if not waiting:
                 break
-            plain.discard(text)
-            for pattern in [each for each, expression in waiting.items() if expression.fullmatch("/" + text)]:
-                del waiting[pattern]
-        return tuple(pattern for pattern in self.patterns if pattern in plain or pattern in waiting)
+            waiting.discard(text)
+            waiting.difference_update(
+                [glob.pattern for glob in self._candidates(text) if glob.pattern in waiting and glob.matches(text)]
+            )
+        return tuple(pattern for pattern in self.patterns if pattern in waiting)
+
+    def _candidates(self, text: str) -> tuple[Glob, ...]:
+        first = text.partition("/")[0]
+        if first not in self._by_first:
+            self._by_first[first] = tuple(glob for glob in self._rest if glob.may_begin(first))
+        return self._by_first[first]
 
 
 @lru_cache(maxsize=4096)
-def compile_glob(pattern: str, *, segments: int) -> re.Pattern[str]:
-    """The expression whose fullmatch on `"/" + id` decides; ValueError names what is wrong with the pattern.
-
-    Each segment is written with the "/" before it, so that `**` may stand for nothing.
-    """
+def compile_glob(pattern: str, *, segments: int) -> Glob:
+    """The pattern, ready to match; ValueError names what is wrong with it."""
+    if len(pattern) > MAX_LENGTH:
+        raise ValueError(f'bad pattern "{pattern[:40]}…": {len(pattern)} characters, where {MAX_LENGTH} are the most')
     parts = pattern.split("/")
     if not pattern or "" in parts:
         raise ValueError(f'bad pattern "{pattern}": an empty segment')
@@ -83,12 +119,13 @@ def compile_glob(pattern: str, *, segments: int) -> re.Pattern[str]:
             raise ValueError(f'bad pattern "{pattern}": {len(parts)} segments, where an id has {segments}')
         if len(parts) < segments:
             parts.append("**")
-    return re.compile("".join("(?:/[^/]+)*" if part == "**" else "/" + _segment(part, pattern) for part in parts))
+    expressions = [part if part == "**" else _segment(part, pattern) for part in parts]
+    return Glob(pattern=pattern, shapes=tuple(_shapes(expressions, segments)))
 
 
 def match_glob(pattern: str, text: str, *, segments: int) -> bool:
     """Whether the pattern covers the id `text`."""
-    return compile_glob(pattern, segments=segments).fullmatch("/" + text) is not None
+    return compile_glob(pattern, segments=segments).matches(text)
 
 
 def match_scenario(pattern: str, name: str, tags: Iterable[str]) -> bool:
@@ -115,53 +152,81 @@ def did_you_mean_glob(pattern: str, names: Sequence[Collection[str]]) -> str:
     return f'did you mean "{"/".join(corrected)}"?' if corrected != parts else ""
 
 
-def _segment(part: str, pattern: str) -> str:
-    """One segment as an expression."""
+def _shapes(
+    expressions: Sequence[re.Pattern[str] | str | None], segments: int
+) -> set[tuple[re.Pattern[str] | None, ...]]:
+    """Every way in which the expressions cover that many segments; "**" stands for any number of any segments."""
+    found: set[tuple[re.Pattern[str] | None, ...]] = {()}
+    for index, each in enumerate(expressions):
+        rest = sum(later != "**" for later in expressions[index + 1 :])
+        if isinstance(each, str):
+            found = {(*shape, *[None] * more) for shape in found for more in range(segments - rest - len(shape) + 1)}
+        else:
+            found = {(*shape, each) for shape in found}
+    return {shape for shape in found if len(shape) == segments}
+
+
+@lru_cache(maxsize=4096)
+def _segment(part: str, pattern: str) -> re.Pattern[str] | None:
+    """The expression of one segment; None for one that covers every segment."""
+    if part == "*":
+        return None
     if "**" in part:
         raise ValueError(f'bad pattern "{pattern}": "**" stands alone between two "/"')
-    out: list[str] = []
+    # Here, since what prints a help or an error needs no glob.
+    from wcmatch import glob
+
+    flags = glob.FORCEUNIX | glob.DOTMATCH | glob.CASE
+    plain = [each for each in _without_braces(part, pattern) if each]  # no id has an empty segment
+    return re.compile("|".join(glob.translate(plain, flags=flags, limit=MAX_ALTERNATIVES)[0]) if plain else "(?!)")
+
+
+def _without_braces(part: str, pattern: str) -> list[str]:
+    """A segment as globs of wcmatch, one for each alternative of its braces."""
+    done = [""]
+    choices: list[str] | None = None  # those of the braces that are open
     position = 0
-    in_braces = False
     while position < len(part):
-        character = part[position]
+        character = piece = part[position]
         position += 1
-        match character:
-            case "*":
-                out.append("[^/]*")
-            case "?":
-                out.append("[^/]")
-            case "[":
-                end = part.find("]", position + 1)
-                if end < 0:
-                    raise ValueError(f'bad pattern "{pattern}": "[" without "]"')
-                out.append(_character_class(part[position:end], pattern))
-                position = end + 1
-            case "{":
-                if in_braces:
-                    raise ValueError(f'bad pattern "{pattern}": braces within braces')
-                in_braces = True
-                out.append("(?:")
-            case "," if in_braces:
-                out.append("|")
-            case "}":
-                if not in_braces:
-                    raise ValueError(f'bad pattern "{pattern}": "}}" without "{{"')
-                in_braces = False
-                out.append(")")
-            case _:
-                out.append(re.escape(character))
-    if in_braces:
+        if character == "[":
+            end = part.find("]", position + 1)
+            if end < 0:
+                raise ValueError(f'bad pattern "{pattern}": "[" without "]"')
+            piece = _character_class(part[position:end], pattern)
+            position = end + 1
+        elif character == "\\":
+            piece = "\\\\"  # no escape in our grammar
+        elif character == "{":
+            if choices is not None:
+                raise ValueError(f'bad pattern "{pattern}": braces within braces')
+            choices, piece = [""], ""
+        elif character == "," and choices is not None:
+            choices.append("")
+            piece = ""
+        elif character == "}":
+            if choices is None:
+                raise ValueError(f'bad pattern "{pattern}": "}}" without "{{"')
+            if len(done) * len(choices) > MAX_ALTERNATIVES:
+                raise ValueError(
+                    f'bad pattern "{pattern[:80]}": more than {MAX_ALTERNATIVES} alternatives in one segment'
+                )
+            done, choices, piece = [begun + choice for begun in done for choice in choices], None, ""
+        if choices is None:
+            done = [begun + piece for begun in done]
+        else:
+            choices[-1] += piece
+    if choices is not None:
         raise ValueError(f'bad pattern "{pattern}": "{{" without "}}" in the same segment')
-    return "".join(out)
+    return done
 
 
 def _character_class(body: str, pattern: str) -> str:
-    """`[...]` of a glob as one of an expression."""
+    """`[...]` as wcmatch has it, which negates by `^` too."""
     negated = body.startswith("!")
     escaped = re.sub(r"[\\^\[\]&~|]", lambda found: "\\" + found.group(), body[negated:])
-    expression = f"(?!/)[{'^' if negated else ''}{escaped}]"
     try:
-        re.compile(expression)
+        re.compile(f"[{'^' if negated else ''}{escaped}]")
     except re.error as error:
         raise ValueError(f'bad pattern "{pattern}": "[{body}]" is no set of characters: {error.msg}') from None
-    return expression
+    return f"[{'!' if negated else ''}{escaped}]"

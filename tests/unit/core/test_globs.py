@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -91,6 +92,7 @@ def test_pairs_and_names_are_ids_of_fewer_segments() -> None:
         ("{a,{b,c}}", "braces within braces"),
         ("{a/b,c}", '"{" without "}" in the same segment'),
         ("a}", '"}" without "{"'),
+        ("{a,b}" * 10, "more than 1000 alternatives in one segment"),
     ],
 )
 def test_bad_patterns_say_what_is_wrong(pattern: str, reason: str) -> None:
@@ -98,6 +100,53 @@ def test_bad_patterns_say_what_is_wrong(pattern: str, reason: str) -> None:
         compile_glob(pattern, segments=4)
     with pytest.raises(ValueError, match=re.escape(reason)):
         GlobSet([pattern], segments=4)
+
+
+def test_what_other_grammars_mean_by_a_character_is_that_character_here() -> None:
+    for pattern, text in (
+        ("[^a]", "^"),
+        ("!(a)", "!(a)"),
+        ("a|b", "a|b"),
+        ("{1..3}", "1..3"),
+        ("~", "~"),
+        ("-a", "-a"),
+    ):
+        assert match_glob(pattern, text, segments=1)
+    for pattern, text in (
+        ("[^a]", "b"),
+        ("{1..3}", "2"),
+        ("a|b", "a"),
+        ("!a", "b"),
+        ("-a", "b"),
+        ("\\\\a", "a"),
+        ("{}", "a"),
+    ):
+        assert not match_glob(pattern, text, segments=1)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*a" * 400 + "*b",
+        "**/" * 300 + "*b",
+        "/".join(["{*a,a*}*a*a*b"] * 4),
+        "?" * 900 + "*b",
+        "[!b]*" * 150 + "b",
+        "{,a}*" * 8 + "b",
+        "{*a,*b}" * 9 + "b",
+    ],
+)
+def test_a_pattern_of_any_kind_ends_quickly(pattern: str) -> None:
+    """Backtracking over twenty stars would take years."""
+    text = "/".join(["a" * 200] * 4)
+    began = time.process_time()
+    assert not match_glob(pattern, text, segments=4)
+    assert time.process_time() - began < 1
+
+
+def test_a_pattern_that_nobody_types_is_refused_unread() -> None:
+    with pytest.raises(ValueError, match=r'bad pattern "a{40}…": 200000 characters, where 20000 are the most'):
+        compile_glob("a" * 200_000, segments=4)
 
 
 @settings(deadline=None)

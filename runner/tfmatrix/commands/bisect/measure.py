@@ -14,7 +14,7 @@ from tfmatrix.commands.bisect.choices import Side
 from tfmatrix.commands.bisect.search import Point, Reading
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
-from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob
+from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob, match_glob
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.selection import Selector
 from tfmatrix.core.status import Status
@@ -132,7 +132,7 @@ class Laboratory:
         described: Mapping[str, Any] = (run.header.get("environments") or {}).get(environment.id) or {}
         if described.get("unavailable"):
             return Point(version=version, skipped=one_line(described["unavailable"], 200), seconds=seconds)
-        glob = compile_glob(self.target.cell_glob(environment.id), segments=CELL_SEGMENTS)
+        glob = self.target.cell_glob(environment.id)
         titles: dict[str, list[str]] = {}
         for cause in find_causes(run):
             for cell in cause.cells:
@@ -140,7 +140,7 @@ class Laboratory:
         cells = {
             f"{record.scenario}/{record.format}": self._reading(record, titles.get(record.cell, []))
             for record in run.records
-            if glob.fullmatch(f"/{record.cell}")
+            if match_glob(glob, record.cell, segments=CELL_SEGMENTS)
         }
         if cells and all(not each.measured and each.status == Status.INFRA_ERROR for each in cells.values()):
             said = next(record.error for record in run.records if record.status is Status.INFRA_ERROR)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tfmatrix.core.errors import UsageError
-from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, root_attributes
+from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, read_head
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, inside
 
 MAX_JSON = 64 * 1024 * 1024
@@ -116,11 +116,11 @@ def _file(path: Path) -> ModelFile:
 
 def _hdf5(path: Path) -> ModelFile:
     try:
-        attributes = root_attributes(path)
+        head = read_head(path)
     except Hdf5Error as error:
         raise UsageError(f"{path} is a damaged HDF5 file: {error}", fix="save or download the model again") from error
-    keras = _version(attributes.get("keras_version", b"").decode("utf-8", "replace"))
-    if "model_config" in attributes:
+    keras = _version(head.keras_version)
+    if "model_config" in head.attributes:
         _named(path, "an HDF5 model", ".h5", ".hdf5", ".keras")
         # Before Keras 2.13 ".keras" was another ending of HDF5; loaders go by the ending.
         of_keras = path.suffix == ".keras"

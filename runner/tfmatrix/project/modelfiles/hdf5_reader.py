@@ -1,0 +1,47 @@
+"""Reads the attributes of an HDF5 file's root with pyfive, as a process of its own with limits: see hdf5.py.
+
+    python -P hdf5_reader.py FILE CPU_SECONDS BYTES
+
+Prints one JSON object: `{"names": […], "keras_version": "…"}`, or `{"error": "…"}` for a file that cannot be read.
+pyfive follows whatever offset a file names, for ever if it must; nothing in a file can make it do more than compute.
+"""
+
+import json
+import sys
+from typing import Any
+
+MAX_VERSION = 100
+"""Characters of a version that are told at most."""
+
+
+def limit(cpu_seconds: int, memory: int) -> None:
+    """Limits this process; what the platform does not limit, the parent's clock does."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform != "darwin":  # which knows the name, and refuses to set it
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def head(path: str) -> dict[str, Any]:
+    """Names of the root's attributes, and the one that says which Keras wrote them."""
+    from pyfive import File  # type: ignore[import-untyped]
+
+    with open(path, "rb") as stream:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
+        try:
+            attributes = File(stream).attrs
+            value = attributes.get("keras_version", b"")
+            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+            return {"names": sorted(map(str, attributes)), "keras_version": text[:MAX_VERSION]}
+        except MemoryError:
+            return {"error": "it names more memory than a model's head can need"}
+        except Exception as error:  # noqa: BLE001  (pyfive raises whatever the bytes make it stumble over)
+            return {"error": ": ".join(filter(None, (type(error).__name__, str(error))))[:300]}
+
+
+if __name__ == "__main__":
+    limit(int(sys.argv[2]), int(sys.argv[3]))
+    print(json.dumps(head(sys.argv[1])))

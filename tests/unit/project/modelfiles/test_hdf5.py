@@ -1,0 +1,123 @@
+"""Heads of HDF5 files: in every layout, damaged, and made so that reading them never ends."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import golden_hdf5
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tfmatrix.core.errors import InfrastructureError, UsageError
+from tfmatrix.project.modelfiles import hdf5
+from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, Hdf5Head, read_head
+from tfmatrix.project.modelfiles.modelfile import read_model
+
+LAYOUTS = ["OLD_H5PY", "NEW_H5PY", "LATEST_LAYOUT"]
+UNDEFINED = 2**64 - 1
+
+
+def golden(name: str) -> bytes:
+    return zlib.decompress(base64.b64decode(getattr(golden_hdf5, name)))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_attributes_of_the_root_in_every_layout(tmp_path, name):
+    path = tmp_path / "m.h5"
+    path.write_bytes(golden(name))
+    names = frozenset({"keras_version", "backend", "model_config", "ratio"})
+    assert read_head(path) == Hdf5Head(attributes=names, keras_version="2.10.0")
+
+
+@settings(max_examples=12, deadline=None)  # a process each
+@given(st.sampled_from(LAYOUTS), st.data())
+def test_damaged_hdf5_is_an_error_or_reads_as_something(tmp_path_factory, name, data):
+    content = bytearray(golden(name))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "m.h5"
+    path.write_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    with contextlib.suppress(Hdf5Error):  # whatever else it raises fails the test
+        read_head(path)
+
+
+def superblock(size: int, root: int) -> bytearray:
+    """Version 0, up to the root group's entry."""
+    content = bytearray(size)
+    content[:16] = SIGNATURE + bytes([0, 0, 0, 0, 0, 8, 8, 0])
+    struct.pack_into("<HHI", content, 16, 4, 16, 0)
+    struct.pack_into("<QQQQ", content, 24, 0, UNDEFINED, size, UNDEFINED)
+    struct.pack_into("<QQII", content, 56, 0, root, 0, 0)
+    return content
+
+
+def continued_in_itself(size: int) -> bytes:
+    """An object header (version 1) full of continuations, each of which names the whole header again."""
+    root, length = 96, size - 200
+    content = superblock(size, root)
+    struct.pack_into("<BBHII", content, root, 1, 0, 65535, 1, length)
+    for place in range(root + 16, root + 16 + length - 24, 24):
+        struct.pack_into("<HHBBHQQ", content, place, 0x10, 16, 0, 0, 0, root + 16, length)
+    return bytes(content)
+
+
+def larger_than_memory(size: int) -> bytes:
+    """The root group's names lie in a heap that says it has 2**62 bytes."""
+    content = superblock(size, 96)
+    struct.pack_into("<BBHII", content, 96, 1, 0, 1, 1, 24)
+    struct.pack_into("<HHBBHQQ", content, 112, 0x11, 16, 0, 0, 0, 200, 300)  # a symbol table: its tree, its heap
+    content[200:208] = b"TREE" + bytes([0, 0, 0, 0])
+    content[300:304] = b"HEAP"
+    struct.pack_into("<QQQ", content, 308, 2**62, UNDEFINED, 400)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("make", [continued_in_itself, larger_than_memory])
+@pytest.mark.parametrize("size", [4_000, 4_000_000])
+def test_a_hostile_head_ends_with_one_error(tmp_path, monkeypatch, make, size):
+    monkeypatch.setattr(hdf5, "CPU_SECONDS", 1)
+    path = tmp_path / "m.h5"
+    path.write_bytes(make(size))
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=r"is a damaged HDF5 file: .") as caught:
+        read_model(path)
+    assert time.monotonic() - began < hdf5.WALL_SECONDS
+    assert "\n" not in caught.value.what
+
+
+def test_what_takes_too_long_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5, "CPU_SECONDS", 1)
+    path = tmp_path / "m.h5"
+    path.write_bytes(continued_in_itself(4_000_000))
+    with pytest.raises(Hdf5Error, match="its head has no end: reading it took more than 1 s of processor time"):
+        read_head(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (SIGNATURE, "not an HDF5 file"),
+        (SIGNATURE + bytes([9]) + bytes(60), "superblock version 9 is not known"),
+        (bytes(superblock(1000, 96)[:500]), "truncated: it ought to have 1000 bytes and has 500"),
+    ],
+)
+def test_what_is_seen_before_anything_is_read(tmp_path, content, said):
+    path: Path = tmp_path / "m.h5"
+    path.write_bytes(content)
+    with pytest.raises(Hdf5Error, match=said):
+        read_head(path)
+
+
+def test_a_reader_that_is_not_installed_is_no_damaged_file(tmp_path, monkeypatch):
+    reader = tmp_path / "reader.py"
+    reader.write_text("import a_package_that_nobody_has\n")
+    monkeypatch.setattr(hdf5, "_READER", reader)
+    path = tmp_path / "m.h5"
+    path.write_bytes(golden("NEW_H5PY"))
+    with pytest.raises(InfrastructureError, match="No module named 'a_package_that_nobody_has'"):
+        read_head(path)
