@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING
 
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, cells_in_words
@@ -12,6 +12,9 @@ from tfmatrix.commands.upgrade.answer import UpgradeAnswer
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import escaped, one_line
+
+if TYPE_CHECKING:
+    from junitparser import Error, Failure, Skipped, TestSuite
 
 MOST_ANNOTATIONS = 10
 """GitHub shows ten of each kind in one step."""
@@ -23,37 +26,38 @@ def to_junit(answer: UpgradeAnswer) -> str:
     What breaks is a failure, and so is what needs a change unless changes are allowed; what was not measured is an
     error; what failed before, and a rollback that nobody requires, is skipped with its reason.
     """
-    root = ET.Element("testsuites", name="tfmatrix upgrade")
-    _suite(root, "upgrade", answer.upgrade, answer, counts=True)
-    _suite(root, "rollback", answer.rollback, answer, counts=answer.require_rollback)
-    ET.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    # Here, since most answers are read by people.
+    from junitparser import JUnitXml
+
+    document = JUnitXml("tfmatrix upgrade")
+    document.add_testsuite(_suite("upgrade", answer.upgrade, answer, counts=True))
+    document.add_testsuite(_suite("rollback", answer.rollback, answer, counts=answer.require_rollback))
+    text: bytes = document.tostring()  # type: ignore[no-untyped-call]
+    return text.decode("utf-8")
 
 
-def _suite(root: ET.Element, name: str, upgrade: Upgrade, answer: UpgradeAnswer, *, counts: bool) -> None:
-    suite = ET.SubElement(root, "testsuite", name=f"{name} {upgrade.before} → {upgrade.after}")
+def _suite(name: str, upgrade: Upgrade, answer: UpgradeAnswer, *, counts: bool) -> TestSuite:
+    from junitparser import Error, Skipped, TestCase, TestSuite
+
+    suite = TestSuite(f"{name} {upgrade.before} → {upgrade.after}")
     outcomes = {record.cell: kind for kind, record in _outcomes(upgrade)}
-    records = {record.cell: record for _, record in _outcomes(upgrade)}
+    passes = _passes(upgrade, answer)
     for cell in upgrade.missing:
-        case = ET.SubElement(suite, "testcase", classname=name, name=cell)
-        _say(case, "error" if counts else "skipped", "not measured: no part of the run")
+        case = TestCase(name=escaped(cell), classname=name)
+        case.result = [(Error if counts else Skipped)("not measured: no part of the run")]
+        suite.add_testcase(case)
     for record in answer.run.records:
-        if record.cell not in outcomes and record.cell not in _passes(upgrade, answer):
+        if record.cell not in outcomes and record.cell not in passes:
             continue
-        case = ET.SubElement(
-            suite,
-            "testcase",
-            classname=f"{name}.{record.scenario}.{record.format}",
+        case = TestCase(
             name=escaped(record.cell),
-            time=f"{record.seconds:.3f}",
+            classname=f"{name}.{record.scenario}.{record.format}",
+            time=round(record.seconds, 3),
         )
-        kind = outcomes.get(record.cell)
-        if kind is not None:
-            _tell(case, kind, records[record.cell], answer.allow_changes, counts)
-    cases = suite.findall("testcase")
-    suite.set("tests", str(len(cases)))
-    for tag, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
-        suite.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+        if kind := outcomes.get(record.cell):
+            case.result = [_result(kind, record, answer.allow_changes, counts)]
+        suite.add_testcase(case)
+    return suite
 
 
 def _outcomes(upgrade: Upgrade) -> Iterator[tuple[str, CellRecord]]:
@@ -74,22 +78,21 @@ def _passes(upgrade: Upgrade, answer: UpgradeAnswer) -> set[str]:
     }
 
 
-def _tell(case: ET.Element, kind: str, record: CellRecord, allow_changes: bool, counts: bool) -> None:
+def _result(kind: str, record: CellRecord, allow_changes: bool, counts: bool) -> Failure | Error | Skipped:
+    """What is said of a cell that did not simply hold: a failure, an error, or why it does not count."""
+    from junitparser import Error, Failure, Skipped
+
     said = one_line((record.error or {}).get("message") or ", ".join(record.failed_checks) or record.status.value, 500)
     match kind:
         case "breaks":
-            _say(case, "failure" if counts else "skipped", f"{record.status.value}: {said}")
+            return (Failure if counts else Skipped)(escaped(f"{record.status.value}: {said}"))
         case "changes" | "gone":
             needs = f"needs a change: {record.remedy}" if record.remedy else "can no longer be written"
-            _say(case, "failure" if counts and not allow_changes else "skipped", f"{needs} ({said})")
+            return (Failure if counts and not allow_changes else Skipped)(escaped(f"{needs} ({said})"))
         case "already":
-            _say(case, "skipped", f"failed before already: {said}")
+            return Skipped(escaped(f"failed before already: {said}"))
         case _:
-            _say(case, "error" if counts else "skipped", f"not measured: {said}")
-
-
-def _say(case: ET.Element, tag: str, message: str) -> None:
-    ET.SubElement(case, tag, message=escaped(message))
+            return (Error if counts else Skipped)(escaped(f"not measured: {said}"))
 
 
 # GitHub Actions

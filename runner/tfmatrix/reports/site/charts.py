@@ -113,7 +113,8 @@ def _options(labels: Sequence[str], y_title: str) -> dict[str, Any]:
 
 
 def _svg(chart: Any, title: str, classes: Sequence[str]) -> str:
-    tree = chart.render_tree()
+    # Not render_tree: its elements are lxml's or Python's own, as it happens to be installed.
+    tree = ET.fromstring(chart.render())
     for parent in list(tree.iter()):
         for element in list(parent):
             # A comment's tag is a function. What is shown on hovering needs pygal's script, which is left out.

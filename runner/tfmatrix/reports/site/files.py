@@ -9,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -276,26 +277,38 @@ def _test_case(grid: Grid, record: CellRecord) -> str:
 
 def atom(grid: Grid, news: Sequence[Changes], dates: Mapping[str, str]) -> str:
     """A feed with an entry for each run that changed anything. Addresses are relative to the feed's own."""
-    feed = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
-    _element(feed, "title", "tfmatrix: news of the compatibility matrix")
-    _element(feed, "id", "tag:tfmatrix,2025:news")
-    _element(feed, "updated", shown(grid.run.header.get("finished") or grid.run.header.get("started") or ""))
-    ET.SubElement(ET.SubElement(feed, "author"), "name").text = "tfmatrix"
-    ET.SubElement(feed, "link", rel="self", href="news.atom")
-    ET.SubElement(feed, "link", rel="alternate", href="index.html")
+    # Here, since only a site has a feed: it brings lxml.
+    from feedgen.feed import FeedGenerator  # type: ignore[import-untyped]
+
+    feed = FeedGenerator()
+    feed.title("tfmatrix: news of the compatibility matrix")
+    feed.id("tag:tfmatrix,2025:news")
+    feed.updated(_moment(grid.run.header.get("finished") or grid.run.header.get("started")))
+    feed.author(name="tfmatrix")
+    feed.generator("tfmatrix")
+    feed.link(rel="self", href="news.atom")
+    feed.link(rel="alternate", href="index.html")
     for changes in news:
         if changes.is_empty:
             continue
-        entry = ET.SubElement(feed, "entry")
-        _element(entry, "title", f"{headline(changes)} (run {shown(changes.after)})")
-        _element(entry, "id", f"tag:tfmatrix,2025:run/{in_url(shown(changes.after))}")
-        _element(entry, "updated", shown(dates.get(changes.after, "")))
-        ET.SubElement(
-            entry, "link", href=f"diff.html?a={in_url(shown(changes.before))}&b={in_url(shown(changes.after))}"
-        )
-        _element(entry, "content", "\n".join(_entry_lines(changes)))
-    ET.indent(feed)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(feed, encoding="unicode")}\n'
+        before, after = in_url(shown(changes.before)), in_url(shown(changes.after))
+        entry = feed.add_entry(order="append")
+        entry.title(printable(f"{headline(changes)} (run {shown(changes.after)})"))
+        entry.id(f"tag:tfmatrix,2025:run/{after}")
+        entry.updated(_moment(dates.get(changes.after)))
+        entry.link(href=f"diff.html?a={before}&b={after}")
+        entry.content(printable("\n".join(_entry_lines(changes))), type="text")
+    text: bytes = feed.atom_str(pretty=True)
+    return text.decode("utf-8")
+
+
+def _moment(text: str | None) -> datetime:
+    """A run's time with its zone; the feed's format wants one, so a run that has none is as old as can be."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return datetime(1970, 1, 1, tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _entry_lines(changes: Changes) -> Iterator[str]:
@@ -317,10 +330,6 @@ def change_line(change: Change) -> str:
     before = change.before.status.value if change.before else "absent"
     after = change.after.status.value if change.after else "absent"
     return f"{one_line(change.cell, 300)}: {before} → {after}"
-
-
-def _element(parent: ET.Element, name: str, text: str) -> None:
-    ET.SubElement(parent, name).text = printable(text)
 
 
 # Badges
