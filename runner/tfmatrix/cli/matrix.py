@@ -178,16 +178,27 @@ def clean(
 
 @app.command()
 def schema(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="Of what.", show_default="matrix, the schema of matrix.yaml")
+    ] = "matrix",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")] = None,
 ) -> None:
-    """Write the JSON Schema of matrix.yaml, for editors.
+    """Write the JSON Schema of matrix.yaml, for editors, or that of what a command prints with `--json`.
 
-    Example: `tfmatrix schema -o runner/tfmatrix/project/config/matrix.schema.json`
+    NAME is one of bisect, check, diff, doctor, env-list, explain, matrix, plan, report, upgrade, warnings.
+    Examples: `tfmatrix schema -o matrix.schema.json` · `tfmatrix schema upgrade`
     """
-    from tfmatrix.project.config import schema_text
     from tfmatrix.store.content import write_atomically
 
-    if output is None:
-        typer.echo(schema_text(), nl=False)
+    if name == "matrix":
+        from tfmatrix.project.config import schema_text
+
+        text = schema_text()
     else:
-        write_atomically(output, schema_text())
+        from tfmatrix.cli.answers import answer_schema_text
+
+        text = answer_schema_text(name)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_atomically(output, text)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from answer_schemas import hold
 from repository import ROOT
 from tfmatrix.cli import run_command
 from tfmatrix.commands import doctor
@@ -176,6 +177,7 @@ def test_it_fits_eighty_columns_and_moves_no_cursor(text):
 def test_json_and_exit_code(machine, tmp_path: Path, capsys):
     assert run_command(["doctor", "--json", "-C", str(tmp_path)]) == 0
     said = json.loads(capsys.readouterr().out)
+    hold("doctor", said)
     assert (said["ok"], said["executor"]) == (True, "venv")
     assert [each["name"] for each in said["findings"]] == NAMES
     machine.setattr(doctor, "look_for_interpreter", lambda version, uv: None)

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from answer_schemas import hold
 from diff_runs import NEW, OLD, header, record, write_run
 from tfmatrix.cli import run_command
 from tfmatrix.reports.site.files import matrix_json
@@ -45,6 +46,7 @@ def as_json(project: Path, capsys, *more: str) -> dict:
     code = run_command(["diff", "night-1", "night-2", "--json", *more, "-C", str(project)])
     data = json.loads(capsys.readouterr().out)
     assert data["exit_code"] == code
+    hold("diff", data)
     return data
 
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from answer_schemas import hold
 from fakes import FakeExecutor
 from repository import ROOT
 from tfmatrix.cli import run_command
@@ -78,6 +79,7 @@ def test_json_has_the_table_the_change_and_the_bound(project, monkeypatch, capsy
     Laboratory(monkeypatch, "2.14.0")
     code, out, _ = bisected(project, capsys, "--json", "--quiet")
     data = json.loads(out)
+    hold("bisect", data)
     assert code == 0
     (change,) = data["changes"]
     assert (change["before"], change["after"], change["exact"]) == ("2.13.0", "2.14.0", True)

@@ -12,6 +12,7 @@ from typing import Any
 import golden_hdf5
 import numpy as np
 import pytest
+from answer_schemas import hold
 from fakes import Ends, FakeExecutor
 from saved_models import saved_model
 from tfmatrix.commands.check.report import to_json, to_text
@@ -141,6 +142,7 @@ def test_a_reader_that_reads_something_else(bench):
     assert "drift" in text
     assert "not compared  resume: the model is not compiled with a loss" in text
     data = to_json(result)
+    hold("check", data)
     failed = {cell["reader"]: cell["failed_checks"] for cell in data["cells"]}
     assert (data["exit_code"], failed) == (1, {OLD: [], NEW: ["outputs"]})
     assert data["model"]["keras"] == "2.10.0"

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from analysis_runs import HOSTILE, drift, load_error, record, warning
+from answer_schemas import hold
 from tfmatrix.analysis.upgrades import UpgradeVerdict
 from tfmatrix.commands.upgrade.ci import to_junit, workflow_commands
 from tfmatrix.commands.upgrade.measure import Alternative, Tried
@@ -147,6 +148,7 @@ def test_markdown_and_json_say_the_same():
     assert to_markdown(found).startswith("# ⚠ TensorFlow 2.15.1 → 2.16.2: UNSAFE\n")
     assert "| package" in to_markdown(found)
     data = json.loads(to_json(found))
+    hold("upgrade", data)
     assert (data["schema"], data["verdict"], data["exit_code"]) == (1, "UNSAFE", 1)
     assert data["upgrade"]["breaks"] == [f"a/h5/{OLD}/{NEW}"]
     assert data["upgrade"]["causes"][0]["cells"] == [f"a/h5/{OLD}/{NEW}"]
@@ -180,6 +182,7 @@ def test_hostile_texts_stay_texts():
     found = answer(refused("a", remedy=HOSTILE, remedies=({"name": HOSTILE, "detail": HOSTILE},)))
     broken = answer([*four("a")[:1], load_error(f"a/h5/{OLD}/{NEW}", HOSTILE), *four("a")[2:]])
     for each in (found, broken):
+        hold("upgrade", json.loads(to_json(each)))
         for text in (to_text(each), to_markdown(each), to_json(each), to_junit(each), *workflow_commands(each)):
             assert "\x1b" not in text
             assert "\x00" not in text
