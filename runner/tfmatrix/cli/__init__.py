@@ -6,13 +6,13 @@ import what they call inside them: `tfmatrix --help` must not wait for pandas or
 
 from __future__ import annotations
 
-import os
+import io
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -34,7 +34,24 @@ def main() -> NoReturn:
     debug = len(arguments) != len(sys.argv) - 1
     # A CI cancels by SIGTERM: clean up as after Ctrl-C. Not by raising SIGINT, which a script's background jobs ignore.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not sys.stdout.isatty():
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False)),
+            encoding=sys.stdout.encoding,
+            errors=sys.stdout.errors,
+        )
     sys.exit(run_command(arguments, debug=debug))
+
+
+class _Output(io.FileIO):
+    """stdout, whose reader may go (`tfmatrix diff | head`): the command goes on to its exit code all the same."""
+
+    def write(self, data: Any, /) -> int:
+        """Writes, or drops what nobody reads any more."""
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            return len(memoryview(data).cast("B"))
 
 
 def run_command(arguments: Sequence[str], *, debug: bool = False) -> int:
@@ -55,10 +72,6 @@ def _run(arguments: Sequence[str], debug: bool) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone (`tfmatrix report | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.OK)
     except Exception as error:  # noqa: BLE001  (nobody is left to raise it to)
         if debug:
             traceback.print_exc()

@@ -19,6 +19,23 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
     return f'did you mean "{option}"?' if option else ""
 
 
+def nearest(words: Iterable[str], options: Iterable[str], *, most: int = 5) -> str:
+    """`a, b, c`: all options where they are few, else those nearest to the words, and how many there are.
+
+    Somebody mistyped one of 181 names: the other 180 only push what counts off the screen.
+    """
+    listed = list(dict.fromkeys(options))
+    if len(listed) <= most:
+        return ", ".join(listed)
+    asked = [word.casefold() for word in words if word]
+
+    def distance(option: str) -> float:
+        return -max((difflib.SequenceMatcher(None, word, option.casefold()).ratio() for word in asked), default=0.0)
+
+    shown = sorted(listed, key=distance)[:most]
+    return f"{', '.join(shown)}, … ({len(listed)} in all)"
+
+
 def one_of(options: Iterable[str], *, most: int = 20) -> str:
     """`one of: a, b, c`, cut after `most` options."""
     listed = list(options)

@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import NothingSelectedError
 from tfmatrix.core.globs import NAME_SEGMENTS, PAIR_SEGMENTS, GlobSet, match_scenario
+from tfmatrix.core.hints import nearest
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.packages import KERAS, TENSORFLOW, TF_KERAS, version_among
 from tfmatrix.core.scenario import Scenario, Subject
@@ -394,13 +395,13 @@ def _nothing(
             expected="scenarios that are saved in one of the formats, and a pair of environments",
             fix="compare `scenarios`, `formats` and `pairs` with FORMATS of the scenarios",
         )
-    scenarios, formats, environments = (
-        ", ".join(dict.fromkeys(names))
-        for names in (
-            (square.scenario for square in candidates),
-            (square.format for square in candidates),
-            (name for square in candidates for pair in square.pairs for name in pair),
-        )
+    # The segments of --only are asked for too, wherever they belong.
+    only = [segment for glob in selector.only for segment in glob.split("/")]
+    scenarios = nearest([*selector.scenario, *only], (square.scenario for square in candidates))
+    formats = nearest([*selector.format, *only], (square.format for square in candidates))
+    environments = nearest(
+        [*selector.writer, *selector.reader, *only],
+        (name for square in candidates for pair in square.pairs for name in pair),
     )
     count = sum(len(square.pairs) for square in candidates)
     return NothingSelectedError(

@@ -15,7 +15,7 @@ from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.warnings import catalogue
 from tfmatrix.cli import run_command
 from tfmatrix.cli.answers import ANSWERS, answer_schema, answer_schema_text
-from tfmatrix.commands.upgrade.ask import Unchanged
+from tfmatrix.commands.upgrade.command import Unchanged
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.reports.explain import explain
 from tfmatrix.reports.render import render

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -181,3 +183,22 @@ COMMANDS = sorted(typer.main.get_command(cli.app).commands.keys() - {"env"})
 def test_every_command_has_help_with_an_example(command, capsys):
     assert run_command([command, "--help"]) == 0
     assert "tfmatrix" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("code", [ExitCode.OK, ExitCode.INCOMPATIBLE])
+def test_a_reader_that_goes_changes_no_exit_code(code):
+    """`tfmatrix diff | head`: quiet, and the answer is still in the code."""
+    program = (
+        "import sys, typer\nfrom tfmatrix import cli\n"
+        "@cli.app.command('much')\ndef much() -> None:\n"
+        "    for _ in range(100_000): typer.echo('a line of some length')\n"
+        f"    raise typer.Exit({int(code)})\n"
+        "sys.argv = ['tfmatrix', 'much']\ncli.main()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"a line of some length\n"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == code
