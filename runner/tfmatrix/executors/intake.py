@@ -140,9 +140,11 @@ def _stage_artifact(folder: Path, name: str, target: Path, quota: Quota) -> dict
     """Copies an artifact; returns what it is: name, kind and bytes."""
     with _opened(folder, ARTIFACT, "artifact") as source:
         survey = _survey(source, "artifact", quota)
-        if not survey.files:
+        # A format of somebody's own may save a folder and put nothing into it: that is an artifact, too.
+        found = [*(each.parts for each in survey.files), *survey.folders]
+        if not found:
             raise RefusedError("the artifact is empty")
-        if not any(each.parts[0].startswith(name) for each in survey.files):
+        if not any(parts[0].startswith(name) for parts in found):
             raise RefusedError(f"the artifact holds no {name}")
         _copy(source, survey, target, "artifact")
     path = target / name

@@ -238,6 +238,12 @@ def test_nothing_where_something_was_promised(job: Job) -> None:
     assert job.refusal() == "the artifact is empty"
 
 
+def test_a_folder_that_a_format_of_its_own_left_empty_is_an_artifact(job: Job) -> None:
+    (job.artifact / "m.h5").unlink()
+    (job.artifact / "m.h5").mkdir()
+    assert job.taken().status == "ok"
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
