@@ -23,11 +23,12 @@ from tfmatrix.executors.engine import RUN_LABEL, EngineUnavailableError, connect
 from tfmatrix.executors.supply import EnvironmentSupply
 from tfmatrix.executors.venv import RUN_VARIABLE, marked_processes
 from tfmatrix.project.config import Defaults
-from tfmatrix.worker.formats import FORMATS
+from tfmatrix.project.formats import own_formats
 
 pytestmark = pytest.mark.real
 
 LOCKS = ROOT / "locks"
+H5 = own_formats()["h5"]
 ENVIRONMENT = Environment(id="2.15.1", tensorflow="2.15.1", python="3.11")
 SECONDS = 180.0
 
@@ -64,7 +65,7 @@ def save_job(worker: WorkerProcess, mounts: Mounts) -> dict[str, Any]:
     return {
         "kind": "save",
         "scenario": worker.to_worker(mounts.scenarios / "scenario.py"),
-        "saver": "h5",
+        "format": H5.to_job(),
         "folder": worker.to_worker(mounts.work / "save"),
         "seed": 0,
         "steps": 1,
@@ -106,14 +107,14 @@ def test_a_model_is_saved_and_loaded(executor: Executor, tmp_path: Path) -> None
     assert worker.hello["start_method"] == "fork"
     saved = result(worker, save_job(worker, mounts))
     assert saved["status"] == "ok", saved
-    artifact = mounts.work / "save" / "artifact" / FORMATS["h5"].ARTIFACT
+    artifact = mounts.work / "save" / "artifact" / H5.artifact
     assert artifact.read_bytes().startswith(b"\x89HDF")
     loaded = result(
         worker,
         {
             **save_job(worker, mounts),
             "kind": "load",
-            "format": "h5",
+            "remedies": [],
             "artifact": worker.to_worker(artifact),
             "reference": worker.to_worker(mounts.work / "save" / "observation"),
             "folder": worker.to_worker(mounts.work / "load"),

@@ -14,6 +14,7 @@ from repository import ROOT
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
 from tfmatrix.envs.uv import Uv
 from tfmatrix.executors.supply import EnvironmentSupply
+from tfmatrix.project.formats import own_formats
 from tfmatrix.project.project import Project
 
 # The worker's modules import each other as a script's: `from protocol import …`. Last, so that they hide nothing.
@@ -49,6 +50,8 @@ def probed(tensorflow: object, tensorflow_python: Path, tmp_path_factory: pytest
     """The results of real_probe.py in that environment: experiment → what it found."""
     folder = tmp_path_factory.mktemp("probe")
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    formats = {name: each.to_job() for name, each in own_formats().items()}
+    (folder / "formats.json").write_text(json.dumps(formats))
     script = Path(__file__).with_name("real_probe.py")
     done = subprocess.run(
         [tensorflow_python, "-I", script, ROOT, folder],

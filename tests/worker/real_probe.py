@@ -1,7 +1,8 @@
 """Runs in a real environment, as `python -I real_probe.py REPOSITORY FOLDER`: experiments on the worker's modules.
 
-Writes FOLDER/results.json: experiment → what it found, or {"raised": traceback}. The tests assert on it; one process
-for all of them, because TensorFlow takes seconds to import. Written for Python 3.7.
+FOLDER/formats.json holds the formats as a job brings them along. Writes FOLDER/results.json: experiment → what it
+found, or {"raised": traceback}. The tests assert on it; one process for all of them, because TensorFlow takes seconds
+to import. Written for Python 3.7.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import traceback
 REPOSITORY, FOLDER = sys.argv[1:3]
 sys.path.insert(0, os.path.join(REPOSITORY, "runner", "tfmatrix", "worker"))
 
-import formats
+import declared
 import numpy as np
 import observe
 import tensorflow as tf
 from observe.arrays import Arrays, Reference, flatten
+
+with open(os.path.join(FOLDER, "formats.json")) as _file:
+    FORMATS = {name: declared.Format.of_job(data) for name, data in json.load(_file).items()}
 
 SEED = 0
 READER_SEED = 12345
@@ -135,22 +139,21 @@ def round_trips():
 
 
 def round_trip(source, name, identity):
-    chosen = formats.FORMATS[identity]
-    saver = formats.FORMATS[chosen.SAVER]
-    if saver.unsupported(versions()):
-        return {"unsupported": saver.unsupported(versions())}
+    chosen = FORMATS[identity]
+    if chosen.unsupported(versions()):
+        return {"unsupported": chosen.unsupported(versions())}
     place = "%s-%s" % (name, identity)
-    path = os.path.join(FOLDER, place, saver.ARTIFACT)
+    path = os.path.join(FOLDER, place, chosen.artifact)
     os.makedirs(os.path.dirname(path))
     custom = source.custom_objects() if hasattr(source, "custom_objects") else None
     try:
-        reference = write(source, place + "-writer", lambda model: saver.save(model, path, source))
+        reference = write(source, place + "-writer", lambda model: chosen.write(model, path, source))
     except Exception as error:
         return {"save": "%s: %s" % (type(error).__name__, error)}
-    kind = formats.artifact_kind(path)
+    kind = declared.artifact_kind(path)
     try:
         folder = read(
-            source, place + "-reader", chosen.LOADS, lambda: chosen.load(path, custom, None, source), reference
+            source, place + "-reader", chosen.kind, lambda: chosen.read(path, custom, None, source), reference
         )
     except Exception as error:
         return {"kind": kind, "load": "%s: %s" % (type(error).__name__, error), "writer": seen(reference)}
@@ -162,22 +165,22 @@ def rebuilt():
     found = {}
     source = scenario("optimizer_state")
     for identity in ("weights-h5", "weights-h5-legacy", "weights-tf", "checkpoint"):
-        chosen = formats.FORMATS[identity]
+        chosen = FORMATS[identity]
         if chosen.unsupported(versions()):
             found[identity] = {"unsupported": chosen.unsupported(versions())}
             continue
-        path = os.path.join(FOLDER, "rebuilt-" + identity, chosen.ARTIFACT)
+        path = os.path.join(FOLDER, "rebuilt-" + identity, chosen.artifact)
         os.makedirs(os.path.dirname(path))
 
         def save(model, chosen=chosen, path=path):
-            chosen.save(model, path, source)
+            chosen.write(model, path, source)
 
         def load(chosen=chosen, path=path):
-            return chosen.load(path, None, lambda: observe.built(source.build_model, source.inputs(rng())), source)
+            return chosen.read(path, None, lambda: observe.built(source.build_model, source.inputs(rng())), source)
 
         reference = write(source, "rebuilt-%s-writer" % identity, save)
         folder = read(source, "rebuilt-%s-reader" % identity, "keras", load, reference)
-        found[identity] = {"kind": formats.artifact_kind(path), "writer": seen(reference), "reader": seen(folder)}
+        found[identity] = {"kind": declared.artifact_kind(path), "writer": seen(reference), "reader": seen(folder)}
     return found
 
 
@@ -356,21 +359,21 @@ def tflite():
     for name in ("functional_two_inputs", "functional_two_outputs", "tf_module"):
         source = scenario(name)
         for identity in ("tflite", "tflite-dynamic"):
-            chosen = formats.FORMATS[identity]
+            chosen = FORMATS[identity]
             observe.fresh_start(SEED)
             model = source.build_model()
             inputs = source.inputs(rng())
             observation = observe.Observation(observe.kind_of(model, "keras"))
             observe.observe_state(observation, model, inputs)
-            path = os.path.join(FOLDER, "%s-%s-%s" % (name, identity, chosen.ARTIFACT))
-            chosen.save(model, path, source)
-            observe.observe_reading(observation, lambda path=path, f=chosen: f.load(path), inputs, identity == "tflite")
+            path = os.path.join(FOLDER, "%s-%s-%s" % (name, identity, chosen.artifact))
+            chosen.write(model, path, source)
+            observe.observe_reading(observation, lambda path=path, f=chosen: f.read(path), inputs, identity == "tflite")
             folder = path + "-writer"
             observation.write(folder)
             found["%s/%s" % (name, identity)] = {
-                "kind": formats.artifact_kind(path),
+                "kind": declared.artifact_kind(path),
                 "writer": seen(folder),
-                "specs": chosen.load(path).input_specs(),
+                "specs": chosen.read(path).input_specs(),
             }
     return found
 
@@ -437,21 +440,21 @@ def vector_metric():
 
 
 def loaded_weights():
-    """What the workaround `weights` brings back of a SavedModel's optimizer, beside the plain load."""
+    """What the remedy `weights_afterwards` brings back of a SavedModel's optimizer, beside the plain load."""
     if not versions()["keras"].startswith("2"):
         return None
-    import workarounds
+    from loading import Loading
 
     source = scenario("optimizer_state")
-    chosen = formats.FORMATS["savedmodel"]
-    path = os.path.join(FOLDER, "loaded-weights", chosen.ARTIFACT)
-    reference = write(source, "loaded-weights-writer", lambda model: chosen.save(model, path, source))
+    chosen = FORMATS["savedmodel"]
+    path = os.path.join(FOLDER, "loaded-weights", chosen.artifact)
+    reference = write(source, "loaded-weights-writer", lambda model: chosen.write(model, path, source))
 
-    def load(workaround):
-        return workarounds.load(workaround, chosen, path, None, None, source)
+    def load(*remedies):
+        return Loading(chosen, path, None, None, source).run(remedies)
 
-    plain = read(source, "loaded-weights-plain", "keras", lambda: load({}), reference)
-    helped = read(source, "loaded-weights-helped", "keras", lambda: load({"weights": True}), reference)
+    plain = read(source, "loaded-weights-plain", "keras", load, reference)
+    helped = read(source, "loaded-weights-helped", "keras", lambda: load("weights_afterwards"), reference)
     return {"writer": seen(reference), "plain": seen(plain), "helped": seen(helped)}
 
 

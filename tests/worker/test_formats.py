@@ -9,48 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tfmatrix.worker.formats import FORMATS, artifact_kind
-from tfmatrix.worker.formats.contract import version
+from tfmatrix.project.formats import own_formats
+from tfmatrix.worker.declared import artifact_kind, version
 
 KERAS_2 = {"tensorflow": "2.15.1", "keras": "2.15.0"}
 KERAS_2_10 = {"tensorflow": "2.10.1", "keras": "2.10.0"}
 KERAS_3 = {"tensorflow": "2.16.2", "keras": "3.4.1"}
 LEGACY_KERAS = {"tensorflow": "2.16.2", "keras": "2.16.0"}
-CHECKS = {"load", "outputs", "weights", "config", "compile", "optimizer", "resume", "signatures", "warnings"}
-
-
-def test_ids_are_those_of_the_modules():
-    assert list(FORMATS)[:4] == ["h5", "keras", "savedmodel", "savedmodel-raw"]
-    assert [module.ID for module in FORMATS.values()] == list(FORMATS)
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_formats_of_one_saver_share_its_artifact(name: str):
-    module = FORMATS[name]
-    saver = FORMATS[module.SAVER]
-    assert saver.SAVER == saver.ID
-    assert (module.ARTIFACT, module.MODELS) == (saver.ARTIFACT, saver.MODELS)
-    for env in (KERAS_2, KERAS_3):
-        assert module.unsupported(env) == saver.unsupported(env)
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_declarations_are_of_the_known_words(name: str):
-    module = FORMATS[name]
-    assert module.MODELS in ("keras", "any")
-    assert module.LOADS in ("keras", "module", "signature")
-    assert set(module.CHECKS) <= CHECKS
-    assert {"load", "outputs", "warnings"} <= set(module.CHECKS)
-    # Only a Keras model can be trained on, and only an object of tf.saved_model.load has signatures.
-    assert module.LOADS == "keras" or not {"resume", "optimizer", "config", "compile"} & set(module.CHECKS)
-    # What is quantized has to say so: its outputs are not the model's.
-    assert getattr(module, "READING", "exact") in ("exact", "quantized")
-    assert module.LOADS == "module" or "signatures" not in module.CHECKS or name == "custom"
 
 
 def test_what_a_writer_lacks():
     def refused(env: dict[str, str]) -> set[str]:
-        return {name for name in FORMATS if FORMATS[name].unsupported(env)}
+        return {name for name, each in own_formats().items() if each.unsupported(env)}
 
     keras_2_only = {"savedmodel", "savedmodel-raw", "savedmodel-tfsm", "weights-h5-legacy", "weights-tf"}
     assert refused(KERAS_3) == keras_2_only
@@ -85,25 +55,11 @@ def test_artifact_kind_looks_inside(tmp_path: Path):
 
 
 def test_the_host_imports_formats_without_tensorflow():
-    code = "import sys, tfmatrix.worker.formats; sys.exit('tensorflow' in sys.modules or 'numpy' in sys.modules)"
+    code = (
+        "import sys; from tfmatrix.project.formats import own_formats; own_formats(); "
+        "sys.exit('tensorflow' in sys.modules or 'numpy' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-class _Checkpoint:
-    """`tf.train.Checkpoint` as in TensorFlow 2.0: without `read`."""
-
-    def __init__(self) -> None:
-        self.restored: list[str] = []
-
-    def restore(self, path: str) -> None:
-        self.restored.append(path)
-
-
-def test_a_checkpoint_is_restored_where_there_is_no_read(monkeypatch: pytest.MonkeyPatch):
-    old = _Checkpoint()
-    monkeypatch.setattr("tfmatrix.worker.formats.checkpoint._checkpoint", lambda _model: old)
-    assert FORMATS["checkpoint"].load("folder", None, lambda: "model") == "model"
-    assert old.restored == ["folder/ckpt"]
 
 
 def keras_generation(probed: dict[str, Any]) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfmatrix.worker.formats.contract import version
+from tfmatrix.worker.declared import version
 from tfmatrix.worker.observe import Observation, calls, config, layers, paired
 from tfmatrix.worker.observe.arrays import Arrays, Reference, flatten
 from tfmatrix.worker.observe.plain import plain

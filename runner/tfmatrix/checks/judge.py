@@ -21,7 +21,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.store.content import Store
 from tfmatrix.store.keys import digest_of
-from tfmatrix.worker.formats import FORMATS
+from tfmatrix.worker.declared import Format
 
 
 class Tolerances(Protocol):
@@ -63,6 +63,7 @@ class Judge:
         tolerances: Tolerances,
         known_failures: Sequence[Listed],
         keras: Mapping[str, str],
+        formats: Mapping[str, Format],
     ) -> None:
         """`keras` maps environments to the version of their Keras; `known_failures` are those that still count."""
         self._store = store
@@ -70,6 +71,7 @@ class Judge:
         self._tolerances = tolerances
         self._known_failures = known_failures
         self._keras = keras
+        self._formats = formats
         self._noise: dict[tuple[str, str], Noise] = {}
 
     @property
@@ -106,7 +108,7 @@ class Judge:
             "checks": checks_code_digest(),
             "writer": saved.observation,
             "reader": loaded.observation,
-            "applicable": promised_by(FORMATS[loader or cell.format].CHECKS),
+            "applicable": promised_by(self._formats[loader or cell.format].checks),
             "given": {check: self._given(cell, check) for check in checks()},
             "noise": self._noise.get((cell.scenario, cell.writer), {}),
             "same_keras": self._keras.get(cell.writer) == self._keras.get(reader or cell.reader),
@@ -148,7 +150,7 @@ class Judge:
         if saved.observation is None:
             return ()
         writer = Observation.read(self._store.folder(saved.observation))
-        names = promised_by(FORMATS[cell.format].CHECKS)
+        names = promised_by(self._formats[cell.format].checks)
         return tuple(name for name in names if writer.section(checks()[name].section or "") is not None)
 
     def record(

@@ -13,7 +13,7 @@ from typing import Any
 import tfmatrix.checks
 from tfmatrix.checks.contract import Check
 from tfmatrix.core.errors import UsageError
-from tfmatrix.store.keys import digest_of, digest_of_tree
+from tfmatrix.store.keys import digest_of, digest_of_code
 
 ENTRY_POINTS = "tfmatrix.checks"
 """Group of entry points; each names a module that is a check."""
@@ -52,14 +52,14 @@ def promised_by(names: Collection[str]) -> tuple[str, ...]:
 def checks_code_digest() -> str:
     """Hash of the checks' code, plug-ins included: a better check judges anew, without a new measurement."""
     own = Path(tfmatrix.checks.__path__[0])
-    return digest_of([digest_of_tree(own, "*.py"), *(_code(module) for _, module in _plugins())])
+    return digest_of([digest_of_code(sorted(own.rglob("*.py")), own), *(_code(module) for _, module in _plugins())])
 
 
 def _code(module: Any) -> str:
     """The code of a plug-in: its file, of a package all of its files."""
     file = Path(str(module.__file__))
     is_package = hasattr(module, "__path__")
-    return digest_of_tree(file.parent, "*.py") if is_package else digest_of(file.read_text(encoding="utf-8"))
+    return digest_of_code(sorted(file.parent.rglob("*.py")) if is_package else [file], file.parent)
 
 
 def _modules() -> Iterator[tuple[str, Any, bool]]:

@@ -140,5 +140,6 @@ def reproduce(
         locks=opened.locks,
         output=output or Path("reproduce", *cell.split("/")),
         environments=opened.config.environments,
+        formats=opened.formats,
     )
     typer.echo(str(folder))

@@ -31,7 +31,7 @@ from tfmatrix.engine.saves import Pair, Saves
 from tfmatrix.engine.tries import Tries
 from tfmatrix.executors.base import Executor, Mounts
 from tfmatrix.store.content import Store
-from tfmatrix.store.keys import worker_code_digest
+from tfmatrix.store.keys import code_digests
 from tfmatrix.store.runs import Run, RunWriter
 from tfmatrix.worker.folders import remove_tree
 
@@ -83,7 +83,7 @@ def _header(request: RunRequest, executor: Executor) -> dict[str, Any]:
         "known_failures": [entry.to_json() for entry in request.known_failures],
         "settings": request.settings,
         # What is part of every key: `tfmatrix diff` tells by these that a verdict changed for another reason.
-        "code": {"worker": worker_code_digest(), "checks": checks_code_digest()},
+        "code": {**code_digests(map(request.formats.__getitem__, listed.formats)), "checks": checks_code_digest()},
         "slots": request.slots,
         "host": describe_host(),
     }
@@ -108,6 +108,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         tolerances=request.defaults,
         known_failures=request.known_failures,
         keras=environments.keras(),
+        formats=request.formats,
     )
     work.mkdir(parents=True, exist_ok=True)
     try:

@@ -24,9 +24,10 @@ from tfmatrix.project.project import Project
 from tfmatrix.store.content import Store
 from tfmatrix.store.keys import digest_of
 from tfmatrix.store.runs import Run
+from tfmatrix.worker.declared import Format
 
 _KINDS = {"hdf5": "hdf5", "weights": "hdf5", "zip": "zip", "tflite": "tflite"}
-"""What an artifact is called (`tfmatrix.worker.formats.artifact_kind`); all others are folders."""
+"""What an artifact is called (`tfmatrix.worker.declared.artifact_kind`); all others are folders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +49,17 @@ class FileRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class FileRun:
-    """The finished run. `account` is what run.json says of the file, its inputs, and what could not be compared."""
+    """The finished run. `account` is what run.json says of the file, its inputs, and what could not be compared.
+
+    `promised` are the checks of the formats that the file was read with.
+    """
 
     run: Run
     exit_code: ExitCode
     model: ModelFile
     sha256: str
     account: Mapping[str, Any]
+    promised: frozenset[str]
 
 
 def measure_file(project: Project, request: FileRequest, options: RunOptions | None = None) -> FileRun:
@@ -62,7 +67,7 @@ def measure_file(project: Project, request: FileRequest, options: RunOptions | N
 
     Raises UsageError for a file that is no model, for inputs that do not fit it, and for code that cannot be imported.
     """
-    model = read_model(request.model)
+    model = read_model(request.model, project.formats)
     builder, function = _builder(request.builder)
     if model.needs_builder and builder is None:
         raise UsageError(
@@ -73,7 +78,7 @@ def measure_file(project: Project, request: FileRequest, options: RunOptions | N
     before = sha256_of(model)
     name = subject_name(model)
     store = Store(project.store)
-    subject, folder = _subject(store, request, model, name, builder, function, before)
+    subject, folder = _subject(store, request, model, name, builder, function, before, project.formats[model.loader])
     environments = list({each.id: each for each in (request.writer, *request.readers)}.values())
     run, code = run_project(
         project.with_environments(environments, scenarios=folder),
@@ -88,7 +93,8 @@ def measure_file(project: Project, request: FileRequest, options: RunOptions | N
         )
     account = dict((run.header.get("files") or {}).get(name) or {})
     _refuse_what_does_not_fit(model, account)
-    return FileRun(run=run, exit_code=code, model=model, sha256=before, account=account)
+    promised = frozenset(check for each in model.formats for check in project.formats[each].checks)
+    return FileRun(run=run, exit_code=code, model=model, sha256=before, account=account, promised=promised)
 
 
 def _cells(name: str, model: ModelFile, writer: Environment, readers: Sequence[Environment]) -> list[str]:
@@ -147,6 +153,7 @@ def _subject(
     builder: Path | None,
     function: str,
     sha256: str,
+    loader: Format,
 ) -> tuple[GivenFile, Path]:
     """The file as a subject, and the folder (in the store) of the code and inputs that belong to it."""
     given = {"custom": request.custom_objects, "builder": builder, "inputs": request.inputs}
@@ -181,7 +188,7 @@ def _subject(
         about=about,
         path=store.folder(digest) / model.name,
         artifact={"name": model.name, "kind": _KINDS.get(model.kind, "directory"), "bytes": size, "digest": digest},
-        loader=model.loader,
+        loader=loader,
         custom=copies.get("custom"),
         builder=copies.get("builder"),
         function=function,

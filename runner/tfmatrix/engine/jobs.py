@@ -12,7 +12,6 @@ from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
 from tfmatrix.executors.intake import Quota, take_over
 from tfmatrix.store.content import Store
-from tfmatrix.worker.formats import FORMATS
 
 MAX_IDLE_WORKERS = 6
 """Workers kept without work; each holds an imported TensorFlow (about 0.5 GB)."""
@@ -85,12 +84,12 @@ class Jobs:
         return [*outcomes, *[None] * missing]
 
     def _outcome(self, job: Mapping[str, Any], result: Mapping[str, Any]) -> Outcome:
-        saver = FORMATS[job["saver"]] if job["kind"] == "save" else None
+        saves = job["kind"] == "save"
         return take_over(
             result,
             job["folder"],
             store=self._store,
             quota=Quota(bytes=self._defaults.disk),
-            phase="load" if saver is None else "save",
-            artifact=None if saver is None else saver.ARTIFACT,
+            phase="save" if saves else "load",
+            artifact=job["format"]["artifact"] if saves else None,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -53,19 +53,17 @@ class Loading:
         self._environments = environments
         self._store = store
 
-    def job(
-        self, cell: CellId, saved: Outcome, loader: str, workaround: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Loads the artifact of a cell with the loader of a format, perhaps in the way of a remedy."""
+    def job(self, cell: CellId, saved: Outcome, loader: str, remedies: Sequence[str] = ()) -> dict[str, Any]:
+        """Loads the artifact of a cell with the loader of a format, perhaps as remedies (their files) change that."""
         assert saved.artifact is not None
         assert saved.observation is not None
         return {
             "kind": "load",
             **self._request.subjects[cell.scenario].load_code(),
-            "format": loader,
+            "format": self._request.formats[loader].to_job(),
             "artifact": self._store.folder(saved.artifact["digest"]) / saved.artifact["name"],
             "reference": self._store.folder(saved.observation),
-            "workaround": None if workaround is None else dict(workaround),
+            "remedies": list(remedies),
         }
 
     def key(
@@ -74,7 +72,7 @@ class Loading:
         saved: Outcome,
         loader: str,
         reader: str,
-        workaround: Mapping[str, Any] | None = None,
+        remedies: Sequence[str] = (),
     ) -> str:
         """The key of that job in a reader."""
         assert saved.artifact is not None
@@ -83,10 +81,11 @@ class Loading:
             artifact=saved.artifact["digest"],
             reference=saved.observation,
             scenario=self._request.subjects[cell.scenario].about.digest,
-            format_id=loader,
+            loader=self._request.formats[loader],
             settings=self._request.settings,
             environment=self._environments.key(reader),
-            workaround=workaround,
+            remedies=remedies,
+            is_file=self._request.subjects[cell.scenario].is_file,
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -23,22 +23,7 @@ from tfmatrix.core.scenario import Scenario, Subject
 from tfmatrix.core.selection import Selector, Unmatched, unmatched
 from tfmatrix.project.config import Selection
 from tfmatrix.project.config.values import ADAPTIVE, NOT, PAIR_WORDS
-from tfmatrix.project.scenario import CUSTOM_FORMAT, has_custom_format
-
-
-class FormatInfo(Protocol):
-    """What the plan wants to know of a format; the modules in `tfmatrix.worker.formats` have it."""
-
-    @property
-    def SAVER(self) -> str:
-        """Id of the format whose artifact it reads."""
-
-    @property
-    def MODELS(self) -> str:
-        """What it takes: "keras", Keras models only; "any", any tf.Module."""
-
-    def unsupported(self, env: Mapping[str, str]) -> str | None:
-        """Why an environment (its versions of "tensorflow" and "keras") cannot write it, or None."""
+from tfmatrix.worker.declared import Format
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -152,7 +137,7 @@ def make_plan(
     scenarios: Sequence[Subject],
     selector: Selector | None = None,
     *,
-    formats: Mapping[str, FormatInfo],
+    formats: Mapping[str, Format],
     versions: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Plan:
     """The plan for a selection (matrix.yaml and a set), narrowed by a selector (the command line).
@@ -203,7 +188,7 @@ def make_plan(
         formats=tuple(name for name in formats if name in used_formats),
         squares=tuple(made),
         saves=tuple(saves),
-        savers={name: info.SAVER for name, info in formats.items() if name in used_formats},
+        savers={name: info.saver for name, info in formats.items() if name in used_formats},
         unmatched=missed,
     )
 
@@ -263,7 +248,7 @@ def writer_versions(environment: Environment, packages: Mapping[str, str] | None
     return {name: version for name, version in found.items() if _parse(version) is not None}
 
 
-def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, FormatInfo]) -> list[Square]:
+def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, Format]) -> list[Square]:
     """All squares of a selection, in the order of a plan. NothingSelectedError for a set included that has none."""
     if selection.parts:
         return _united(selection, scenarios, formats)
@@ -273,14 +258,14 @@ def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Map
     if not pairs:
         return []
     return [
-        Square(scenario=scenario.name, format=name, saver=table[name].SAVER, pairs=pairs, adaptive=adaptive)
+        Square(scenario=scenario.name, format=name, saver=table[name].saver, pairs=pairs, adaptive=adaptive)
         for scenario in sorted(scenarios, key=lambda scenario: scenario.name)
         if _takes_scenario(selection.scenarios, scenario)
         for name in _formats_of(scenario, table)
     ]
 
 
-def _united(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, FormatInfo]) -> list[Square]:
+def _united(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, Format]) -> list[Square]:
     """The union of the parts of a selection. What one of them wants measured is measured."""
     place = {environment.id: index for index, environment in enumerate(selection.environments)}
     row = {name: index for index, name in enumerate(formats)}
@@ -341,15 +326,14 @@ def _words_for(rows_down: int) -> set[str]:
     return words
 
 
-def _formats_of(scenario: Subject, table: Mapping[str, FormatInfo]) -> Iterator[str]:
+def _formats_of(scenario: Subject, table: Mapping[str, Format]) -> Iterator[str]:
     """The formats a scenario is saved in: those it names, or else every one that fits what it builds."""
     for name, info in table.items():
         if scenario.formats is not None:
             fits = name in scenario.formats
-        elif name == CUSTOM_FORMAT:
-            fits = isinstance(scenario, Scenario) and has_custom_format(scenario)
         else:
-            fits = info.MODELS == "any" or scenario.uses_keras
+            functions = scenario.functions if isinstance(scenario, Scenario) else ()
+            fits = set(info.functions) <= set(functions) and (info.models == "any" or scenario.uses_keras)
         if fits:
             yield name
 
@@ -427,7 +411,7 @@ def _lacks(scenario: Subject, writer: str, known: Mapping[str, str], *, complete
     return None
 
 
-def _cannot_write(info: FormatInfo, known: Mapping[str, str]) -> str | None:
+def _cannot_write(info: Format, known: Mapping[str, str]) -> str | None:
     """Why the writer cannot write a format; None where it can, or where its versions are not known."""
     if "tensorflow" not in known or "keras" not in known:
         return None

@@ -6,116 +6,74 @@ Others are read off the run: another format of the same writer, or the same read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from packaging.version import InvalidVersion, Version
 
 from tfmatrix.checks.fingerprint import normalise
 from tfmatrix.checks.verdict import Verdict
 from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
-
-_LOAD_MODEL = ("h5", "keras", "savedmodel", "tf-savedmodel")
-"""Formats whose loader is `keras.models.load_model`."""
-
-_SAVED_MODELS = ("savedmodel", "tf-savedmodel")
-
-_REFUSED_FORMAT = "File format not supported"
-"""What Keras 3 says of a SavedModel: the format itself is refused, whatever is in it."""
+from tfmatrix.worker.remedies import LOAD_MODEL, Failing, remedies
 
 _AND = " + "
 """Joins the names of remedies that are combined."""
 
+_COMBINED = 70
+"""The place of combinations among the tries: behind the single ones, before those that give up the file's own model."""
+
 SAVE_AS = "save as "
 """How the remedy "another format" begins; the format's id follows."""
-
-LEGACY_KERAS = "TF_USE_LEGACY_KERAS=1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
     """A workaround that a reader can try.
 
-    `name` is what reports show. `workaround` goes to the worker (see worker/workarounds.py); `loader` is
-    the id of the format whose loader takes the artifact. `environment` is the reader, where it is not the cell's own.
-    `parts` are the remedies that it combines.
+    `name` is what reports show, `price` what it costs, in words. `modules` are the files of worker/remedies whose code
+    changes the load; without any it is the plain one. `loader` is the id of the format whose loader takes the artifact,
+    `environment` the reader, both where they are not the cell's own. `parts` are the remedies that it combines.
     """
 
     name: str
-    loader: str
-    workaround: Mapping[str, Any] = field(default_factory=dict)
+    price: str = ""
+    modules: tuple[str, ...] = ()
+    loader: str | None = None
     environment: str | None = None
     parts: tuple[str, ...] = ()
 
 
-def candidates(
-    *,
-    format_id: str,
-    status: Status,
-    failed_checks: Collection[str],
-    keras: str,
-    artifact_kind: str,
-    has_definitions: bool,
-    error: str,
-    legacy_reader: str | None,
-    has_code: bool = True,
-) -> tuple[Remedy, ...]:
+def candidates(failing: Failing) -> tuple[Remedy, ...]:
     """The workarounds worth a try for a failing cell, those first that bring back the most.
 
-    `keras` is the version of the reader's `tf.keras`; `artifact_kind` what the artifact really is (hdf5, zip,
-    directory); `error` what the loader said, where it raised. `has_definitions`: the scenario's file defines classes or
-    functions of its own. `legacy_reader` is the environment with the reader's TensorFlow and tf-keras, where the matrix
-    has one. `has_code`: the code that builds the model is there.
+    None where the format has another loader than `load_model`: they are documented for that.
     """
-    if format_id not in _LOAD_MODEL or not status.is_incompatibility or status is Status.SAVE_ERROR:
+    if failing.loader != LOAD_MODEL:
         return ()
-    # What only the optimizer or the compile arguments lack is not brought back by loading less.
-    predicts = status is Status.DRIFT and not {"load", "outputs", "weights", "config"} & set(failed_checks)
-    found: list[Remedy] = []
-
-    def add(name: str, loader: str = format_id, environment: str | None = None, **workaround: Any) -> None:
-        parts = tuple(name.split(_AND)) if _AND in name and not workaround.get("rebuild") else ()
-        found.append(Remedy(name=name, loader=loader, workaround=workaround, environment=environment, parts=parts))
-
-    major = _version(keras)
-    if legacy_reader is not None:
-        add(LEGACY_KERAS, environment=legacy_reader)
-    if _REFUSED_FORMAT in error:
-        # No argument makes a loader read what it has no code for.
-        _add_other_loaders(add, format_id, major)
-        return tuple(found)
-    has_safe_mode = major >= Version("2.13") and artifact_kind in ("zip", "hdf5")
-    if has_definitions:
-        add("custom_objects", custom_objects=True)
-    if format_id in _SAVED_MODELS and artifact_kind == "directory" and major < Version("3") and status is Status.DRIFT:
-        # Keras 2 does not fill the optimizer when it loads a SavedModel, whose checkpoint holds it.
-        add("load_weights after load_model", weights=True)
-    if predicts:
-        return tuple(found)
-    if has_safe_mode:
-        add("safe_mode=False", arguments={"safe_mode": False})
-        add("enable_unsafe_deserialization()", unsafe=True)
-    add("compile=False", arguments={"compile": False})
-    if has_definitions and has_safe_mode:
-        add("custom_objects + safe_mode=False", custom_objects=True, arguments={"safe_mode": False})
-    if has_definitions:
-        add("custom_objects + compile=False", custom_objects=True, arguments={"compile": False})
-    if has_safe_mode:
-        add("compile=False + safe_mode=False", arguments={"compile": False, "safe_mode": False})
-    if has_code:
-        add("rebuild from code + load_weights", rebuild=True)
-    _add_other_loaders(add, format_id, major)
-    return tuple(found)
+    helping = {name: module for name, module in remedies().items() if module.helps(failing)}
+    found = [(module.ORDER, _remedy(name, module, failing)) for name, module in helping.items()]
+    combinable = [name for name, module in helping.items() if hasattr(module, "COMBINES")]
+    for names in itertools.combinations(combinable, 2):
+        parts = sorted((helping[name] for name in names), key=lambda module: int(module.COMBINES))
+        both = Remedy(
+            name=_AND.join(part.NAME for part in parts),
+            price="; ".join(part.PRICE for part in parts if part.PRICE),
+            modules=names,
+            parts=tuple(part.NAME for part in parts),
+        )
+        found.append((_COMBINED, both))
+    return tuple(remedy for _, remedy in sorted(found, key=lambda item: item[0]))
 
 
-def _add_other_loaders(add: Callable[..., None], format_id: str, keras: Version) -> None:
-    """The loaders that read a SavedModel without making a Keras model of it."""
-    if format_id in _SAVED_MODELS:
-        if keras >= Version("3"):
-            add("keras.layers.TFSMLayer", loader="savedmodel-tfsm")
-        add("tf.saved_model.load", loader=f"{format_id}-raw")
+def _remedy(name: str, module: Any, failing: Failing) -> Remedy:
+    return Remedy(
+        name=module.NAME,
+        price=module.PRICE,
+        modules=(name,) if hasattr(module, "change") else (),
+        loader=getattr(module, "LOADER", None),
+        environment=module.reader(failing) if hasattr(module, "reader") else None,
+    )
 
 
 def attempt(
@@ -179,10 +137,3 @@ def best(tries: Sequence[Try], failed_checks: Collection[str], status: Status) -
         useful = [each for each in useful if set(each.missing) < set(failed_checks)]
     chosen = min(useful, key=lambda each: len(each.missing), default=None)
     return chosen.name if chosen is not None else None
-
-
-def _version(text: str) -> Version:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return Version("9999")

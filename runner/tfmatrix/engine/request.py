@@ -13,6 +13,8 @@ from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.shards import Shard
 from tfmatrix.engine.subjects import MeasuredSubject
 from tfmatrix.project.config import Defaults, KnownFailure
+from tfmatrix.project.formats import own_formats
+from tfmatrix.worker.declared import Format
 
 AUDIT = (0.02, 400)
 """Which share of the inferred cells is measured nevertheless, and how many at least."""
@@ -25,12 +27,12 @@ RESUME_STEPS = 3
 class RunRequest:
     """Everything a run needs to know.
 
-    `results` is the folder that holds `runs/`, `store` the one with everything measured. `known_failures` are those
-    that still count. `legacy_readers` maps a reader to the environment with its TensorFlow and tf-keras, which remedies
-    may use. `isolated` gives every job a fresh worker: slow, and shows that sharing one changes nothing. For a `shard`,
-    `plan` is its part, and `whole` what all shards make together. `subjects` has the scenarios of the plan by name, and
-    `scenario_folder` their files. `audit` is the share of inferred cells that is measured nevertheless, and how many at
-    least; None: none.
+    `results` is the folder that holds `runs/`, `store` the one with everything measured. `formats` are those of the
+    project. `known_failures` are those that still count. `legacy_readers` maps a reader to the environment with its
+    TensorFlow and tf-keras, which remedies may use. `isolated` gives every job a fresh worker: slow, and shows that
+    sharing one changes nothing. For a `shard`, `plan` is its part, and `whole` what all shards make together.
+    `subjects` has the scenarios of the plan by name, and `scenario_folder` their files. `audit` is the share of
+    inferred cells that is measured nevertheless, and how many at least; None: none.
     """
 
     run_id: str
@@ -40,6 +42,7 @@ class RunRequest:
     results: Path
     store: Path
     defaults: Defaults
+    formats: Mapping[str, Format] = field(default_factory=own_formats)
     known_failures: Sequence[KnownFailure] = ()
     legacy_readers: Mapping[str, Environment] = field(default_factory=dict)
     set_name: str | None = None

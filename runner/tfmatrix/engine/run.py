@@ -56,7 +56,6 @@ def plan_project(
     """
     from tfmatrix.engine.plan import make_plan
     from tfmatrix.envs.lock import read_lock
-    from tfmatrix.worker.formats import FORMATS
 
     selection = project.config.selection(set_name)
     versions = {}
@@ -65,7 +64,7 @@ def plan_project(
         if lock is not None:
             versions[environment.id] = lock.packages
     scenarios = project.scenarios if subjects is None else [each.about for each in subjects]
-    return make_plan(selection, scenarios, selector, formats=FORMATS, versions=versions)
+    return make_plan(selection, scenarios, selector, formats=project.formats, versions=versions)
 
 
 def run_project(
@@ -120,6 +119,7 @@ def run_project(
             results=project.results,
             store=project.store,
             defaults=defaults,
+            formats=project.formats,
             known_failures=[entry for entry in project.known_failures if entry not in ended],
             legacy_readers=legacy,
             set_name=set_name,

@@ -13,7 +13,6 @@ from tfmatrix.engine.plan import Save
 from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.store.content import Store
-from tfmatrix.store.keys import save_key
 from tfmatrix.store.runs import RunWriter
 
 Pair = tuple[str, str]
@@ -82,13 +81,12 @@ class Saves:
         elif not self._request.phase.saves:
             self._settle(save, Outcome(status="skipped", reason="not in the store, and this phase does not save"))
         else:
-            job = self._request.subjects[save.scenario].save_job(save.saver)
+            job = self._request.subjects[save.scenario].save_job(self._request.formats[save.saver])
             self._jobs.submit(save.writer, [job], partial(self._end, save, then))
 
     def _key(self, save: Save) -> str:
-        return save_key(
-            scenario=self._request.subjects[save.scenario].about.digest,
-            saver=save.saver,
+        return self._request.subjects[save.scenario].save_key(
+            self._request.formats[save.saver],
             settings=self._request.settings,
             environment=self._environments.key(save.writer),
         )

@@ -15,6 +15,8 @@ from tfmatrix.checks.observation import Observation
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import INFRA, Outcome
 from tfmatrix.core.scenario import Scenario, Subject
+from tfmatrix.store.keys import adoption_key, save_key
+from tfmatrix.worker.declared import Format
 
 
 class MeasuredSubject(Protocol):
@@ -28,8 +30,15 @@ class MeasuredSubject(Protocol):
     def has_code(self) -> bool:
         """Whether the code that builds the model is there: a reader may build it anew."""
 
-    def save_job(self, saver: str) -> dict[str, Any]:
+    @property
+    def is_file(self) -> bool:
+        """Whether the model came as a file."""
+
+    def save_job(self, saver: Format) -> dict[str, Any]:
         """The job that gives artifact and observation; paths are the host's."""
+
+    def save_key(self, saver: Format, *, settings: Mapping[str, Any], environment: str) -> str:
+        """The key of what comes of that job in an environment, which has a key of its own."""
 
     def load_code(self) -> dict[str, Any]:
         """What a job that loads the artifact says of the code that belongs to it."""
@@ -54,10 +63,15 @@ class ScenarioFile:
     about: Scenario
 
     has_code = True
+    is_file = False
 
-    def save_job(self, saver: str) -> dict[str, Any]:
+    def save_job(self, saver: Format) -> dict[str, Any]:
         """Builds, trains, saves, observes."""
-        return {"kind": "save", "saver": saver, **self.load_code()}
+        return {"kind": "save", "format": saver.to_job(), **self.load_code()}
+
+    def save_key(self, saver: Format, *, settings: Mapping[str, Any], environment: str) -> str:
+        """By the scenario's file and the format's call."""
+        return save_key(scenario=self.about.digest, saver=saver, settings=settings, environment=environment)
 
     def load_code(self) -> dict[str, Any]:
         """The scenario's file."""
@@ -89,23 +103,29 @@ class GivenFile:
     about: Subject
     path: Path
     artifact: Mapping[str, Any]
-    loader: str
+    loader: Format
     custom: Path | None = None
     builder: Path | None = None
     function: str = ""
     inputs: Path | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    is_file = True
+
     @property
     def has_code(self) -> bool:
         """Where a builder came with the file."""
         return self.builder is not None
 
-    def save_job(self, saver: str) -> dict[str, Any]:  # noqa: ARG002
+    def save_key(self, saver: Format, *, settings: Mapping[str, Any], environment: str) -> str:  # noqa: ARG002
+        """By the file, and the call that loads it."""
+        return adoption_key(scenario=self.about.digest, loader=self.loader, settings=settings, environment=environment)
+
+    def save_job(self, saver: Format) -> dict[str, Any]:  # noqa: ARG002
         """Loads the file and observes it: it is saved already."""
         return {
             "kind": "adopt",
-            "format": self.loader,
+            "format": self.loader.to_job(),
             "artifact": self.path,
             "inputs": self.inputs,
             **self._code,

@@ -24,6 +24,8 @@ from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.records import Records
 from tfmatrix.engine.remedies import Remedy, attempt, candidates, cause_of, in_order, is_sensible
 from tfmatrix.engine.request import RunRequest
+from tfmatrix.worker.declared import version
+from tfmatrix.worker.remedies import Failing
 
 
 @dataclass(kw_only=True)
@@ -66,7 +68,8 @@ class Tries:
 
     def add(self, loaded: Loaded) -> None:
         """Records a cell that was measured; one that has remedies waits for `begin`."""
-        remedies = self._candidates(loaded) if self._request.remedies else ()
+        is_tried = self._request.remedies and loaded.judgement.verdict.status.is_incompatibility
+        remedies = candidates(self._facts(loaded)) if is_tried else ()
         cell = loaded.load.cell
         failing = _Failing(
             loaded=loaded,
@@ -95,16 +98,17 @@ class Tries:
             each.waiting = in_order(each.waiting, first.tries)
             self._next(each)
 
-    def _candidates(self, loaded: Loaded) -> tuple[Remedy, ...]:
+    def _facts(self, loaded: Loaded) -> Failing:
+        """What remedies want to know of a cell that fails."""
         cell, verdict = loaded.load.cell, loaded.judgement.verdict
         subject = self._request.subjects[cell.scenario]
         legacy = self._request.legacy_readers.get(cell.reader)
         assert loaded.load.saved.artifact is not None
-        return candidates(
-            format_id=cell.format,
-            status=verdict.status,
-            failed_checks=verdict.failed_checks,
-            keras=self._environments.versions(cell.reader).keras,
+        return Failing(
+            loader=self._request.formats[cell.format].loader,
+            drifts=verdict.status is Status.DRIFT,
+            failed_checks=frozenset(verdict.failed_checks),
+            keras=version(self._environments.versions(cell.reader).keras),
             artifact_kind=loaded.load.saved.artifact["kind"],
             has_definitions=subject.about.has_definitions,
             error=str(verdict.error["message"]) if verdict.error else "",
@@ -120,14 +124,14 @@ class Tries:
             if not is_sensible(remedy, failing.tries, _said(failing.loaded.judgement.verdict)):
                 continue
             reader = remedy.environment or load.cell.reader
-            # Without any, it is the plain load of another environment, which may be a cell that is there already.
-            workaround = remedy.workaround or None
-            key = self._loading.key(load.cell, load.saved, remedy.loader, reader, workaround)
+            loader = remedy.loader or load.cell.format
+            # Where it changes nothing, it is the plain load of another cell, which may be there already.
+            key = self._loading.key(load.cell, load.saved, loader, reader, remedy.modules)
             stored = self._jobs.stored(key)
             if stored is not None:
                 self._add(failing, remedy, stored)
             elif self._request.phase is not Phase.TABLE:
-                job = self._loading.job(load.cell, load.saved, remedy.loader, workaround)
+                job = self._loading.job(load.cell, load.saved, loader, remedy.modules)
                 self._jobs.submit(reader, [job], partial(self._end, failing, remedy, key))
                 return
         self._record(failing)

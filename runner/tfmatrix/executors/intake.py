@@ -21,8 +21,8 @@ from tfmatrix.core.errors import InfrastructureError, disk_failure
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.executors.replies import RefusedError, Reply, read_reply
 from tfmatrix.store.content import Store
+from tfmatrix.worker.declared import artifact_kind
 from tfmatrix.worker.folders import DIRECTORY, MAX_DEPTH, remove_tree
-from tfmatrix.worker.formats import artifact_kind
 from tfmatrix.worker.protocol import ARRAYS, ARTIFACT, DOCUMENT, OBSERVATION
 
 # Absent on Windows, where no executor opens, so that no worker leaves anything to take over.

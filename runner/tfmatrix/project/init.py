@@ -22,10 +22,10 @@ from tfmatrix.core.packages import NIGHTLIES
 from tfmatrix.core.version_selectors import LATEST, NIGHTLY
 from tfmatrix.envs.pins import Pin, find_pins, read_pins
 from tfmatrix.envs.releases import Index, releases, resolve_selector
+from tfmatrix.project.formats import read_formats
 from tfmatrix.project.new_scenario import ScenarioKind, scenario_text
 from tfmatrix.project.project import Project
 from tfmatrix.project.scenario import read_scenarios
-from tfmatrix.worker.formats import FORMATS
 
 KNOWN_RELEASES: Final = (
     "2.0.4", "2.1.4", "2.2.3", "2.3.4", "2.4.4", "2.5.3", "2.6.5", "2.7.4", "2.8.4", "2.9.3", "2.10.1", "2.11.1",
@@ -80,7 +80,7 @@ def initialise(root: Path, index: Index, *, before: str = "", after: str = "", a
     _refuse_to_overwrite(root, list(files))
     if scenarios.is_dir() and any(scenarios.glob("[!_.]*.py")):
         # A folder of this name that is not ours would make every later command fail.
-        read_scenarios(scenarios, formats=FORMATS)
+        read_scenarios(scenarios, formats=read_formats(root / "formats"))
     choice = _choose(root, index, before, after)
     files[root / "matrix.yaml"] = _matrix(choice, index)
     _check(root, files)

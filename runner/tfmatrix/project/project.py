@@ -6,7 +6,7 @@ What reads a file is imported where it is read: commands that only open a stored
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from tfmatrix.core.scenario import Scenario
 
 if TYPE_CHECKING:
     from tfmatrix.project.config import KnownFailure, MatrixConfig
+    from tfmatrix.worker.declared import Format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,17 +52,22 @@ class Project:
     @cached_property
     def _written_config(self) -> MatrixConfig:
         from tfmatrix.project.config import load_config
-        from tfmatrix.worker.formats import FORMATS
 
-        return load_config(self.matrix_file, scenarios=self.scenarios, formats=FORMATS)
+        return load_config(self.matrix_file, scenarios=self.scenarios, formats=self.formats)
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
         """The scenario files, read without importing them."""
         from tfmatrix.project.scenario import read_scenarios
-        from tfmatrix.worker.formats import FORMATS
 
-        return read_scenarios(self.scenario_folder, formats=FORMATS)
+        return read_scenarios(self.scenario_folder, formats=self.formats)
+
+    @cached_property
+    def formats(self) -> Mapping[str, Format]:
+        """Every format by its id: ours, those of installed packages, and the project's own."""
+        from tfmatrix.project.formats import read_formats
+
+        return read_formats(self.root / "formats")
 
     @cached_property
     def known_failures(self) -> tuple[KnownFailure, ...]:

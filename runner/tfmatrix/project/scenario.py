@@ -11,8 +11,7 @@ import difflib
 import hashlib
 import inspect
 import sys
-import warnings
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,9 +21,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.scenario import Scenario
-
-CUSTOM_FORMAT: Final = "custom"
-"""The format that calls the scenario's own `save_model` and `load_model`."""
+from tfmatrix.project.source import parse_file
+from tfmatrix.worker.declared import Format
 
 _PARAMETERS: Final = {
     "build_model": (),
@@ -41,15 +39,10 @@ _NEAR: Final = 0.85
 """Likeness from which a name counts as a slip: `train_data` for `training_data`, not `make_model` for `save_model`."""
 
 
-def has_custom_format(scenario: Scenario) -> bool:
-    """Whether the scenario brings `save_model` and `load_model`, which make the format `custom`."""
-    return {"save_model", "load_model"} <= set(scenario.functions)
-
-
-def read_scenarios(folder: Path, *, formats: Collection[str] | None = None) -> tuple[Scenario, ...]:
+def read_scenarios(folder: Path, *, formats: Mapping[str, Format] | None = None) -> tuple[Scenario, ...]:
     """The scenarios of a folder (not of its subfolders), by name; files whose names begin with `_` or `.` are none.
 
-    `formats` are the ids that FORMATS may name, where they are known. Raises ConfigError for the first file
+    `formats` are those that FORMATS may name, where they are known. Raises ConfigError for the first file
     with a mistake, and where there is no scenario.
     """
     if not folder.is_dir():
@@ -81,7 +74,7 @@ def read_scenarios(folder: Path, *, formats: Collection[str] | None = None) -> t
     return tuple(read_scenario(path, formats=formats) for path in paths)
 
 
-def read_scenario(path: Path, *, formats: Collection[str] | None = None) -> Scenario:
+def read_scenario(path: Path, *, formats: Mapping[str, Format] | None = None) -> Scenario:
     """Reads one scenario file; raises ConfigError with its first mistake and the number of the others."""
     if not ID_PATTERN.fullmatch(path.stem):
         raise ConfigError(
@@ -94,7 +87,7 @@ def read_scenario(path: Path, *, formats: Collection[str] | None = None) -> Scen
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
-    file = _File(_parse(path, content), formats)
+    file = _File(parse_file(path, content), formats)
     file.raise_first(path)
     title, _, description = file.docstring.partition("\n")
     return Scenario(
@@ -113,19 +106,6 @@ def read_scenario(path: Path, *, formats: Collection[str] | None = None) -> Scen
     )
 
 
-def _parse(path: Path, content: bytes) -> ast.Module:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of an escape such as "\d": the worker records it
-            return ast.parse(content, filename=str(path))
-    except SyntaxError as error:
-        raise ConfigError(
-            f"is not Python: {error.msg}", file=path, line=error.lineno or None, fix="correct the syntax"
-        ) from error
-    except (ValueError, RecursionError) as error:  # null bytes; brackets nested too deeply
-        raise ConfigError(f"is not Python: {error}", file=path, fix="correct the syntax") from error
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Problem:
     line: int
@@ -137,7 +117,7 @@ class _Problem:
 class _File:
     """What the syntax tree of a scenario says, and its mistakes."""
 
-    def __init__(self, tree: ast.Module, formats: Collection[str] | None) -> None:
+    def __init__(self, tree: ast.Module, formats: Mapping[str, Format] | None) -> None:
         self.functions: dict[str, int] = {}
         self.constants: dict[str, tuple[str, ...]] = {}
         self.problems: list[_Problem] = []
@@ -164,6 +144,7 @@ class _File:
         for each in ast.walk(tree):
             self._imports(each)
         self._pair_of_functions()
+        self._functions_of_formats()
 
     def raise_first(self, path: Path) -> None:
         """Raises the first problem as a ConfigError that counts the others; none: returns."""
@@ -270,9 +251,15 @@ class _File:
         if len(both) == 1:
             ((name, line),) = both.items()
             self._add(line, f"{name} stands alone", "save_model(model, path) and load_model(path), or neither", "")
-        if not both and CUSTOM_FORMAT in self.constants.get("FORMATS", ()):
-            line = self._constant_lines["FORMATS"]
-            self._add(line, 'the format "custom" has no functions', "save_model(model, path) and load_model(path)", "")
+
+    def _functions_of_formats(self) -> None:
+        """What the formats call that FORMATS names: `custom` is the scenario's own save_model and load_model."""
+        for name in self.constants.get("FORMATS", ()):
+            called = self._formats[name].functions if self._formats and name in self._formats else ()
+            lacking = [each for each in called if each not in self.functions]
+            if lacking and not set(lacking) & set(_REQUIRED):
+                signatures = " and ".join(f"{each}({', '.join(_PARAMETERS[each])})" for each in called)
+                self._add(self._constant_lines["FORMATS"], f'the format "{name}" has no functions', signatures, "")
 
 
 def _module_scope(tree: ast.Module) -> Iterator[tuple[ast.stmt, bool]]:

@@ -1,16 +1,28 @@
-"""Keys of the store: what a result depends on, as one hash. Equal keys mean that the work need not be done again."""
+"""Keys of the store: what a result depends on, as one hash. Equal keys mean that the work need not be done again.
+
+A key covers what decides that one measurement: the code that every measurement goes through, the calls of the one
+format, the one remedy, and for a model file the code that handles model files. Code counts by its syntax tree: neither
+comments nor docstrings nor layout change what was measured.
+"""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import tfmatrix.worker
+from tfmatrix.worker.declared import Format
+
+_WORKER = Path(tfmatrix.worker.__path__[0])
+
+_PARTS = ("formats", "remedies", "files")
+"""Folders of the worker whose code decides some measurements only; everything else is the core."""
 
 
 def digest_of(value: Any) -> str:
@@ -30,10 +42,15 @@ def digest_of_tree(root: Path, pattern: str = "*") -> str:
     return hasher.hexdigest()
 
 
+def digest_of_code(paths: Iterable[Path], root: Path) -> str:
+    """SHA-256 (hex) over what Python files do, and their paths under `root`."""
+    return digest_of({path.relative_to(root).as_posix(): _syntax(path.read_text("utf-8")) for path in paths})
+
+
 @cache
-def worker_code_digest() -> str:
-    """Hash of the worker's code: whoever changes what is observed must observe again."""
-    return digest_of_tree(Path(tfmatrix.worker.__path__[0]), "*.py")
+def _syntax(source: str) -> str:
+    """A digest of the syntax tree without docstrings; the same for every Python that parses the source alike."""
+    return digest_of(_plain(ast.parse(source)))
 
 
 @cache
@@ -41,12 +58,87 @@ def module_digest(function: Callable[..., Any]) -> str:
     """Hash of the module that a function is defined in."""
     module = inspect.getmodule(function)
     assert module is not None, "a function of ours is in a module"
-    return digest_of(inspect.getsource(module))
+    return _syntax(inspect.getsource(module))
 
 
-def save_key(*, scenario: str, saver: str, settings: Mapping[str, Any], environment: str) -> str:
+def _plain(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_plain(each) for each in node if not _is_docstring(each)]
+    if not isinstance(node, ast.AST):
+        return node if isinstance(node, str | int | bool | None) else repr(node)
+    # Python 3.12 and later know fields that are empty in everything that was written before.
+    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name != "ctx"}
+    return [type(node).__name__, {name: _plain(value) for name, value in fields.items()}]
+
+
+def _is_docstring(node: Any) -> bool:
+    """Whether it is a string that stands for itself: that of a module, function or class, or the one of a constant."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+@cache
+def core_digest() -> str:
+    """What every measurement goes through: server, protocol, jobs, capture, observations."""
+    paths = (path for path in _WORKER.rglob("*.py") if path.relative_to(_WORKER).parts[0] not in _PARTS)
+    return digest_of_code(sorted(paths), _WORKER)
+
+
+@cache
+def files_digest() -> str:
+    """What only model files go through."""
+    return digest_of_code(sorted((_WORKER / "files").rglob("*.py")), _WORKER)
+
+
+@cache
+def remedy_digest(module: str) -> str:
+    """A remedy, a module of the worker's folder `remedies`, and what it imports there."""
+    folder = _WORKER / "remedies"
+    found: dict[Path, None] = {}
+    waiting = [folder / f"{module}.py"]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path.is_file():
+            found[path] = None
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.level == 1:
+                    names = [node.module] if node.module else [alias.name for alias in node.names]
+                    waiting += [folder / f"{name}.py" for name in names]
+    return digest_of_code(sorted(found), _WORKER)
+
+
+def saving_digest(chosen: Format) -> str:
+    """What a format does to write, and to read back where the writer does so too."""
+    reading = [_syntax(chosen.load), chosen.loads] if chosen.reading else []
+    return digest_of(
+        ["saving", chosen.artifact, _syntax(chosen.save), dict(chosen.requires), chosen.reading, *reading],
+    )
+
+
+def loading_digest(chosen: Format) -> str:
+    """What a format does to read, and what is looked at of what it returns."""
+    return digest_of(["loading", _syntax(chosen.load), chosen.loads, list(chosen.checks), chosen.reading])
+
+
+def code_digests(formats: Iterable[Format]) -> dict[str, str]:
+    """The parts of the code by name, for run.json: by these `tfmatrix diff` tells that a verdict changed with us."""
+    remedies = sorted(path.stem for path in (_WORKER / "remedies").glob("[!_]*.py"))
+    return {
+        "worker": core_digest(),
+        "formats": digest_of({each.id: [saving_digest(each), loading_digest(each)] for each in formats}),
+        "remedies": digest_of({name: remedy_digest(name) for name in remedies}),
+        "files": files_digest(),
+    }
+
+
+def save_key(*, scenario: str, saver: Format, settings: Mapping[str, Any], environment: str) -> str:
     """Key of a save: `scenario` is the file's digest, `environment` the key of the writer's lock and base."""
-    return digest_of(["save", scenario, worker_code_digest(), saver, dict(settings), environment])
+    return digest_of(["save", scenario, core_digest(), saving_digest(saver), dict(settings), environment])
+
+
+def adoption_key(*, scenario: str, loader: Format, settings: Mapping[str, Any], environment: str) -> str:
+    """Key of what the writer makes of a model file, which stands where a save would be."""
+    code = [core_digest(), files_digest(), loading_digest(loader)]
+    return digest_of(["adopt", scenario, *code, dict(settings), environment])
 
 
 def load_key(
@@ -54,13 +146,17 @@ def load_key(
     artifact: str,
     reference: str,
     scenario: str,
-    format_id: str,
+    loader: Format,
     settings: Mapping[str, Any],
     environment: str,
-    workaround: Mapping[str, Any] | None = None,
+    remedies: Sequence[str] = (),
+    is_file: bool = False,
 ) -> str:
-    """Key of a load: digests of artifact, writer's observation and scenario file, and the reader's environment key."""
-    parts: list[Any] = [artifact, reference, scenario, worker_code_digest(), format_id, dict(settings), environment]
-    if workaround is not None:
-        parts.append(dict(workaround))
-    return digest_of(["load", *parts])
+    """Key of a load: digests of artifact, writer's observation and scenario file, and the reader's environment key.
+
+    `remedies` are the modules of those that change the call. `is_file`: the artifact is a model file.
+    """
+    code = [core_digest(), loading_digest(loader), [remedy_digest(name) for name in remedies]]
+    if is_file:
+        code.append(files_digest())
+    return digest_of(["load", artifact, reference, scenario, *code, dict(settings), environment])

@@ -84,12 +84,11 @@ def preimport(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     # Keras is loaded on first use; touching a class loads it without building anything.
     tf.keras.layers.Dense  # noqa: B018
-    import formats
     import h5py
     import jobs
     import observe
 
-    del numpy, h5py, formats, jobs, observe
+    del numpy, h5py, jobs, observe
 
 
 def unsafe_to_fork() -> str | None:

@@ -8,7 +8,7 @@ from analysis_runs import drift, load_error, record, save_error
 from tfmatrix.checks.policy import POLICY_FILE, Condition, broken, not_promised, promised, read_policy
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.versions import Versions
-from tfmatrix.worker.formats import FORMATS
+from tfmatrix.project.formats import own_formats
 
 KERAS = {"2.12.1": "2.12.0", "2.15.0": "2.15.0", "2.15.1": "2.15.0", "2.16.1": "3.0.5", "2.16.2": "3.4.1"}
 
@@ -132,7 +132,7 @@ def test_why_nothing_is_promised(fmt: str, writer: str, reader: str, said: str) 
 
 def test_every_format_of_the_project_is_thought_of() -> None:
     policy = read_policy()
-    for fmt in (*FORMATS, "tflite"):
+    for fmt in own_formats():
         spoken_of = {entry.name for entry in (*policy.rules, *policy.silences) if fmt in entry.formats}
         assert spoken_of, f"{fmt} is in no rule and no silence of policy.toml by its name"
 

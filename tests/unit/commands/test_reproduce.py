@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from repository import ROOT
 from tfmatrix.checks.contract import Result
 from tfmatrix.checks.registry import checks
 from tfmatrix.commands.reproduce import reproduce
-from tfmatrix.commands.reproduce.calls import inlined
+from tfmatrix.commands.reproduce.calls import call_of
 from tfmatrix.commands.reproduce.scenario_code import ScenarioCode
 from tfmatrix.commands.reproduce.scripts import TRAIN_STEPS
 from tfmatrix.commands.reproduce.source import free_names, renamed
@@ -28,8 +27,8 @@ from tfmatrix.core.errors import ConfigError, UsageError
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import CellRecord, Finding
 from tfmatrix.core.status import Status
+from tfmatrix.project.formats import own_formats
 from tfmatrix.store.runs import Run
-from tfmatrix.worker.formats import FORMATS
 
 JOBS = ROOT / "runner" / "tfmatrix" / "worker" / "jobs.py"
 CELL = "layers/h5/2.15.1/2.21.0"
@@ -170,7 +169,7 @@ def record(cell: str = CELL, status: Status | str = Status.DRIFT, **fields: Any)
         case Status.DRIFT:
             failed, checks = ("outputs",), {"outputs": CHECKS["outputs"]}
         case Status.PASS:
-            checks = {name: {"status": "pass"} for name in FORMATS[format_id].CHECKS}
+            checks = {name: {"status": "pass"} for name in own_formats()[format_id].checks}
         case Status.LOAD_ERROR:
             failed, error = ("load",), ERROR
         case _:
@@ -223,6 +222,7 @@ class Project:
             locks=self.locks,
             output=output or self.root / "out",
             environments=self.environments,
+            formats=own_formats(),
         )
 
     def files(self, item: CellRecord) -> dict[str, str]:
@@ -283,7 +283,14 @@ def test_a_cell_that_is_not_in_the_run_gets_a_hint(project):
     item = record()
     wrong = CellId(scenario="layer", format="h5", writer="2.15.1", reader="2.21.0")
     with pytest.raises(UsageError) as caught:
-        reproduce(project.run(item), wrong, scenarios=project.scenarios, locks=project.locks, output=project.root / "o")
+        reproduce(
+            project.run(item),
+            wrong,
+            scenarios=project.scenarios,
+            locks=project.locks,
+            output=project.root / "o",
+            formats=own_formats(),
+        )
     assert f'did you mean "{CELL}"?' in caught.value.fix
     assert not (project.root / "o").exists()
 
@@ -308,15 +315,15 @@ def every_record() -> list[CellRecord]:
     """All formats with a Keras model and, where they take one, a tf.Module; what a cell can come to."""
     found = [record(status=status) for status in ("save-error", "crash", "timeout")]
     for scenario in ("layers", "module"):
-        for format_id, module in FORMATS.items():
-            if scenario == "module" and (module.MODELS != "any" or format_id == "custom"):
+        for format_id, module in own_formats().items():
+            if scenario == "module" and (module.models != "any" or format_id == "custom"):
                 continue
             cell = f"{scenario}/{format_id}/2.15.1/2.21.0"
-            checks = [name for name in module.CHECKS if name not in ("load", "warnings")]
+            checks = [name for name in module.checks if name not in ("load", "warnings")]
             if scenario == "module":
                 checks = [name for name in checks if name in ("outputs", "weights", "signatures")]
             found += [record(cell, "pass"), record(cell, "load-error"), drift(*checks, cell=cell)]
-            if format_id == module.SAVER:
+            if format_id == module.saver:
                 found += [drift(name, cell=cell) for name in checks]
     return found
 
@@ -522,8 +529,8 @@ CALLS = {
     "weights-h5": ('model.save_weights("m.weights.h5")', 'model = build()\nmodel.load_weights("m.weights.h5")'),
     "custom": ('save_model(model, "m")', 'model = load_model("m")'),
     "checkpoint": (
-        '_checkpoint(model).write(os.path.join("c", "ckpt"))',
-        "model = build()\ncheckpoint = _checkpoint(model)\n"
+        'checkpoint_of(model).write(os.path.join("c", "ckpt"))',
+        "model = build()\ncheckpoint = checkpoint_of(model)\n"
         "# TensorFlow 2.0 and 2.1 read what `write` wrote with the method that reads what `save` wrote.\n"
         'read = getattr(checkpoint, "read", checkpoint.restore)\nread(os.path.join("c", "ckpt"))',
     ),
@@ -532,148 +539,76 @@ CALLS = {
 
 @pytest.mark.parametrize("format_id", CALLS)
 def test_the_calls_are_a_users(format_id):
-    module = FORMATS[format_id]
-    found = inlined(module.save, module.ARTIFACT), inlined(module.load, module.ARTIFACT)
+    chosen = own_formats()[format_id]
+    found = call_of(chosen.save, chosen.artifact), call_of(chosen.load, chosen.artifact)
     assert tuple(call.statements for call in found) == CALLS[format_id]
 
 
-def test_helpers_of_a_format_come_along_without_types():
-    call = inlined(FORMATS["checkpoint"].load, "c")
+def test_helpers_of_a_format_come_along():
+    call = call_of(own_formats()["checkpoint"].load, "c")
     (helper,) = call.definitions
-    assert helper.text.startswith("def _checkpoint(model):\n    optimizer = getattr(model")
+    assert helper.text.startswith("def checkpoint_of(model):\n")
     assert "import" not in helper.text
-    assert "import os" in call.imports
+    assert call.imports == ("import os",)
+    assert "build" in call.uses
 
 
-NEW_FORMAT = '''\
-"""A format of tomorrow."""
+def test_the_text_of_a_call_stays_as_it_is_but_for_what_is_filled_in():
+    text = textwrap.dedent(
+        """\
+        import zipfile
 
-from __future__ import annotations
-
-import zipfile
-from typing import Any
-
-from . import contract
-
-LEVEL: int = 3
-_NOT_USED = 1
-
-
-class Reader:
-    """Reads."""
-
-    def __init__(self, path: str, level: int = LEVEL, *names: str, **more: Any) -> None:
-        """Opens it."""
-        import struct
-
-        # Why it is packed.
-        self.content = struct.pack("i", level)
-
-
-def save(model: Any, path: str, scenario: Any = None) -> None:
-    """Writes."""
-    assert path, "a path"
-    import tensorflow as tf
-
-    # The converter takes
-    # a moment.
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    with zipfile.ZipFile(
-        path,
-        "w",
-    ) as file:
-        file.writestr("m", converter.convert())
-
-
-def load(path: str, custom_objects: Any = None, build: Any = None, scenario: Any = None) -> Any:
-    """Reads."""
-    if zipfile.is_zipfile(path):
-        return Reader(path)
-    model = build()
-    model.load(
-        path,
-        custom_objects=custom_objects,
-        strict=True,
+        # The converter takes
+        # a moment: PATH is written at once.
+        with zipfile.ZipFile(
+            PATH,
+            "w",
+        ) as file:
+            file.writestr("PATH", model.PATH(PATH=PATH))"""
     )
-    return model
-
-
-def borrowing(path: str) -> Any:
-    return contract.artifact_kind(path)
-
-
-def with_scenario(path: str, scenario: Any = None) -> Any:
-    return load(path, scenario=scenario)
-'''
-
-
-@pytest.fixture
-def new_format(tmp_path: Path) -> Any:
-    path = tmp_path / "tomorrow.py"
-    path.write_text(NEW_FORMAT.replace("from . import contract", "if 0:\n    from . import contract"))
-    spec = importlib.util.spec_from_file_location("tomorrow", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    path.write_text(NEW_FORMAT)
-    return module
-
-
-def test_a_new_format_needs_nothing_here(new_format):
-    save = inlined(new_format.save, "m.zip")
-    assert save.statements == textwrap.dedent(
+    call = call_of(text, "m.zip")
+    assert call.imports == ("import zipfile",)
+    assert call.statements == textwrap.dedent(
         """\
         # The converter takes
-        # a moment.
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        # a moment: PATH is written at once.
         with zipfile.ZipFile(
             "m.zip",
             "w",
         ) as file:
-            file.writestr("m", converter.convert())"""
+            file.writestr("PATH", model.PATH(PATH="m.zip"))"""
     )
-    assert {"import zipfile", "import tensorflow as tf"} <= set(save.imports)
-
-
-def test_a_body_with_several_ways_out_stays_a_function(new_format):
-    load = inlined(new_format.load, "m.zip", has_custom_objects=True)
-    assert load.statements == 'model = load(path="m.zip", custom_objects=custom_objects(), build=build)'
-    text = "\n\n\n".join(piece.text for piece in load.definitions)
-    assert text.startswith("LEVEL: int = 3")
-    assert "def __init__(self, path, level=LEVEL, *names, **more):\n        # Why it is packed." in text
-    assert "def load(path, custom_objects=None, build=None, scenario=None):\n    if zipfile" in text
-    assert "_NOT_USED" not in text
-    assert '"""' not in text
-    ast.parse(text)
-
-
-@pytest.mark.parametrize(("name", "what"), [("borrowing", "contract"), ("with_scenario", "scenario")])
-def test_what_no_script_can_have_is_refused(new_format, name, what):
-    with pytest.raises(ValueError, match=f"needs {what}"):
-        inlined(getattr(new_format, name), "m.zip")
 
 
 @pytest.mark.parametrize(
     ("call", "expected"),
     [
-        ("f(path, custom_objects=custom_objects)", 'f("m")'),
-        ("f(custom_objects=custom_objects)", "f()"),
-        ("f(custom_objects=custom_objects, a=1)", "f(a=1)"),
-        ("f(a=1, custom_objects=custom_objects, b=2)", "f(a=1, b=2)"),
-        ("f(path, custom_objects)", 'f("m", None)'),
-        ("f(ä=1, custom_objects=custom_objects)", "f(ä=1)"),
+        ("f(PATH, custom_objects=CUSTOM_OBJECTS)", 'f("m")'),
+        ("f(custom_objects=CUSTOM_OBJECTS)", "f()"),
+        ("f(custom_objects=CUSTOM_OBJECTS, a=1)", "f(a=1)"),
+        ("f(a=1, custom_objects=CUSTOM_OBJECTS, b=2)", "f(a=1, b=2)"),
+        ("f(PATH, CUSTOM_OBJECTS)", 'f("m", None)'),
+        ("f(ä=1, custom_objects=CUSTOM_OBJECTS)", "f(ä=1)"),
     ],
 )
-def test_custom_objects_are_not_named_where_there_are_none(tmp_path, call, expected):
-    path = tmp_path / "format.py"
-    path.write_text(f"def load(path, custom_objects=None):\n    return {call}\n")
-    spec = importlib.util.spec_from_file_location("format_with_call", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert inlined(module.load, "m").statements == f"model = {expected}"
+def test_custom_objects_are_not_named_where_there_are_none(call, expected):
+    assert call_of(f"model = {call}", "m").statements == f"model = {expected}"
+    assert "custom_objects()" in call_of(f"model = {call}", "m", has_custom_objects=True).statements
+
+
+def test_a_tflite_model_is_run_as_its_interpreter_is(project):
+    text = project.files(record("layers/tflite/2.15.1/2.21.0"))["load.py"]
+    assert 'model = tf.lite.Interpreter("m.tflite")\nmodel.allocate_tensors()\n' in text
+    assert "return tf.nest.flatten(interpreted(model, x))" in text
+
+
+def test_a_format_that_the_project_no_longer_has_is_named(project):
+    item = record()
+    with pytest.raises(UsageError, match="the project has no format h5"):
+        reproduce(
+            project.run(item), item.id, scenarios=project.scenarios, locks=project.locks,
+            output=project.root / "o", formats={},
+        )  # fmt: skip
 
 
 def test_renaming_leaves_attributes_and_keywords():

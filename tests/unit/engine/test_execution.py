@@ -22,9 +22,9 @@ from tfmatrix.engine.progress import make_progress
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.subjects import MeasuredSubject, ScenarioFile
 from tfmatrix.project.config import Defaults, KnownFailure, Selection
+from tfmatrix.project.formats import own_formats
 from tfmatrix.project.scenario import read_scenarios
 from tfmatrix.store.runs import Run, read_run
-from tfmatrix.worker.formats import FORMATS
 
 SCENARIO = '''"""A dense layer."""
 import tensorflow as tf
@@ -87,18 +87,20 @@ class Laboratory:
     def _job(self, environment: str, job: dict[str, Any]) -> dict[str, Any]:
         folder = Path(job["folder"])
         if job["kind"] == "save":
-            special = self.save(job["saver"], environment, job)
+            special = self.save(job["format"]["id"], environment, job)
             if special is not None:
                 return special
-            name = FORMATS[job["saver"]].ARTIFACT
+            name = job["format"]["artifact"]
             (folder / "artifact").mkdir(parents=True)
-            (folder / "artifact" / name).write_bytes(HDF5 + f"{job['scenario']} {job['saver']} {environment}".encode())
+            (folder / "artifact" / name).write_bytes(
+                HDF5 + f"{job['scenario']} {job['format']['id']} {environment}".encode()
+            )
             artifact = True
             observation = write_observation(folder, 1.0)
             return {**OK, "status": "ok", "seconds": {"save": 0.2}, "artifact": artifact, "observation": observation}
         assert Path(job["artifact"]).exists()
         assert (Path(job["reference"]) / "observation.json").exists()
-        special = self.load(job["format"], environment, job)
+        special = self.load(job["format"]["id"], environment, job)
         if special is not None and not isinstance(special, float):
             return special
         observation = write_observation(folder, 1.0 if special is None else special)
@@ -113,7 +115,7 @@ class Laboratory:
         plan = make_plan(
             Selection(environments=self.environments, pairs=self.pairs),
             read_scenarios(self.root / "scenarios"),
-            formats=FORMATS,
+            formats=own_formats(),
         )
         request = RunRequest(
             run_id=f"run-{self.runs}",
@@ -193,7 +195,7 @@ def test_a_killed_run_goes_on_where_it_stopped(laboratory):
     plan = make_plan(
         Selection(environments=laboratory.environments),
         read_scenarios(laboratory.root / "scenarios"),
-        formats=FORMATS,
+        formats=own_formats(),
     )
     request = RunRequest(
         run_id="killed",
@@ -317,7 +319,7 @@ def test_what_fails_behind_another_load_is_tried_alone_before_it_is_believed(lab
             for request in transport.requests
             if job["folder"] in [each["folder"] for each in request.get("jobs", ())]
         )
-        group = tuple(each["format"] for each in request["jobs"])
+        group = tuple(each["format"]["id"] for each in request["jobs"])
         seen.append(group)
         if format_id == "keras" and len(group) > 1:
             return raised("load", "RuntimeError", "spoiled by its neighbour")
@@ -380,7 +382,7 @@ def test_what_a_model_leaves_costs_its_own_cell_alone(laboratory):
             return None
         folder = Path(job["folder"])
         (folder / "artifact").mkdir(parents=True)
-        (folder / "artifact" / FORMATS[saver].ARTIFACT).symlink_to(laboratory.root / "secret")
+        (folder / "artifact" / job["format"]["artifact"]).symlink_to(laboratory.root / "secret")
         write_observation(folder, 1.0)
         return {**OK, "status": "ok", "seconds": {}, "artifact": True, "observation": True}
 
@@ -451,7 +453,7 @@ def test_noise_of_the_writer_is_measured_stored_and_granted(laboratory):
     def save(saver, writer, job):
         folder = Path(job["folder"])
         (folder / "artifact").mkdir(parents=True)
-        name = FORMATS[saver].ARTIFACT
+        name = own_formats()[saver].artifact
         (folder / "artifact" / name).write_text(saver + writer)
         observation = write_observation(folder, 1.0 if saver == "h5" else 1.01)
         artifact = True
@@ -477,7 +479,7 @@ def test_isolated_jobs_share_nothing(laboratory):
 
 def only_without_compiling(format_id, reader, job):
     """A reader that reads `keras` with compile=False, and not otherwise."""
-    if format_id != "keras" or reader != NEW or job.get("workaround") == {"arguments": {"compile": False}}:
+    if format_id != "keras" or reader != NEW or job["remedies"] == ["no_compile"]:
         return None
     return raised("load", "TypeError", "cannot deserialize")
 
@@ -527,7 +529,7 @@ def test_another_format_is_measured_by_what_the_failing_one_promises(laboratory)
 
     def save(saver, writer, job):
         folder = Path(job["folder"])
-        name = FORMATS[saver].ARTIFACT
+        name = own_formats()[saver].artifact
         (folder / "artifact").mkdir(parents=True)
         (folder / "artifact" / name).write_text(saver)
         write_observation(folder, 1.0)
@@ -550,7 +552,7 @@ def test_another_format_is_measured_by_what_the_failing_one_promises(laboratory)
 def test_no_remedy_is_tried_where_none_is_wanted(laboratory):
     laboratory.load = lambda format_id, reader, job: raised("load", "TypeError", "no")
     run = laboratory.run(remedies=False)
-    assert not any(job.get("workaround") for job in laboratory.executor.jobs)
+    assert not any(job.get("remedies") for job in laboratory.executor.jobs)
     assert not any(record.remedies for record in run.records)
 
 

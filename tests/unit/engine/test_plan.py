@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 
 import pytest
+from format_builder import make_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfmatrix.core.environment import Environment
@@ -16,25 +16,15 @@ from tfmatrix.core.scenario import Scenario
 from tfmatrix.core.selection import Selector
 from tfmatrix.engine.plan import Plan, Save, make_plan, writer_versions
 from tfmatrix.project.config import Selection
-from tfmatrix.worker.formats import FORMATS as REAL_FORMATS
+from tfmatrix.project.formats import own_formats
 
-
-@dataclass(frozen=True)
-class Format:
-    SAVER: str
-    MODELS: str = "keras"
-    keras_below: int = 99
-
-    def unsupported(self, env: Mapping[str, str]) -> str | None:
-        return None if int(env["keras"].split(".")[0]) < self.keras_below else "Keras 3 has no such format"
-
-
+KERAS_2 = {"keras<3": "Keras 3 has no such format"}
 FORMATS = {
-    "h5": Format("h5"),
-    "savedmodel": Format("savedmodel", keras_below=3),
-    "savedmodel-raw": Format("savedmodel", keras_below=3),
-    "tf": Format("tf", "any"),
-    "custom": Format("custom", "any"),
+    "h5": make_format("h5"),
+    "savedmodel": make_format("savedmodel", requires=KERAS_2),
+    "savedmodel-raw": make_format("savedmodel-raw", saver="savedmodel", requires=KERAS_2),
+    "tf": make_format("tf", models="any"),
+    "custom": make_format("custom", models="any", functions=("save_model", "load_model")),
 }
 
 
@@ -425,7 +415,7 @@ def test_versions_of_an_environment() -> None:
 
 
 def test_the_real_formats_fit() -> None:
-    made = make_plan(Selection(environments=ENVIRONMENTS), [scenario("dense")], formats=REAL_FORMATS)
+    made = make_plan(Selection(environments=ENVIRONMENTS), [scenario("dense")], formats=own_formats())
     assert "h5" in made.formats
     assert "custom" not in made.formats
 

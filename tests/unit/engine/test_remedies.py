@@ -6,23 +6,29 @@ import pytest
 from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
 from tfmatrix.engine.remedies import Remedy, attempt, best, candidates, is_sensible
+from tfmatrix.project.formats import own_formats
+from tfmatrix.worker.remedies import Failing, remedies
 
 PROMISED = ("load", "outputs", "weights", "compile", "optimizer", "resume", "warnings")
 
 
-def names(**changes: object) -> list[str]:
+def failing(**changes: object) -> Failing:
     arguments: dict = {
-        "format_id": "keras",
-        "status": Status.LOAD_ERROR,
-        "failed_checks": ("load",),
-        "keras": "3.4.1",
+        "loader": "keras.models.load_model",
+        "drifts": False,
+        "failed_checks": frozenset({"load"}),
+        "keras": (3, 4, 1),
         "artifact_kind": "zip",
         "has_definitions": True,
+        "has_code": True,
         "error": "",
         "legacy_reader": None,
-        **changes,
     }
-    return [remedy.name for remedy in candidates(**arguments)]
+    return Failing(**arguments | changes)
+
+
+def names(**changes: object) -> list[str]:
+    return [remedy.name for remedy in candidates(failing(**changes))]
 
 
 def test_a_load_error_of_a_keras_file_tries_everything_documented() -> None:
@@ -43,11 +49,12 @@ def test_a_load_error_of_a_keras_file_tries_everything_documented() -> None:
     ("changes", "there", "not_there"),
     [
         ({"has_definitions": False}, "compile=False", "custom_objects"),
-        ({"keras": "2.12.0"}, "compile=False", "safe_mode=False"),
-        ({"artifact_kind": "directory", "format_id": "savedmodel"}, "keras.layers.TFSMLayer", "safe_mode=False"),
-        ({"artifact_kind": "directory", "format_id": "savedmodel"}, "tf.saved_model.load", "safe_mode=False"),
-        ({"format_id": "savedmodel", "keras": "2.15.0"}, "tf.saved_model.load", "keras.layers.TFSMLayer"),
-        ({"format_id": "savedmodel", "keras": "2.15.0"}, "compile=False", "load_weights after load_model"),
+        ({"keras": (2, 12, 0)}, "compile=False", "safe_mode=False"),
+        ({"artifact_kind": "directory"}, "keras.layers.TFSMLayer", "safe_mode=False"),
+        ({"artifact_kind": "directory"}, "tf.saved_model.load", "safe_mode=False"),
+        ({"artifact_kind": "directory", "keras": (2, 15, 0)}, "tf.saved_model.load", "keras.layers.TFSMLayer"),
+        ({"artifact_kind": "directory", "keras": (2, 15, 0)}, "compile=False", "load_weights after load_model"),
+        ({"has_code": False}, "compile=False", "rebuild from code + load_weights"),
     ],
 )
 def test_only_what_the_case_allows(changes: dict, there: str, not_there: str) -> None:
@@ -57,41 +64,64 @@ def test_only_what_the_case_allows(changes: dict, there: str, not_there: str) ->
 
 
 def test_keras_2_gets_a_lost_optimizer_from_the_checkpoint_of_the_savedmodel() -> None:
-    lost: dict = {"format_id": "savedmodel", "artifact_kind": "directory", "status": Status.DRIFT}
-    lost |= {"failed_checks": ("optimizer", "resume"), "has_definitions": False}
-    assert names(**lost, keras="2.15.0") == ["load_weights after load_model"]
-    assert names(**lost, keras="3.4.1") == []
-    assert names(**{**lost, "format_id": "h5", "artifact_kind": "hdf5"}, keras="2.15.0") == []
+    lost: dict = {"drifts": True, "failed_checks": frozenset({"optimizer", "resume"}), "has_definitions": False}
+    assert names(**lost, artifact_kind="directory", keras=(2, 15, 0)) == ["load_weights after load_model"]
+    assert names(**lost, artifact_kind="directory", keras=(3, 4, 1)) == []
+    assert names(**lost, artifact_kind="hdf5", keras=(2, 15, 0)) == []
 
 
 def test_a_combination_is_tried_where_one_of_its_parts_changed_something() -> None:
-    both = Remedy(name="a + b", loader="keras", parts=("a", "b"))
+    both = Remedy(name="a + b", parts=("a", "b"))
     same = [Try(name=name, status=Status.LOAD_ERROR, error="TypeError: at 0x7f00aa") for name in ("a", "b")]
     other = Try(name="b", status=Status.LOAD_ERROR, error="ValueError: further on")
     assert not is_sensible(both, same, "TypeError: at 0x7f11bb")
     assert is_sensible(both, [same[0], other], "TypeError: at 0x7f11bb")
     assert is_sensible(both, same[:1], "TypeError: at 0x7f11bb")
-    assert is_sensible(Remedy(name="a", loader="keras"), same, "TypeError: at 0x7f11bb")
+    assert is_sensible(Remedy(name="a"), same, "TypeError: at 0x7f11bb")
 
 
 def test_a_refused_format_needs_another_loader() -> None:
     refused = "File format not supported: filepath=m. Keras 3 only supports V3 `.keras` files and legacy H5 format"
-    assert names(format_id="savedmodel", artifact_kind="directory", error=refused) == [
+    assert names(artifact_kind="directory", error=refused) == [
         "keras.layers.TFSMLayer",
         "tf.saved_model.load",
     ]
 
 
 def test_a_lost_optimizer_is_not_brought_back_by_loading_less() -> None:
-    assert names(status=Status.DRIFT, failed_checks=("optimizer", "resume")) == ["custom_objects"]
-    assert "compile=False" in names(status=Status.DRIFT, failed_checks=("outputs",))
+    assert names(drifts=True, failed_checks=frozenset({"optimizer", "resume"})) == ["custom_objects"]
+    assert "compile=False" in names(drifts=True, failed_checks=frozenset({"outputs"}))
 
 
-@pytest.mark.parametrize(
-    "changes", [{"status": Status.PASS}, {"status": Status.SAVE_ERROR}, {"format_id": "checkpoint"}]
-)
-def test_nothing_to_try(changes: dict) -> None:
-    assert names(**changes) == []
+def test_the_documented_workarounds_are_those_of_load_model() -> None:
+    assert names(loader="tf.saved_model.load") == []
+
+
+def test_a_combination_changes_what_its_parts_change() -> None:
+    found = {remedy.name: remedy for remedy in candidates(failing())}
+    both = found["compile=False + safe_mode=False"]
+    assert set(both.modules) == {*found["compile=False"].modules, *found["safe_mode=False"].modules}
+    assert both.parts == ("compile=False", "safe_mode=False")
+    assert both.price == f"{found['compile=False'].price}; {found['safe_mode=False'].price}"
+
+
+def test_another_loader_or_reader_makes_the_plain_call() -> None:
+    found = {
+        remedy.name: remedy
+        for remedy in candidates(failing(artifact_kind="directory", legacy_reader="2.16.2+tf-keras"))
+    }
+    assert (found["tf.saved_model.load"].modules, found["tf.saved_model.load"].loader) == ((), "savedmodel-raw")
+    legacy = found["TF_USE_LEGACY_KERAS=1"]
+    assert (legacy.modules, legacy.environment) == ((), "2.16.2+tf-keras")
+
+
+@pytest.mark.parametrize("name", remedies())
+def test_every_remedy_describes_itself(name: str) -> None:
+    module = remedies()[name]
+    assert isinstance(module.NAME, str)
+    assert isinstance(module.PRICE, str)
+    assert hasattr(module, "change") or hasattr(module, "LOADER") or hasattr(module, "reader")
+    assert getattr(module, "LOADER", "h5") in own_formats()
 
 
 def checks(*passed: str) -> dict:

@@ -13,7 +13,7 @@ from tfmatrix.core.scenario import Scenario
 from tfmatrix.engine.plan import Plan, make_plan
 from tfmatrix.engine.shards import Shard, assign, group_name, parse_shard, shard_plan
 from tfmatrix.project.config import Selection
-from tfmatrix.worker.formats import FORMATS
+from tfmatrix.project.formats import own_formats
 
 NOW = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)
 VERSIONS = ("2.4.4", "2.9.3", "2.12.1", "2.15.1", "2.16.2", "2.21.0")
@@ -39,7 +39,7 @@ def plan_of(scenarios: int = 12, environments: tuple[str, ...] = VERSIONS, **sel
         )
         for number in range(scenarios)
     ]
-    return make_plan(chosen, named, formats=FORMATS)
+    return make_plan(chosen, named, formats=own_formats())
 
 
 def unsupported(made: Plan) -> dict[CellId, str]:

@@ -9,10 +9,12 @@ from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.scenario import Scenario, Subject
 from tfmatrix.engine.subjects import GivenFile, ScenarioFile
+from tfmatrix.project.formats import own_formats
 
 OLD, NEW = "2.15.1", "2.21.0"
 OWN = CellId(scenario="m", format="h5", writer=OLD, reader=OLD)
 OTHER = CellId(scenario="m", format="h5", writer=OLD, reader=NEW)
+H5 = own_formats()["h5"]
 FAILED = Outcome(status="error", phase="load", error={"type": "OSError", "message": "no HDF5", "traceback": ""})
 
 
@@ -28,18 +30,18 @@ def given():
         about=Subject(name="m", title="", description="", digest="d", formats=("h5",)),
         path=Path("/store/m.h5"),
         artifact={"name": "m.h5", "kind": "hdf5", "bytes": 3, "digest": "f"},
-        loader="h5",
+        loader=H5,
         facts={"file": "m.h5"},
     )
 
 
 def test_the_jobs_of_a_scenario(scenario):
-    assert scenario.save_job("h5") == {"kind": "save", "saver": "h5", "scenario": Path("/s/m.py")}
+    assert scenario.save_job(H5) == {"kind": "save", "format": H5.to_job(), "scenario": Path("/s/m.py")}
     assert scenario.load_code() == {"scenario": Path("/s/m.py")}
 
 
 def test_a_file_is_saved_already_and_brings_no_code(given):
-    assert given.save_job("h5")["kind"] == "adopt"
+    assert given.save_job(H5)["kind"] == "adopt"
     assert not given.has_code
     assert given.saved(Outcome(status="ok", observation="o")).artifact == given.artifact
     assert given.saved(FAILED) == FAILED

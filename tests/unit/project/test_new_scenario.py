@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tfmatrix.cli import run_command
 from tfmatrix.core.errors import ConfigError, ExitCode, UsageError
+from tfmatrix.project.formats import own_formats
 from tfmatrix.project.new_scenario import ScenarioKind, write_new_scenario
 from tfmatrix.project.scenario import read_scenario, read_scenarios
 
@@ -22,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 def test_what_is_written_is_a_scenario(folder: Path, kind: ScenarioKind) -> None:
     file = write_new_scenario(folder, "tanh_dense", kind)
     assert file == folder / "tanh_dense.py"
-    scenario = read_scenario(file, formats=("h5",))
+    scenario = read_scenario(file, formats=own_formats())
     assert scenario.title == "Tanh dense: say here, in one line, what this scenario is about."
     assert scenario.uses_keras == (kind != ScenarioKind.MODULE)
     assert scenario.has_training == (kind != ScenarioKind.MODULE)

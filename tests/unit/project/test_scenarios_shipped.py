@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from repository import ROOT
+from tfmatrix.project.formats import own_formats
 from tfmatrix.project.scenario import read_scenario, read_scenarios
-from tfmatrix.worker.formats import FORMATS
 
 FOLDER = ROOT / "scenarios"
 PATHS = sorted(FOLDER.glob("*.py"))
@@ -21,7 +21,7 @@ each = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 
 @each
 def test_is_read_without_a_mistake(path: Path) -> None:
-    scenario = read_scenario(path, formats=tuple(FORMATS))
+    scenario = read_scenario(path, formats=own_formats())
 
     assert scenario.title.endswith((".", "?")), "the title is a sentence"
     assert len(scenario.title) <= 100, "the title is one short line"
@@ -41,13 +41,13 @@ def test_is_small_and_needs_nothing_but_its_seed(path: Path) -> None:
 
 
 def test_titles_are_their_own() -> None:
-    titles = Counter(scenario.title for scenario in read_scenarios(FOLDER, formats=tuple(FORMATS)))
+    titles = Counter(scenario.title for scenario in read_scenarios(FOLDER, formats=own_formats()))
 
     assert [title for title, count in titles.items() if count > 1] == []
 
 
 def test_there_are_at_least_sixty() -> None:
-    assert len(read_scenarios(FOLDER, formats=tuple(FORMATS))) >= 60
+    assert len(read_scenarios(FOLDER, formats=own_formats())) >= 60
 
 
 def test_upstream_threads_are_linked() -> None:
@@ -57,11 +57,11 @@ def test_upstream_threads_are_linked() -> None:
 
 
 def test_who_says_upstream_links_a_thread() -> None:
-    scenarios = read_scenarios(FOLDER, formats=tuple(FORMATS))
+    scenarios = read_scenarios(FOLDER, formats=own_formats())
     assert [each.name for each in scenarios if "upstream" in each.tags and not UPSTREAM.search(each.description)] == []
 
 
 def test_tags_are_a_small_vocabulary() -> None:
-    first = {scenario.tags[0] for scenario in read_scenarios(FOLDER, formats=tuple(FORMATS))}
+    first = {scenario.tags[0] for scenario in read_scenarios(FOLDER, formats=own_formats())}
 
     assert first <= {"article", "custom", "dtype", "large", "layers", "structure", "tensorflow", "training"}

@@ -14,7 +14,6 @@ from tfmatrix.core.text import Inline, Mark, one_line, to_plain, with_code
 from tfmatrix.reports import markdown as markdown_form
 from tfmatrix.reports import terminal
 from tfmatrix.reports.document import Block, Commands, Facts, Heading, Table
-from tfmatrix.worker.formats import FORMATS
 
 WIDTH = 100
 
@@ -81,8 +80,7 @@ def to_json(result: CheckResult) -> dict[str, Any]:
 def not_compared(result: CheckResult) -> dict[str, str]:
     """What of the model the reference lacks, and why: nothing is said about it in any reader."""
     absent: Mapping[str, Any] = result.account.get("absent") or {}
-    promised = {check for each in result.model.formats for check in FORMATS[each].CHECKS}
-    return {str(name): one_line(why, 300) for name, why in absent.items() if name in promised}
+    return {str(name): one_line(why, 300) for name, why in absent.items() if name in result.promised}
 
 
 def _facts(result: CheckResult) -> Iterator[tuple[str, Inline]]:

@@ -25,7 +25,8 @@ from tfmatrix.store.runs import Run
 class CheckResult:
     """What came of it. `unknown` says why nothing can be said, and is empty where something can.
 
-    `account` is the run's own: the file, the inputs with their origin, what could not be compared.
+    `account` is the run's own: the file, the inputs with their origin, what could not be compared. `promised` are the
+    checks of the formats that the file was read with.
     """
 
     run: Run
@@ -34,6 +35,7 @@ class CheckResult:
     writer: Environment
     sha256: str
     account: Mapping[str, Any]
+    promised: frozenset[str]
     unknown: str = ""
 
     @property
@@ -62,6 +64,7 @@ def check_model(project: Project, request: FileRequest, options: RunOptions | No
         writer=request.writer,
         sha256=found.sha256,
         account=found.account,
+        promised=found.promised,
         unknown=unknown,
     )
 

@@ -11,10 +11,10 @@ from tfmatrix.analysis.losses import is_no_keras_model
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.scenario import Scenario
 from tfmatrix.core.status import CheckStatus, Status
-from tfmatrix.worker.formats import FORMATS
+from tfmatrix.worker.declared import Format
 
-Kind = Literal["keras", "module", "object", "signature"]
-"""How a model is called: a Keras model; a tf.Module; what tf.saved_model.load made of a Keras model; a TFSMLayer."""
+Kind = Literal["keras", "module", "object", "signature", "interpreter"]
+"""How it is called: a Keras model; a tf.Module; what tf.saved_model.load made of a Keras model; a TFSMLayer; TFLite."""
 
 _SECTIONS = ("outputs", "weights", "settings", "optimizer", "resume", "signatures")
 _SECTION_OF = {**{name: name for name in _SECTIONS}, "config": "settings", "compile": "settings"}
@@ -47,13 +47,13 @@ class Comparison:
     settings: tuple[Setting, ...]
 
 
-def comparison_of(record: CellRecord, scenario: Scenario, *, rebuilds: bool) -> Comparison:
+def comparison_of(record: CellRecord, scenario: Scenario, chosen: Format, *, rebuilds: bool) -> Comparison:
     """What to compare for a record. `rebuilds` says whether the format loads into a model made by the scenario."""
     writer: Kind = "keras" if scenario.uses_keras else "module"
-    reader = writer if rebuilds else _kind_of_reader(record, scenario)
+    reader = writer if rebuilds else _kind_of_reader(record, scenario, chosen)
     weights = record.checks.get("weights") or {}
-    sections, settings = _sections(record, scenario), tuple(_settings(record, scenario))
-    if is_no_keras_model(record):
+    sections, settings = _sections(record, scenario, chosen), tuple(_settings(record, scenario))
+    if chosen.loads == "keras" and is_no_keras_model(record):
         # Nobody can ask it for settings, an optimizer or training: what it is says enough.
         sections = (*(name for name in sections if name in ("outputs", "weights")), "settings")
         settings = (Setting(name="type of the model", expression="type(model).__name__"),)
@@ -67,18 +67,20 @@ def comparison_of(record: CellRecord, scenario: Scenario, *, rebuilds: bool) -> 
     )
 
 
-def _kind_of_reader(record: CellRecord, scenario: Scenario) -> Kind:
-    loads = FORMATS[record.format].LOADS
-    if loads == "signature":
-        return "signature"
+def _kind_of_reader(record: CellRecord, scenario: Scenario, chosen: Format) -> Kind:
+    match chosen.loads:
+        case "signature":
+            return "signature"
+        case "interpreter":
+            return "interpreter"
     if not scenario.uses_keras:
         return "module"
-    if loads == "module" or is_no_keras_model(record):
+    if chosen.loads == "module" or is_no_keras_model(record):
         return "object"
     return "keras"
 
 
-def _sections(record: CellRecord, scenario: Scenario) -> tuple[str, ...]:
+def _sections(record: CellRecord, scenario: Scenario, chosen: Format) -> tuple[str, ...]:
     match record.status:
         case Status.DRIFT:
             checks = record.failed_checks
@@ -88,7 +90,7 @@ def _sections(record: CellRecord, scenario: Scenario) -> tuple[str, ...]:
             checks = tuple(name for name in held if name in _SECTIONS)
         case Status.CRASH | Status.TIMEOUT if record.save.get("status", "ok") == "ok":
             # The record does not say whether it was the load or what came after it.
-            trained = scenario.has_training and "resume" in FORMATS[record.format].CHECKS
+            trained = scenario.has_training and "resume" in chosen.checks
             checks = ("outputs", "resume") if trained else ("outputs",)
         case _:
             return ()

@@ -23,6 +23,7 @@ from tfmatrix.core.status import Status
 from tfmatrix.core.text import one_line, to_markdown, with_code
 from tfmatrix.project.scenario import read_scenario
 from tfmatrix.store.runs import Run
+from tfmatrix.worker.declared import Format
 
 _NOTHING = {Status.UNSUPPORTED, Status.INFRA_ERROR, Status.SKIPPED}
 _PACKAGES = (*(name for name in DECIDING if name not in (*TENSORFLOW, *KERAS)), "ml-dtypes")
@@ -30,12 +31,19 @@ _PACKAGES = (*(name for name in DECIDING if name not in (*TENSORFLOW, *KERAS)), 
 
 
 def reproduce(
-    run: Run, cell: CellId, *, scenarios: Path, locks: Path, output: Path, environments: Iterable[Environment] = ()
+    run: Run,
+    cell: CellId,
+    *,
+    scenarios: Path,
+    locks: Path,
+    output: Path,
+    environments: Iterable[Environment] = (),
+    formats: Mapping[str, Format],
 ) -> Path:
     """Writes the folder `output` for a cell of the run, at once or not at all, and returns it.
 
-    `scenarios` and `locks` are the project's folders, `environments` those of its matrix.yaml. Raises UsageError where
-    the run has no such cell, where there is nothing to reproduce, and where the folder is not empty; ConfigError where
+    `scenarios` and `locks` are the project's folders, `environments` those of its matrix.yaml, `formats` all
+    that it knows. Raises UsageError where the run has no such cell, where there is nothing to reproduce, and where the folder is not empty; ConfigError where
     the scenario's file is wrong or gone.
     """
     record = _record(run, cell)
@@ -45,13 +53,19 @@ def reproduce(
             fix=f"report the file itself; what was found: tfmatrix explain {cell} --run {run.folder}",
         )
     _refuse_to_overwrite(output)
+    chosen = formats.get(cell.format)
+    if chosen is None:
+        raise UsageError(
+            f"the project has no format {cell.format}, which the run {run.id} was made with",
+            expected=f"its file in {scenarios.parent / 'formats'}, or the package that brings it",
+        )
     path = scenarios / f"{cell.scenario}.py"
     scenario = read_scenario(path)
     entries = tuple(environments)
     writer = side_of(run, cell.writer, locks=locks, environments=entries)
     reader = side_of(run, cell.reader, locks=locks, environments=entries)
     settings = run.header.get("settings") or {}
-    scripts = make_scripts(record, scenario, path.read_text(encoding="utf-8"), settings=settings)
+    scripts = make_scripts(record, scenario, path.read_text(encoding="utf-8"), chosen, settings=settings)
     told = story(
         record,
         save=scripts.save_call,

@@ -10,13 +10,13 @@ from typing import Any
 
 import jinja2
 
-from tfmatrix.commands.reproduce.calls import Call, inlined
+from tfmatrix.commands.reproduce.calls import Call, call_of
 from tfmatrix.commands.reproduce.comparison import comparison_of
 from tfmatrix.commands.reproduce.scenario_code import ScenarioCode
 from tfmatrix.commands.reproduce.source import free_names, imports_for, joined, needed, pieces, renamed
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.scenario import Scenario
-from tfmatrix.worker.formats import FORMATS
+from tfmatrix.worker.declared import Format
 
 TRAIN_STEPS = 3
 """Training steps before the save: as many as runner/tfmatrix/worker/jobs.py makes."""
@@ -35,17 +35,17 @@ class Scripts:
     load_call: str
 
 
-def make_scripts(record: CellRecord, scenario: Scenario, source: str, *, settings: Mapping[str, Any]) -> Scripts:
+def make_scripts(
+    record: CellRecord, scenario: Scenario, source: str, chosen: Format, *, settings: Mapping[str, Any]
+) -> Scripts:
     """The scripts for a record. `source` is the scenario's file, `settings` those of run.json (seed, steps)."""
-    module = FORMATS[record.format]
-    saver = FORMATS[module.SAVER]
-    save = inlined(saver.save, saver.ARTIFACT)
-    load = inlined(module.load, saver.ARTIFACT, has_custom_objects="custom_objects" in scenario.functions)
+    save = call_of(chosen.save, chosen.artifact)
+    load = call_of(chosen.load, chosen.artifact, has_custom_objects="custom_objects" in scenario.functions)
     code = ScenarioCode.read(source)
-    comparison = comparison_of(record, scenario, rebuilds="build" in load.uses)
+    comparison = comparison_of(record, scenario, chosen, rebuilds="build" in load.uses)
     context = {
         "comparison": comparison,
-        "artifact": saver.ARTIFACT,
+        "artifact": chosen.artifact,
         "save": save.statements,
         "load": load.statements,
         "seed": int(settings.get("seed", 0)),

@@ -24,6 +24,7 @@ class Piece:
     defines: frozenset[str]
     uses: frozenset[str]
     is_definition: bool
+    is_import: bool = False
     lasting: bool = False
 
 
@@ -40,19 +41,20 @@ def piece_of(text: str, node: ast.stmt, *, lasting: bool = False) -> Piece:
         defines=frozenset(defined(node)),
         uses=frozenset(free_names(text)),
         is_definition=isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef),
+        is_import=isinstance(node, ast.Import | ast.ImportFrom),
         lasting=lasting,
     )
 
 
-def chunks(source: str, body: Sequence[ast.stmt], start: int = 0) -> list[tuple[str, ast.stmt]]:
+def chunks(source: str, body: Sequence[ast.stmt]) -> list[tuple[str, ast.stmt]]:
     """Each statement of a block with its lines, and with comments and empty lines since the statement before it.
 
-    `start` is the line (1-based) behind which the block begins. Statements that share a line with the one before them
+    Statements that share a line with the one before them
     (`a = 1; b = 2`) are in its text.
     """
     lines = source.split("\n")
     found = []
-    end = start
+    end = 0
     for node in body:
         last = node.end_lineno or node.lineno
         if node.lineno > end:
@@ -175,14 +177,6 @@ class Edits:
         """Puts a text in place of what stands between two positions (line, column)."""
         self._edits.append((self._offset(start), self._offset(end), text.encode("utf-8")))
 
-    def drop_lines(self, node: ast.stmt) -> None:
-        """Takes a statement out that has its lines for itself, with the empty lines behind it."""
-        assert node.end_lineno is not None
-        begin, end = self._starts[node.lineno - 1], self._starts[node.end_lineno]
-        while self._source[end : end + 1] == b"\n":
-            end += 1
-        self._edits.append((begin, end, b""))
-
     def drop_keyword(self, call: ast.Call, keyword: ast.keyword) -> None:
         """Takes a keyword argument out of a call, with the comma that is too many then."""
         begin, end = self._offset((keyword.lineno, keyword.col_offset)), self._end(keyword)
@@ -192,29 +186,6 @@ class Edits:
         else:
             behind = re.compile(rb"\s*,\s*").match(self._source, end)
             self._edits.append((begin, behind.end() if behind else end, b""))
-
-    def drop_annotations(self, function: ast.FunctionDef) -> None:
-        """Takes the types out of a function's signature."""
-        arguments = function.args
-        defaults = dict(
-            zip(reversed((*arguments.posonlyargs, *arguments.args)), reversed(arguments.defaults), strict=False)
-        )
-        defaults |= {
-            each: value for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if value
-        }
-        for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg):
-            if each is None or each.annotation is None:
-                continue
-            name_end = (each.lineno, each.col_offset + len(each.arg.encode("utf-8")))
-            default = defaults.get(each)
-            if default is not None:
-                self.replace_range(name_end, (default.lineno, default.col_offset), "=")
-            else:
-                self._edits.append((self._offset(name_end), self._end(each.annotation), b""))
-        if function.returns is not None:
-            begin = self._offset((function.returns.lineno, function.returns.col_offset))
-            arrow = self._source.rindex(b"->", 0, begin)
-            self._edits.append((len(self._source[:arrow].rstrip()), self._end(function.returns), b""))
 
     def _end(self, node: ast.expr | ast.keyword) -> int:
         assert node.end_lineno is not None

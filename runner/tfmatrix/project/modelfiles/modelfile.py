@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfmatrix.core.errors import UsageError
+from tfmatrix.project.formats import own_formats
 from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, read_head
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, inside
+from tfmatrix.worker.declared import Format
 
 MAX_JSON = 64 * 1024 * 1024
 
@@ -27,17 +30,18 @@ class ModelFile:
     """A model file as it looks from outside.
 
     `path` is the file or folder; of a checkpoint its prefix. `kind` is hdf5, zip, directory, checkpoint, weights or
-    tflite, in words `what`. `formats` are the ids that are measured, `loader` the one whose loader makes the reference,
-    `name` what the file is called in the store, whose ending decides what a loader takes it for. `keras` and
-    `tensorflow` are the versions that the file names, or empty.
+    tflite, in words `what`; `layout` is what formats call it in FILES. `formats` are the ids that are measured,
+    `loader` the one whose loader makes the reference, `name` what the file is called in the store, whose ending decides
+    what a loader takes it for. `keras` and `tensorflow` are the versions that the file names, or empty.
     """
 
     path: Path
     kind: str
     what: str
-    formats: tuple[str, ...]
-    loader: str
-    name: str
+    layout: str
+    formats: tuple[str, ...] = ()
+    loader: str = ""
+    name: str = ""
     keras: str = ""
     tensorflow: str = ""
     needs_builder: bool = False
@@ -66,9 +70,36 @@ class ModelFile:
         return (self.path,)
 
 
-def read_model(path: Path) -> ModelFile:
-    """What lies at `path`. Raises UsageError where it is no model, or a damaged one."""
-    path = path.absolute()
+def read_model(path: Path, formats: Mapping[str, Format] | None = None) -> ModelFile:
+    """What lies at `path`, and which of the `formats` (else ours) read it.
+
+    Raises UsageError where it is no model, a damaged one, or one with a name that its loaders take for another format.
+    """
+    found = _read(path.absolute())
+    endings: dict[str, str] = {}
+    table = own_formats() if formats is None else formats
+    for name, each in table.items():
+        fitting = [ending for ending in each.files.get(found.layout, ()) if found.path.name.endswith(ending)]
+        if fitting:
+            endings[name] = max(fitting, key=len)
+    if not endings:
+        wanted = dict.fromkeys(ending for each in table.values() for ending in each.files.get(found.layout, ()))
+        raise UsageError(
+            f"{found.path} is {found.what}, but its name does not say so: load_model goes by the ending",
+            expected=f"a name that ends in {' or '.join(wanted)}",
+            fix=f"copy it to {found.path.stem}{next(iter(wanted))} and check that",
+        )
+    # ".weights.h5" says more than ".h5".
+    longest = max(map(len, endings.values()))
+    taken = tuple(name for name, ending in endings.items() if len(ending) == longest)
+    # The name that the format gives it; a file keeps its ending, by which loaders go.
+    name = table[taken[0]].artifact
+    if found.path.is_file() and not name.endswith(found.path.suffix):
+        name = Path(name).stem + found.path.suffix
+    return replace(found, formats=taken, loader=taken[0], name=name)
+
+
+def _read(path: Path) -> ModelFile:
     if path.suffix == ".index" and path.is_file():
         return _checkpoint(path.with_suffix(""))
     if path.is_dir():
@@ -94,15 +125,7 @@ def _file(path: Path) -> ModelFile:
     if head[:4] == b"PK\x03\x04":
         return _zip(path)
     if head[4:8] == b"TFL3":
-        _named(path, "a TFLite model", ".tflite")
-        return ModelFile(
-            path=path,
-            kind="tflite",
-            what="a TFLite model",
-            formats=("tflite",),
-            loader="tflite",
-            name="m.tflite",
-        )
+        return ModelFile(path=path, kind="tflite", what="a TFLite model", layout="tflite")
     if path.name in ("saved_model.pb", "keras_metadata.pb"):
         raise UsageError(f"{path} is a part of a SavedModel", fix=f"name its folder: {path.parent}")
     if ".data-" in path.name:
@@ -121,27 +144,14 @@ def _hdf5(path: Path) -> ModelFile:
         raise UsageError(f"{path} is a damaged HDF5 file: {error}", fix="save or download the model again") from error
     keras = _version(head.keras_version)
     if "model_config" in head.attributes:
-        _named(path, "an HDF5 model", ".h5", ".hdf5", ".keras")
         # Before Keras 2.13 ".keras" was another ending of HDF5; loaders go by the ending.
-        of_keras = path.suffix == ".keras"
-        return ModelFile(
-            path=path,
-            kind="hdf5",
-            what="an HDF5 model named .keras, as before TensorFlow 2.13" if of_keras else "an HDF5 model",
-            formats=("keras",) if of_keras else ("h5",),
-            loader="keras" if of_keras else "h5",
-            name=f"m{path.suffix}",
-            keras=keras,
-        )
-    _named(path, "a file of weights in HDF5", ".h5", ".hdf5")
-    layout = "weights-h5" if path.name.endswith(".weights.h5") else "weights-h5-legacy"
+        named = " named .keras, as before TensorFlow 2.13" if path.suffix == ".keras" else ""
+        return ModelFile(path=path, kind="hdf5", what=f"an HDF5 model{named}", layout="hdf5", keras=keras)
     return ModelFile(
         path=path,
         kind="weights",
         what="a file of weights in HDF5, without the model",
-        formats=(layout,),
-        loader=layout,
-        name="m.weights.h5" if layout == "weights-h5" else "w.h5",
+        layout="weights",
         keras=keras,
         needs_builder=True,
     )
@@ -163,17 +173,8 @@ def _zip(path: Path) -> ModelFile:
             metadata = json.loads(archive.read("metadata.json"))
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise UsageError(f"{path} is a damaged zip file: {error}", fix="save or download the model again") from error
-    _named(path, "a zip archive of Keras", ".keras")
     keras = _version(str(metadata.get("keras_version", ""))) if isinstance(metadata, dict) else ""
-    return ModelFile(
-        path=path,
-        kind="zip",
-        what="a .keras archive",
-        formats=("keras",),
-        loader="keras",
-        name="m.keras",
-        keras=keras,
-    )
+    return ModelFile(path=path, kind="zip", what="a .keras archive", layout="zip", keras=keras)
 
 
 def _folder(path: Path) -> ModelFile:
@@ -216,22 +217,12 @@ def _saved_model(path: Path) -> ModelFile:
         raise UsageError(
             f"{path} has no folder variables", expected="a whole SavedModel: saved_model.pb and variables/"
         )
-    found = ModelFile(
+    return ModelFile(
         path=path,
         kind="directory",
-        what="a SavedModel (no Keras in it)",
-        formats=("tf-savedmodel-raw",),
-        loader="tf-savedmodel-raw",
-        name="m",
+        what="a SavedModel of Keras 2" if of_keras else "a SavedModel (no Keras in it)",
+        layout="keras-savedmodel" if of_keras else "savedmodel",
         tensorflow=_version(versions[0].decode("utf-8", "replace")) if versions else "",
-    )
-    if not of_keras:
-        return found
-    return replace(
-        found,
-        what="a SavedModel of Keras 2",
-        formats=("savedmodel", "savedmodel-raw", "savedmodel-tfsm"),
-        loader="savedmodel",
     )
 
 
@@ -247,26 +238,13 @@ def _checkpoint(prefix: Path) -> ModelFile:
     # itself the root; Keras 3 has no such thing, and files its variables under the optimizer where there is one.
     keys = index.read_bytes()
     of_checkpoint = b"model/" in keys or b"layer_with_weights-" not in keys
-    layout = "checkpoint" if of_checkpoint else "weights-tf"
     return ModelFile(
         path=prefix,
         kind="checkpoint",
         what="a tf.train.Checkpoint" if of_checkpoint else "a checkpoint of save_weights",
-        formats=(layout,),
-        loader=layout,
-        name="c" if of_checkpoint else "w",
+        layout="checkpoint" if of_checkpoint else "weights-checkpoint",
         needs_builder=True,
     )
-
-
-def _named(path: Path, what: str, *endings: str) -> None:
-    """Refuses a name that loaders would take for another format."""
-    if path.suffix not in endings:
-        raise UsageError(
-            f"{path} is {what}, but its name does not say so: load_model goes by the ending",
-            expected=f"a name that ends in {' or '.join(endings)}",
-            fix=f"copy it to {path.stem}{endings[0]} and check that",
-        )
 
 
 def _version(text: str) -> str:

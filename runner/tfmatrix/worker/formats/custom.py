@@ -1,36 +1,16 @@
 """The scenario's own `save_model` and `load_model`: whatever they write and return."""
 
-from __future__ import annotations
-
-from typing import Any, Callable, Mapping
-
-from . import contract
+from tfmatrix.worker.formats._promises import WHOLE_MODEL
 
 ID = "custom"
-SAVER = "custom"
+ORDER = 150
 ARTIFACT = "m"
 MODELS = "any"
+SAVE = "save_model(model, PATH)"
+
+LOAD = "model = load_model(PATH)"
+LOADER = "the scenario's load_model"
 LOADS = "keras"
-CHECKS = (*contract.WHOLE_MODEL_CHECKS, "signatures")
+CHECKS = (*WHOLE_MODEL, "signatures")
 
-
-def unsupported(env: Mapping[str, str]) -> str | None:
-    """Whether a scenario has the two functions is read from its file, not from the environment."""
-    return None
-
-
-def save(model: Any, path: str, scenario: Any = None) -> None:
-    """The scenario's `save_model(model, path)`."""
-    assert scenario is not None, "this format calls the scenario's save_model"
-    scenario.save_model(model, path)
-
-
-def load(
-    path: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    build: Callable[[], Any] | None = None,
-    scenario: Any = None,
-) -> Any:
-    """The scenario's `load_model(path)`."""
-    assert scenario is not None, "this format calls the scenario's load_model"
-    return scenario.load_model(path)
+POLICY = ("keras-file",)

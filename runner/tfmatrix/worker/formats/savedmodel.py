@@ -1,38 +1,18 @@
 """`model.save("dir")`: Keras 2's TF format, a SavedModel with Keras metadata, read by `keras.models.load_model`."""
 
-from __future__ import annotations
-
-from typing import Any, Callable, Mapping
-
-from . import contract
+from tfmatrix.worker.formats._promises import WHOLE_MODEL
 
 ID = "savedmodel"
-SAVER = "savedmodel"
+ORDER = 30
 ARTIFACT = "m"
 MODELS = "keras"
+REQUIRES = {"keras<3": "Keras 3 does not write SavedModel directories with model.save"}
+SAVE = "model.save(PATH)"
+
+LOAD = "model = tf.keras.models.load_model(PATH, custom_objects=CUSTOM_OBJECTS)"
+LOADER = "keras.models.load_model"
 LOADS = "keras"
-CHECKS = contract.WHOLE_MODEL_CHECKS
+CHECKS = WHOLE_MODEL
 
-
-def unsupported(env: Mapping[str, str]) -> str | None:
-    """Keras 3 refuses a name without suffix."""
-    if contract.version(env["keras"]) >= (3,):
-        return "Keras 3 does not write SavedModel directories with model.save"
-    return None
-
-
-def save(model: Any, path: str, scenario: Any = None) -> None:
-    """`model.save` to a name without a suffix."""
-    model.save(path)
-
-
-def load(
-    path: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    build: Callable[[], Any] | None = None,
-    scenario: Any = None,
-) -> Any:
-    """`tf.keras.models.load_model`."""
-    import tensorflow as tf
-
-    return tf.keras.models.load_model(path, custom_objects=custom_objects)
+FILES = {"keras-savedmodel": ("",)}
+POLICY = ("keras-savedmodel",)

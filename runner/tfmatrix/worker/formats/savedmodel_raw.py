@@ -1,29 +1,15 @@
 """The artifact of `savedmodel`, read without Keras: `tf.saved_model.load`."""
 
-from __future__ import annotations
-
-from typing import Any, Callable, Mapping
-
-from . import savedmodel as saver
+from tfmatrix.worker.formats._promises import FUNCTIONS
 
 ID = "savedmodel-raw"
-SAVER = saver.ID
-ARTIFACT = saver.ARTIFACT
-MODELS = saver.MODELS
+ORDER = 40
+SAVER = "savedmodel"
+
+LOAD = "model = tf.saved_model.load(PATH)"
+LOADER = "tf.saved_model.load"
 LOADS = "module"
-CHECKS = ("load", "outputs", "weights", "signatures", "warnings")
+CHECKS = FUNCTIONS
 
-unsupported = saver.unsupported
-save = saver.save
-
-
-def load(
-    path: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    build: Callable[[], Any] | None = None,
-    scenario: Any = None,
-) -> Any:
-    """`tf.saved_model.load`: functions and variables, no Keras model."""
-    import tensorflow as tf
-
-    return tf.saved_model.load(path)
+FILES = {"keras-savedmodel": ("",)}
+POLICY = ("graph",)

@@ -1,29 +1,15 @@
 """The artifact of `savedmodel`, read as a layer: `keras.layers.TFSMLayer`, Keras 3's way to a SavedModel."""
 
-from __future__ import annotations
-
-from typing import Any, Callable, Mapping
-
-from . import savedmodel as saver
+from tfmatrix.worker.formats._promises import WEIGHTS
 
 ID = "savedmodel-tfsm"
-SAVER = saver.ID
-ARTIFACT = saver.ARTIFACT
-MODELS = saver.MODELS
+ORDER = 50
+SAVER = "savedmodel"
+
+LOAD = 'model = tf.keras.layers.TFSMLayer(PATH, call_endpoint="serving_default")'
+LOADER = "keras.layers.TFSMLayer"
 LOADS = "signature"
-CHECKS = ("load", "outputs", "weights", "warnings")
+CHECKS = WEIGHTS
 
-unsupported = saver.unsupported
-save = saver.save
-
-
-def load(
-    path: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    build: Callable[[], Any] | None = None,
-    scenario: Any = None,
-) -> Any:
-    """`tf.keras.layers.TFSMLayer` on the default signature."""
-    import tensorflow as tf
-
-    return tf.keras.layers.TFSMLayer(path, call_endpoint="serving_default")
+FILES = {"keras-savedmodel": ("",)}
+POLICY = ("tfsm",)

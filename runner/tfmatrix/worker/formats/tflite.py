@@ -1,112 +1,35 @@
 """`tf.lite.TFLiteConverter`, read by `tf.lite.Interpreter`: a model for phones, float as it was."""
 
-from __future__ import annotations
-
+CONVERTER = """\
 import inspect
-import re
-from typing import Any, Callable, Mapping
+
+if isinstance(model, tf.keras.Model):
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+else:
+    functions = [model.__call__.get_concrete_function()]
+    # From 2.7 on the converter asks for the object that owns the variables.
+    owner = [model][: len(inspect.signature(tf.lite.TFLiteConverter.from_concrete_functions).parameters) - 1]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(functions, *owner)
+"""
+CONVERT = """\
+with open(PATH, "wb") as file:
+    file.write(converter.convert())
+"""
 
 ID = "tflite"
-SAVER = "tflite"
+ORDER = 130
 ARTIFACT = "m.tflite"
 MODELS = "any"
-LOADS = "signature"
+SAVE = CONVERTER + CONVERT
+
+LOAD = """\
+model = tf.lite.Interpreter(PATH)
+model.allocate_tensors()
+"""
+LOADER = "tf.lite.Interpreter"
+LOADS = "interpreter"
 CHECKS = ("load", "outputs", "warnings")
 READING = "exact"
 
-
-class Interpreted:
-    """A TFLite model as a callable from one structure to a dictionary of named arrays, of any batch size.
-
-    By signature where the file and the interpreter have one; else by the tensors' own names.
-    """
-
-    def __init__(self, interpreter: Any) -> None:
-        self._interpreter = interpreter
-        signatures = interpreter.get_signature_list() if hasattr(interpreter, "get_signature_list") else {}
-        self._signature = next(iter(signatures.values())) if len(signatures) == 1 else None
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the inputs, in the file's order."""
-        if self._signature is not None:
-            return list(self._signature["inputs"])
-        return [_plain(detail["name"]) for detail in self._interpreter.get_input_details()]
-
-    def input_specs(self) -> list[tuple[str, str, list[int | None]]]:
-        """Names, dtypes and shapes of the inputs, in the file's order; a size that is left open is None."""
-        import numpy as np
-
-        if self._signature is not None and hasattr(self._interpreter.get_signature_runner(), "get_input_details"):
-            details = self._interpreter.get_signature_runner().get_input_details()
-            ordered = [(name, details[name]) for name in self.input_names]
-        else:
-            ordered = list(zip(self.input_names, self._interpreter.get_input_details()))
-        return [
-            (
-                name,
-                np.dtype(detail["dtype"]).name,
-                [None if size < 0 else int(size) for size in detail.get("shape_signature", detail["shape"])],
-            )
-            for name, detail in ordered
-        ]
-
-    def __call__(self, inputs: Any) -> dict[str, Any]:
-        """The outputs by name; `inputs` by name, or in the file's order."""
-        names = self.input_names
-        if not isinstance(inputs, Mapping):
-            inputs = dict(zip(names, inputs if isinstance(inputs, (list, tuple)) else [inputs]))
-        arrays = {name: inputs[name].numpy() for name in names}
-        if self._signature is not None:
-            results: dict[str, Any] = self._interpreter.get_signature_runner()(**arrays)
-            return results
-        return self._by_tensors(arrays)
-
-    def _by_tensors(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
-        interpreter = self._interpreter
-        for detail in interpreter.get_input_details():
-            interpreter.resize_tensor_input(detail["index"], arrays[_plain(detail["name"])].shape)
-        interpreter.allocate_tensors()
-        for detail in interpreter.get_input_details():
-            interpreter.set_tensor(detail["index"], arrays[_plain(detail["name"])])
-        interpreter.invoke()
-        return {detail["name"]: interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()}
-
-
-def _plain(name: str) -> str:
-    """A tensor's name as the model's code has it: without what a SavedModel on the way put around it."""
-    return re.sub(r"^serving_default_|:\d+$", "", name)
-
-
-def unsupported(env: Mapping[str, str]) -> str | None:
-    """Every version writes it."""
-    return None
-
-
-def save(model: Any, path: str, scenario: Any = None) -> None:
-    """The converter with its defaults, from a Keras model or from a module's `__call__`."""
-    import tensorflow as tf
-
-    if isinstance(model, tf.keras.Model):
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    else:
-        functions = [model.__call__.get_concrete_function()]
-        # From 2.7 on the converter asks for the object that owns the variables.
-        owner = [model][: len(inspect.signature(tf.lite.TFLiteConverter.from_concrete_functions).parameters) - 1]
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(functions, *owner)
-    with open(path, "wb") as file:
-        file.write(converter.convert())
-
-
-def load(
-    path: str,
-    custom_objects: Mapping[str, Any] | None = None,
-    build: Callable[[], Any] | None = None,
-    scenario: Any = None,
-) -> Any:
-    """`tf.lite.Interpreter`, its tensors allocated."""
-    import tensorflow as tf
-
-    interpreter = tf.lite.Interpreter(path)
-    interpreter.allocate_tensors()
-    return Interpreted(interpreter)
+FILES = {"tflite": (".tflite",)}
+POLICY = ("tflite",)

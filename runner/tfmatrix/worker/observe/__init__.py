@@ -37,6 +37,7 @@ __all__ = [
     "observe_resume",
     "observe_signatures",
     "observe_state",
+    "saved_model",
     "seed_everything",
     "train",
 ]
@@ -186,6 +187,13 @@ def observe_signatures(observation: Observation, loaded: Any, inputs: Any, refer
     observation.section(
         "signatures", lambda: {name: one(function) for name, function in sorted(loaded.signatures.items())}
     )
+
+
+def saved_model(path: str) -> Any:
+    """What a folder holds for TensorFlow itself, whichever loader it is for."""
+    import tensorflow as tf
+
+    return tf.saved_model.load(path)
 
 
 def observe_reading(observation: Observation, load: Callable[[], Any], inputs: Any, exact: bool) -> None:

@@ -39,7 +39,7 @@ def project(tmp_path) -> Project:
 
 def model(**fields: str) -> ModelFile:
     given = {"kind": "hdf5", "what": "an HDF5 model", "loader": "h5", "name": "m.h5", **fields}
-    return ModelFile(path=Path("/somewhere/m.h5"), formats=(given["loader"],), **given)
+    return ModelFile(path=Path("/somewhere/m.h5"), layout="hdf5", formats=(given["loader"],), **given)
 
 
 def test_the_file_says_tensorflow(project, index):

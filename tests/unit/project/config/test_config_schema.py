@@ -10,8 +10,10 @@ import pytest
 from repository import ROOT
 from ruamel.yaml import YAML
 from tfmatrix.project.config import SCHEMA_FILE, json_schema, load_config, load_known_failures, schema_text
+from tfmatrix.project.formats import own_formats
 from tfmatrix.project.scenario import read_scenarios
-from tfmatrix.worker.formats import FORMATS
+
+FORMATS = own_formats()
 
 
 def plain(text: str) -> Any:

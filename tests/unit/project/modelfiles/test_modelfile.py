@@ -129,7 +129,7 @@ def test_names_that_loaders_would_take_for_something_else(tmp_path):
     assert "load_model goes by the ending" in found.what
     assert found.fix == "copy it to m.h5 and check that"
     path = archive(tmp_path / "z.h5", config="{}", metadata="{}")
-    assert "zip archive of Keras" in refusal(path).what
+    assert "is a .keras archive" in refusal(path).what
 
 
 def test_a_part_of_a_model_is_told_from_the_model(tmp_path):

@@ -22,6 +22,7 @@ import numpy as np
 import observe
 from observe import calls, config, layers
 from observe.arrays import Arrays, Reference, flatten, to_numpy
+from steps import import_file
 
 ROWS = 8
 """Rows of generated inputs."""
@@ -104,7 +105,7 @@ def _has_only_loopback() -> bool:
 # Code that belongs to the file
 
 
-def code(job: Mapping[str, Any], import_file: Callable[[str], ModuleType]) -> ModuleType:
+def code(job: Mapping[str, Any]) -> ModuleType:
     """The user's code as if it were a scenario: what `custom` defines, `build_model` from the builder.
 
     Importing is enough for classes that register themselves. Raises whatever the files raise.

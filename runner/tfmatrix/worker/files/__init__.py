@@ -1,0 +1,6 @@
+"""Model files that no scenario made: how a job is done that has one in a scenario's place."""
+
+from .adoption import adopt
+from .inputs import code, cut_network, given
+
+__all__ = ["adopt", "code", "cut_network", "given"]

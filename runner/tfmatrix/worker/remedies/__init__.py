@@ -1,0 +1,42 @@
+"""The remedies: documented workarounds for a load that fails. One file each; a new one is found by itself.
+
+A file of this folder holds both sides of a remedy: when the host finds it worth a try, and what the worker does then.
+
+`NAME`
+    What reports show.
+`ORDER`
+    Its place among the tries: those first that bring back the most.
+`PRICE`
+    What it costs, in words; empty where it costs nothing.
+`helps(failing)`
+    Whether it is worth a try (see `Failing`). Host side: nothing but the standard library is there.
+`change(loading)`
+    What the worker does otherwise than the plain call (see `loading.Loading`). Without it, another loader or reader
+    makes the plain call.
+`LOADER` (optional)
+    The id of the format whose loader takes the artifact.
+`reader(failing)` (optional)
+    The id of the environment that reads instead.
+`COMBINES` (optional)
+    That it may be combined with the others that say so; its place in the name of the combination.
+
+Every exception of TensorFlow and Keras passes: it says that the remedy does not help.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any, Dict
+
+from ._failing import LOAD_MODEL, Failing
+
+__all__ = ["LOAD_MODEL", "Failing", "remedies"]
+
+
+def remedies() -> Dict[str, Any]:
+    """Name of the file to module, in the order of the tries."""
+    files = sorted(os.listdir(os.path.dirname(__file__)))
+    names = [file[:-3] for file in files if file.endswith(".py") and file[0] not in "_."]
+    found = {name: importlib.import_module("." + name, __name__) for name in names}
+    return dict(sorted(found.items(), key=lambda item: item[1].ORDER))

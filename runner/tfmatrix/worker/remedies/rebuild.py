@@ -1,0 +1,29 @@
+"""The model from its code, and `load_weights` of the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfmatrix.worker.loading import Loading
+    from tfmatrix.worker.remedies import Failing
+
+NAME = "rebuild from code + load_weights"
+ORDER = 80
+PRICE = "whoever loads the model needs the code that builds it; the state of the optimizer stays behind"
+
+
+def helps(failing: Failing) -> bool:
+    """Where the code is there."""
+    return failing.has_code and failing.may_load_less
+
+
+def change(loading: Loading) -> None:
+    """Loads the weights alone."""
+
+    def instead() -> Any:
+        model = loading.build()
+        model.load_weights(loading.weights)
+        return model
+
+    loading.instead = instead

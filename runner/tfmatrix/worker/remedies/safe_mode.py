@@ -1,0 +1,24 @@
+"""`safe_mode=False`: the loader may run code that the file holds, such as that of a Lambda layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfmatrix.worker.loading import Loading
+    from tfmatrix.worker.remedies import Failing
+
+NAME = "safe_mode=False"
+ORDER = 40
+COMBINES = 3
+PRICE = "code that the file holds is run: only for files that you trust"
+
+
+def helps(failing: Failing) -> bool:
+    """Where the loader knows the argument."""
+    return failing.asks_for_safe_mode and failing.may_load_less
+
+
+def change(loading: Loading) -> None:
+    """Passes the argument."""
+    loading.arguments["safe_mode"] = False

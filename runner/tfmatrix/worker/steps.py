@@ -1,0 +1,71 @@
+"""The steps of a job: calls of the code under test, each in its phase, whose exceptions are findings."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import traceback
+from types import ModuleType
+from typing import Any, Callable, Mapping
+
+import numpy as np
+from capture import Recorder, shorten
+
+MAX_TRACEBACK = 20000
+
+
+class Unsupported(Exception):
+    """The environment cannot do what the job asks for; not a failure of the model."""
+
+
+class Failed(Exception):
+    """An exception of the code under test, with the phase it came from."""
+
+    def __init__(self, phase: str, error: BaseException) -> None:
+        Exception.__init__(self, phase)
+        self.phase = phase
+        self.error = describe(error)
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """An exception as data: type, message, traceback (each shortened in the middle)."""
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {"type": type(error).__name__, "message": shorten(str(error)), "traceback": shorten(text, MAX_TRACEBACK)}
+
+
+def step(recorder: Recorder, phase: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """One call of the code under test, as (part of) a phase."""
+    with recorder.phase(phase):
+        try:
+            return function(*arguments)
+        except Failed:
+            raise  # with the phase that it says
+        # SystemExit too: a scenario that calls sys.exit() must not look like a finished job.
+        except (Exception, SystemExit) as error:
+            raise Failed(phase, error)
+
+
+def import_file(path: str) -> ModuleType:
+    """A scenario's file as a module, under its own name (which saved models record)."""
+    name = os.path.splitext(os.path.basename(path))[0]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None, "a .py file has a loader"
+    assert spec.loader is not None, "a .py file has a loader"
+    module = importlib.util.module_from_spec(spec)
+    # Pickled and marshalled code looks its module up by name.
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def custom_objects(recorder: Recorder, scenario: ModuleType) -> Any:
+    """What the user of the scenario would pass to load_model, or None."""
+    if not hasattr(scenario, "custom_objects"):
+        return None
+    return step(recorder, "import", scenario.custom_objects)
+
+
+def rng(job: Mapping[str, Any]) -> Any:
+    """The generator that the functions of a scenario get."""
+    return np.random.RandomState(job["seed"])
