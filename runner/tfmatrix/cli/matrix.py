@@ -43,16 +43,26 @@ def plan(
     cells: Annotated[bool, typer.Option("--cells", help="List the cell ids instead of counting them.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a run would do: environments, scenarios, formats, saves, loads. Starts nothing.
+    """Show what a run would do: environments, scenarios, formats, saves, loads, and what of it the store lacks.
+
+    Starts nothing.
 
     Examples: `tfmatrix plan --set nightly` · `tfmatrix plan --set quick --cells --reader 2.21.0`
     """
     from tfmatrix.engine.run import plan_project
 
     selector = selector_of(only, writer, reader, scenario, formats)
-    planned = plan_project(open_project(project), set_name, selector)
+    opened = open_project(project)
+    planned = plan_project(opened, set_name, selector)
     for missed in planned.unmatched:
         say(f"warning: {missed}")
+    if cells and not as_json:
+        for cell in planned.cells():
+            typer.echo(str(cell))
+        return
+    from tfmatrix.engine.stored import missing
+
+    lacking = missing(opened, planned)
     if as_json:
         echo_json(
             {
@@ -65,17 +75,24 @@ def plan(
                 "unsupported": {
                     str(cell): reason for cell in planned.cells() if (reason := planned.reason(cell)) is not None
                 },
+                "missing": {
+                    "saves": [str(save) for save in lacking.saves],
+                    "cells": [str(cell) for cell in lacking.cells()],
+                    "executor": lacking.executor,
+                },
             }
         )
-    elif cells:
-        for cell in planned.cells():
-            typer.echo(str(cell))
     else:
         for name, count in planned.counts().items():
             typer.echo(f"{name:<12} {count:>7}")
         typer.echo(f"\nenvironments  {', '.join(environment.id for environment in planned.environments)}")
         typer.echo(f"scenarios     {', '.join(each.name for each in planned.scenarios)}")
         typer.echo(f"formats       {', '.join(planned.formats)}")
+        known = f" as {lacking.executor} measures" if lacking.executor else ""
+        typer.echo(
+            f"\nto measure    {len(lacking.saves)} of {len(planned.saves)} saves, "
+            f"{lacking.loads} of {planned.counts()['loads']} loads: the store has the rest{known}"
+        )
 
 
 @app.command()

@@ -89,7 +89,7 @@ class Environments:
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """What run.json says of each that was asked for."""
-        return {name: dict(prepared.describe) for name, prepared in self._prepared.items()} | {
+        return {name: {**prepared.describe, "key": prepared.key} for name, prepared in self._prepared.items()} | {
             name: {"unavailable": reason} for name, reason in self._unavailable.items()
         }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.engine.environments import Environments
+from tfmatrix.engine.measured import stored_outcome
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
 from tfmatrix.executors.intake import Quota, take_over
@@ -35,12 +36,7 @@ class Jobs:
 
     def stored(self, key: str) -> Outcome | None:
         """The outcome under a key, whose folders are still there."""
-        data = self._store.read_outcome(key)
-        if data is None:
-            return None
-        outcome = Outcome.from_json(data)
-        digests = [outcome.observation, outcome.artifact["digest"] if outcome.artifact else None]
-        return outcome if all(self._store.has_folder(digest) for digest in digests if digest) else None
+        return stored_outcome(self._store, key)
 
     def keep(self, key: str, outcome: Outcome) -> None:
         """Stores an outcome, unless it says nothing that lasts about the model."""

@@ -14,12 +14,12 @@ from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.status import Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.jobs import Jobs
+from tfmatrix.engine.measured import key_of_load
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.records import Records
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.saves import Saves
 from tfmatrix.store.content import Store
-from tfmatrix.store.keys import load_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,17 +75,15 @@ class Loading:
         remedies: Sequence[str] = (),
     ) -> str:
         """The key of that job in a reader."""
-        assert saved.artifact is not None
-        assert saved.observation is not None
-        return load_key(
-            artifact=saved.artifact["digest"],
-            reference=saved.observation,
-            scenario=self._request.subjects[cell.scenario].about.digest,
-            loader=self._request.formats[loader],
+        subject = self._request.subjects[cell.scenario]
+        return key_of_load(
+            saved,
+            self._request.formats[loader],
+            scenario=subject.about.digest,
             settings=self._request.settings,
             environment=self._environments.key(reader),
             remedies=remedies,
-            is_file=self._request.subjects[cell.scenario].is_file,
+            is_file=subject.is_file,
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfmatrix.core.environment import Environment
+from tfmatrix.engine.measured import RESUME_STEPS, measurement_settings
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.shards import Shard
@@ -18,9 +19,6 @@ from tfmatrix.worker.declared import Format
 
 AUDIT = (0.02, 400)
 """Which share of the inferred cells is measured nevertheless, and how many at least."""
-
-RESUME_STEPS = 3
-"""Training steps after the save (writer) or the load (reader) whose losses are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +57,4 @@ class RunRequest:
     @property
     def settings(self) -> dict[str, Any]:
         """What, beside code and packages, decides a measurement; part of every key of the store."""
-        return {
-            "seed": self.defaults.seed,
-            "steps": self.resume_steps,
-            "timeout": self.defaults.timeout,
-            "memory": self.defaults.memory,
-        }
+        return measurement_settings(self.defaults, self.resume_steps)

@@ -33,7 +33,7 @@ _OWN_PACKAGE: Final = tfmatrix.worker.formats.__name__
 
 _OF_SAVER: Final = ("ARTIFACT", "MODELS", "SAVE")
 _OF_LOADER: Final = ("LOAD", "LOADS", "LOADER", "CHECKS")
-_OPTIONAL: Final = ("READING", "FILES", "POLICY", "ORDER")
+_OPTIONAL: Final = ("READING", "FILES", "ORDER")
 _NAMES: Final = ("ID", "SAVER", "REQUIRES", *_OF_SAVER, *_OF_LOADER, *_OPTIONAL)
 
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {"MODELS": MODELS, "LOADS": LOADS, "READING": READING}
@@ -137,7 +137,6 @@ def _format(declared: _Declared, by_id: Mapping[str, _Declared]) -> Format:
         checks=declared.checks(),
         reading=declared.word("READING") if "READING" in declared.values else None,
         files=declared.files(),
-        policy=declared.strings("POLICY", ()),
         order=declared.number("ORDER", 1000),
         functions=tuple(
             each for each in FUNCTIONS if _names(saver.text("SAVE"), each) or _names(declared.text("LOAD"), each)

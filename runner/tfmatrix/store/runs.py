@@ -256,6 +256,15 @@ def list_runs(results: Path) -> tuple[RunSummary, ...]:
     return tuple(sorted(summaries, key=lambda run: (run.started, run.id), reverse=True))
 
 
+def newest_headers(results: Path) -> Iterator[dict[str, Any]]:
+    """What run.json says of each run, newest first, one after the other. Raises StoreError on a damaged one."""
+    folder = _runs(results)
+    if folder.is_dir():
+        for run in sorted(folder.iterdir(), reverse=True):
+            if (run / _HEADER_FILE).is_file():
+                yield _read_header(run)
+
+
 def _runs(results: Path) -> Path:
     return results / "runs"
 

@@ -63,7 +63,6 @@ class Format:
     requires: Mapping[str, str] = field(default_factory=dict)
     reading: Optional[str] = None
     files: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
-    policy: Tuple[str, ...] = ()
     order: int = 1000
     functions: Tuple[str, ...] = ()
 

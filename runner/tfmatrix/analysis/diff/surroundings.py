@@ -128,7 +128,13 @@ def _digests(*sides: Any) -> list[str]:
 
 def _code(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Difference]:
     old, new = _mapping(before, "code"), _mapping(after, "code")
-    what = {"worker": "what saves, loads and observes", "checks": "what compares"}
+    what = {
+        "worker": "what saves, loads and observes",
+        "formats": "the calls of formats",
+        "remedies": "the remedies",
+        "files": "what is for model files",
+        "checks": "what compares",
+    }
     for part, words in what.items():
         if old.get(part) and new.get(part) and old[part] != new[part]:
             yield Difference(kind="code", text=f"tfmatrix's own code: {words} ({part})")

@@ -42,9 +42,9 @@ def reproduce(
 ) -> Path:
     """Writes the folder `output` for a cell of the run, at once or not at all, and returns it.
 
-    `scenarios` and `locks` are the project's folders, `environments` those of its matrix.yaml, `formats` all
-    that it knows. Raises UsageError where the run has no such cell, where there is nothing to reproduce, and where the folder is not empty; ConfigError where
-    the scenario's file is wrong or gone.
+    `scenarios` and `locks` are the project's folders, `environments` those of its matrix.yaml, `formats` all that it
+    knows. Raises UsageError where the run has no such cell, where there is nothing to reproduce, and where the folder
+    is not empty; ConfigError where the scenario's file is wrong or gone.
     """
     record = _record(run, cell)
     if cell.scenario in (run.header.get("files") or {}):

@@ -21,7 +21,6 @@ names a module. What stands in a file:
 
     READING = "exact"                   # optional, where the loader computes with kernels that are not TensorFlow's
     FILES = {"zip": (".keras",)}        # optional: the model files that `check` reads with it
-    POLICY = ("graph",)                 # optional: what the version policy speaks of it as
     ORDER = 1000                        # optional: its place in reports
 
 Values are literals, names given before in the file, sums of them, and names imported from another format's file

@@ -38,4 +38,3 @@ LOADS = "keras"
 CHECKS = ("load", "outputs", "weights", "optimizer", "resume", "warnings")
 
 FILES = {"checkpoint": ("",)}
-POLICY = ("checkpoint",)

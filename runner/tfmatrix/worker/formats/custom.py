@@ -12,5 +12,3 @@ LOAD = "model = load_model(PATH)"
 LOADER = "the scenario's load_model"
 LOADS = "keras"
 CHECKS = (*WHOLE_MODEL, "signatures")
-
-POLICY = ("keras-file",)

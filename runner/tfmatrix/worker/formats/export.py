@@ -13,5 +13,3 @@ LOAD = "model = tf.saved_model.load(PATH)"
 LOADER = "tf.saved_model.load"
 LOADS = "module"
 CHECKS = FUNCTIONS
-
-POLICY = ("graph",)

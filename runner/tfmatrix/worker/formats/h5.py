@@ -14,4 +14,3 @@ LOADS = "keras"
 CHECKS = WHOLE_MODEL
 
 FILES = {"hdf5": (".h5", ".hdf5")}
-POLICY = ("keras-file",)

@@ -17,4 +17,3 @@ LOADS = "keras"
 CHECKS = WHOLE_MODEL
 
 FILES = {"hdf5": (".keras",), "zip": (".keras",)}
-POLICY = ("keras-file",)

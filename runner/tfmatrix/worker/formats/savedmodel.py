@@ -15,4 +15,3 @@ LOADS = "keras"
 CHECKS = WHOLE_MODEL
 
 FILES = {"keras-savedmodel": ("",)}
-POLICY = ("keras-savedmodel",)

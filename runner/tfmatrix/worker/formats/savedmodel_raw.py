@@ -12,4 +12,3 @@ LOADS = "module"
 CHECKS = FUNCTIONS
 
 FILES = {"keras-savedmodel": ("",)}
-POLICY = ("graph",)

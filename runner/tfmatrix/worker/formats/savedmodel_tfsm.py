@@ -12,4 +12,3 @@ LOADS = "signature"
 CHECKS = WEIGHTS
 
 FILES = {"keras-savedmodel": ("",)}
-POLICY = ("tfsm",)

@@ -12,5 +12,3 @@ LOAD = "model = tf.keras.models.load_model(PATH, custom_objects=CUSTOM_OBJECTS)"
 LOADER = "keras.models.load_model"
 LOADS = "keras"
 CHECKS = WHOLE_MODEL
-
-POLICY = ("keras-savedmodel",)

@@ -12,4 +12,3 @@ LOADS = "module"
 CHECKS = FUNCTIONS
 
 FILES = {"savedmodel": ("",)}
-POLICY = ("graph",)

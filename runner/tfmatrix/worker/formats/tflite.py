@@ -32,4 +32,3 @@ CHECKS = ("load", "outputs", "warnings")
 READING = "exact"
 
 FILES = {"tflite": (".tflite",)}
-POLICY = ("tflite",)

@@ -10,4 +10,3 @@ ORDER = 140
 ARTIFACT = "m.tflite"
 SAVE = CONVERTER + "converter.optimizations = [tf.lite.Optimize.DEFAULT]\n" + CONVERT
 READING = "quantized"
-POLICY = ("tflite",)

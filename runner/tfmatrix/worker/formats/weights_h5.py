@@ -20,4 +20,3 @@ LOADS = "keras"
 CHECKS = WEIGHTS
 
 FILES = {"weights": (".weights.h5",)}
-POLICY = ("keras-file",)

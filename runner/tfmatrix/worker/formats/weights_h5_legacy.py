@@ -18,4 +18,3 @@ LOADS = "keras"
 CHECKS = WEIGHTS
 
 FILES = {"weights": (".h5", ".hdf5")}
-POLICY = ("keras-file",)

@@ -24,4 +24,3 @@ LOADS = "keras"
 CHECKS = WEIGHTS
 
 FILES = {"weights-checkpoint": ("",)}
-POLICY = ("checkpoint",)
