@@ -22,7 +22,6 @@ from repository import ROOT
 from tfmatrix import api
 from tfmatrix.api import ExitCode, Project, Status
 from tfmatrix.cli import run_command
-from tfmatrix.worker.formats import FORMATS
 
 OLD, NEW = "2.15.1", "2.21.0"
 SCENARIO = '''\
@@ -59,9 +58,10 @@ def lost(monkeypatch) -> set[tuple[str, str]]:
         folder = Path(job["folder"])
         if job["kind"] == "save":
             (folder / "artifact").mkdir(parents=True)
-            name = FORMATS[job["saver"]].ARTIFACT
+            name = job["format"]["artifact"]
             (folder / "artifact" / name).write_bytes(b"\x89HDF\r\n\x1a\n" + name.encode() + environment.encode())
-        observe(folder, 2.0 if (job.get("format"), environment) in lost else 1.0)
+        is_lost = job["kind"] == "load" and (job["format"]["id"], environment) in lost
+        observe(folder, 2.0 if is_lost else 1.0)
         return {**ok_job(environment, job), "artifact": job["kind"] == "save", "observation": True}
 
     monkeypatch.setattr("tfmatrix.executors.choose.open_executor", lambda *_, **__: (FakeExecutor(job=job), "fake"))
