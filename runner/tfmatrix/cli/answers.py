@@ -23,6 +23,15 @@ _CLOSED = ConfigDict(extra="forbid")
 
 
 @with_config(_CLOSED)
+class Missing(TypedDict):
+    """What a run would measure, as far as the newest run's `executor` tells how."""
+
+    saves: list[str]
+    cells: list[str]
+    executor: str
+
+
+@with_config(_CLOSED)
 class Plan(TypedDict):
     """`tfmatrix plan --json`."""
 
@@ -33,6 +42,7 @@ class Plan(TypedDict):
     saves: list[str]
     cells: list[str]
     unsupported: dict[str, str]
+    missing: Missing
 
 
 @with_config(_CLOSED)
