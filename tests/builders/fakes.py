@@ -35,7 +35,15 @@ class Ends(Exception):
 
     def __init__(self, reason: str, **details: Any) -> None:
         super().__init__(reason)
-        self.event = {"event": "ended", "reason": reason, "signal": None, "exit_code": None, "output": "", **details}
+        self.event = {
+            "event": "ended",
+            "reason": reason,
+            "detail": "",
+            "signal": None,
+            "exit_code": None,
+            "output": "",
+            **details,
+        }
 
 
 class Dies(Exception):
@@ -132,6 +140,7 @@ class FakeExecutor:
     lost_at_start: Mapping[str, Exception] = field(default_factory=dict)
     packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     name: str = "fake"
+    isolation: str = "none: nothing runs"
     prepared: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     start_methods: list[str] = field(default_factory=list)
@@ -190,16 +199,17 @@ class FakeExecutor:
                     **self.hello,
                 }
             case "jobs":
-                yield from self._run(prepared.environment.id, request["jobs"])
+                yield from self._run(prepared.environment.id, request)
             case "stop":
                 yield {"event": "bye"}
             case kind:
                 yield {"event": "unsupported", "kind": kind}
 
-    def _run(self, environment: str, jobs: list[dict[str, Any]]) -> Answer:
+    def _run(self, environment: str, request: dict[str, Any]) -> Answer:
         completed = 0
         end = Ends("done", exit_code=0)
-        for index, job in enumerate(jobs):
+        for index, sent in enumerate(request["jobs"]):
+            job = {**sent, "folder": f"{request['folder']}/{index}"}
             yield {"event": "started", "job": index}
             try:
                 result = self.job(environment, job)

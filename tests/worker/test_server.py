@@ -41,7 +41,7 @@ def context():
 STUB_JOBS = """
 import ctypes, os, subprocess, sys, time
 
-def run(job, output):
+def run(job):
     kind = job["kind"]
     if kind == "segfault":
         ctypes.string_at(0)
@@ -90,7 +90,7 @@ class Peer:
         # The server's folder, with the stand-ins in place of what needs TensorFlow.
         code = stubs / "worker"
         code.mkdir()
-        for name in ("server.py", "protocol.py", "versions.py"):
+        for name in ("server.py", "protocol.py", "versions.py", "confine.py", "folders.py"):
             shutil.copy(WORKER / name, code / name)
         shutil.move(stubs / "jobs.py", code / "jobs.py")
         site = f"import sys; sys.path[:0] = [{str(stubs)!r}]"
@@ -98,18 +98,24 @@ class Peer:
         work = tmp_path / "work"
         work.mkdir()
         text = (code / "server.py").read_text()
-        (code / "server.py").write_text(text.replace("import protocol\n", f"{site}\nimport protocol\n", 1))
+        (code / "server.py").write_text(text.replace("import confine\n", f"{site}\nimport confine\n", 1))
         self.process = subprocess.Popen(
             [python, "-s", str(code / "server.py"), "--work", str(work), "--start-method", start_method],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         self.work = work
+        self.requests = 0
 
     def ask(self, **message: object) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(protocol.encode({"schema": 1, "id": 7, **message}))
         self.process.stdin.flush()
+
+    def ask_jobs(self, *jobs: dict, timeout: float = 30, memory: int = 4096 * MEBIBYTE, disk: int = MEBIBYTE) -> None:
+        self.requests += 1
+        folder = str(self.work / f"request-{self.requests}")
+        self.ask(kind="jobs", jobs=list(jobs), folder=folder, timeout=timeout, memory=memory, disk=disk)
 
     def hear(self) -> dict:
         assert self.process.stdout is not None
@@ -117,9 +123,9 @@ class Peer:
         assert line, "the server ended"
         return protocol.decode(line)
 
-    def run(self, *jobs: dict, timeout: float = 30, memory: int = 4096 * MEBIBYTE) -> tuple[list[dict], dict]:
+    def run(self, *jobs: dict, **limits: float) -> tuple[list[dict], dict]:
         """Results and the `ended` event of a jobs request."""
-        self.ask(kind="jobs", jobs=list(jobs), timeout=timeout, memory=memory)
+        self.ask_jobs(*jobs, **limits)
         results = []
         while True:
             event = self.hear()
@@ -228,7 +234,7 @@ def test_megabytes_of_output_stay_small(peer):
     assert len(results) == 1
     assert len(ended["output"]) < 64 * 1024
     assert ended["output"].startswith("x")
-    assert not list(peer.work.glob("output-*"))
+    assert [path.name for path in peer.work.iterdir()] == ["request-1"]
 
 
 def test_what_a_child_started_ends_with_it(peer, tmp_path):
@@ -244,7 +250,7 @@ def test_what_a_child_started_ends_with_it(peer, tmp_path):
 
 def test_a_server_whose_host_is_gone_ends_with_its_child(peer):
     greet(peer)
-    peer.ask(kind="jobs", jobs=[{"kind": "sleep"}], timeout=3600, memory=4096 * MEBIBYTE)
+    peer.ask_jobs({"kind": "sleep"}, timeout=3600)
     assert peer.hear()["event"] == "started"
     assert peer.process.stdin is not None
     peer.process.stdin.close()
@@ -266,7 +272,7 @@ def test_an_import_that_fails_is_told_in_the_greeting(tmp_path):
     (tmp_path / "stubs" / "h5py.py").write_text("raise ImportError('no h5py today')")
     hello = greet(peer)
     assert (hello["error"]["type"], hello["error"]["message"]) == ("ImportError", "no h5py today")
-    peer.ask(kind="jobs", jobs=[{"kind": "ok"}], timeout=1, memory=1)
+    peer.ask_jobs({"kind": "ok"})
     assert peer.hear()["event"] == "refused"
     peer.process.kill()
     peer.process.wait()

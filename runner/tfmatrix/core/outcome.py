@@ -68,17 +68,22 @@ class Outcome:
         return cls(status="error", phase=phase, error={"type": REFUSED, "message": reason, "traceback": ""})
 
     @classmethod
-    def of_death(cls, ended: Mapping[str, Any]) -> Outcome:
+    def of_death(cls, ended: Mapping[str, Any], phase: str) -> Outcome:
         """The outcome of the job during which a child ended: `ended` is the worker's last event."""
         reason = ended["reason"]
+        if reason == "protocol":
+            return cls.refused(phase, f"the job's process does not keep to the protocol: {ended['detail']}")
         if reason == "timeout":
             sentence = "over its time limit"
         elif reason == "memory":
             sentence = f"over its memory limit (peak {ended['peak_bytes'] / 2**20:.0f} MiB)"
+        elif reason == "disk":
+            sentence = "over its limit of files: it wrote more than one job may"
         elif ended["signal"]:
             sentence = f"killed by {ended['signal']}"
         else:
             sentence = f"the process ended (exit code {ended['exit_code']}) before the job returned"
         status = reason if reason in ("timeout", "memory") else "crash"
-        error = {"type": ended["signal"] or status, "message": sentence, "traceback": ended["output"]}
+        kind = ended["signal"] or status if reason != "disk" else "disk"
+        error = {"type": kind, "message": sentence, "traceback": ended["output"]}
         return cls(status=status, reason=sentence, error=error, ended=dict(ended))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -94,5 +96,6 @@ class Environments:
         }
 
     def start(self, name: str) -> WorkerProcess:
-        """A new worker. Raises InfrastructureError."""
-        return self._executor.start(self._prepared[name], self._mounts)
+        """A new worker, with a folder of its own to write to. Raises InfrastructureError."""
+        mounts = replace(self._mounts, work=self._mounts.work / f"worker-{secrets.token_hex(8)}")
+        return self._executor.start(self._prepared[name], mounts)

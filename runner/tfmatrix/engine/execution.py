@@ -112,7 +112,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
     )
     work.mkdir(parents=True, exist_ok=True)
     try:
-        jobs = Jobs(request, store, environments, work)
+        jobs = Jobs(request, store, environments)
         records = Records(judge, writer, progress, remedies=request.remedies)
         loading = Loading(request, environments, store)
         tries = Tries(request, environments, jobs, loading, judge, records)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
 from tfmatrix.executors.intake import Quota, take_over
 from tfmatrix.store.content import Store
+from tfmatrix.worker.folders import remove_tree
 
 MAX_IDLE_WORKERS = 6
 """Workers kept without work; each holds an imported TensorFlow (about 0.5 GB)."""
@@ -24,13 +26,10 @@ Then = Callable[[Sequence[Outcome | None]], None]
 class Jobs:
     """What is measured in one run. Everything but the workers' work happens on the thread that calls `run`."""
 
-    def __init__(self, request: RunRequest, store: Store, environments: Environments, work: Path) -> None:
-        """`work` is the folder that workers write to."""
+    def __init__(self, request: RunRequest, store: Store, environments: Environments) -> None:
         self._store = store
         self._defaults = request.defaults
         self._common = {"seed": request.defaults.seed, "steps": request.resume_steps}
-        self._work = work
-        self._folders = 0
         max_idle = 0 if request.isolated else MAX_IDLE_WORKERS
         self._scheduler = Scheduler(environments.start, slots=request.slots, max_idle=max_idle)
 
@@ -48,9 +47,10 @@ class Jobs:
         self._scheduler.submit(
             Task(
                 environment=environment,
-                jobs=tuple({**job, **self._common, "folder": self._new_folder()} for job in jobs),
+                jobs=tuple({**job, **self._common} for job in jobs),
                 timeout=self._defaults.timeout,
                 memory=self._defaults.memory,
+                disk=self._defaults.disk,
                 tag=then,
             )
         )
@@ -63,29 +63,35 @@ class Jobs:
         for done in self._scheduler.outcomes(when_idle):
             done.task.tag(self._outcomes(done))
 
-    def _new_folder(self) -> Path:
-        self._folders += 1
-        return self._work / f"job-{self._folders}"
-
     def _outcomes(self, done: TaskOutcome) -> list[Outcome | None]:
-        outcomes: list[Outcome | None] = [
-            self._outcome(job, result) for job, result in zip(done.task.jobs, done.results, strict=False)
-        ]
-        missing = len(done.task.jobs) - len(outcomes)
+        jobs = done.task.jobs
         if done.ended is None:
-            return [*outcomes, *[Outcome.infra(done.failure, done.log)] * missing]
+            # What a lost worker left is not taken: nobody knows who was in its folder.
+            return [Outcome.infra(done.failure, done.log)] * len(jobs)
+        assert done.folder is not None, "it was sent with the request"
+        outcomes: list[Outcome | None] = [
+            self._outcome(job, done.folder / str(position), result)
+            for position, (job, result) in enumerate(zip(jobs, done.results, strict=False))
+        ]
+        with contextlib.suppress(OSError):
+            # What stays is removed with the run's folder.
+            remove_tree(str(done.folder))
+        missing = len(jobs) - len(outcomes)
         if missing and done.ended["reason"] != "stopped":
-            outcomes.append(Outcome.of_death(done.ended))
+            outcomes.append(Outcome.of_death(done.ended, _phase(jobs[len(outcomes)])))
             missing -= 1
         return [*outcomes, *[None] * missing]
 
-    def _outcome(self, job: Mapping[str, Any], result: Mapping[str, Any]) -> Outcome:
-        saves = job["kind"] == "save"
+    def _outcome(self, job: Mapping[str, Any], folder: Path, result: Mapping[str, Any]) -> Outcome:
         return take_over(
             result,
-            job["folder"],
+            folder,
             store=self._store,
             quota=Quota(bytes=self._defaults.disk),
-            phase="save" if saves else "load",
-            artifact=job["format"]["artifact"] if saves else None,
+            phase=_phase(job),
+            artifact=job["format"]["artifact"] if job["kind"] == "save" else None,
         )
+
+
+def _phase(job: Mapping[str, Any]) -> str:
+    return "save" if job["kind"] == "save" else "load"

@@ -36,6 +36,7 @@ class Task:
     jobs: tuple[Mapping[str, Any], ...]
     timeout: float
     memory: int
+    disk: int
     tag: Any
     lost_before: bool = False
 
@@ -45,12 +46,14 @@ class TaskOutcome:
     """What came of a task: the results of the jobs that returned, then how the child ended.
 
     `ended` is the worker's last event, or None where the worker was lost or could not be started; `failure` then says
-    why. `log` holds the worker's last lines.
+    why. In `folder`, the host's path of what the task was given, lies what each job left, under its position. `log`
+    holds the worker's last lines.
     """
 
     task: Task
     results: tuple[Mapping[str, Any], ...]
     ended: Mapping[str, Any] | None
+    folder: Path | None = None
     failure: str = ""
     log: str = ""
 
@@ -179,7 +182,7 @@ class Scheduler:
         worker: WorkerProcess | None = None
         try:
             worker = self._obtain(task.environment)
-            ended = self._converse(worker, task, results)
+            folder, ended = self._converse(worker, task, results)
         except InfrastructureError as error:
             log = worker.log_tail if worker is not None else ""
             if worker is not None:
@@ -194,20 +197,26 @@ class Scheduler:
                 lane.broken = str(error)
             return TaskOutcome(task=task, results=(), ended=None, failure=str(error), log=log)
         self._keep(task.environment, worker)
-        return TaskOutcome(task=task, results=tuple(results), ended=ended)
+        return TaskOutcome(task=task, results=tuple(results), ended=ended, folder=folder)
 
-    def _converse(self, worker: WorkerProcess, task: Task, results: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    def _converse(
+        self, worker: WorkerProcess, task: Task, results: list[Mapping[str, Any]]
+    ) -> tuple[Path, Mapping[str, Any]]:
+        """The folder that a task was given, and the event that ended it; adds to the results as they come."""
         with self._condition:
             number = self._next_request
             self._next_request += 1
+        folder = worker.work / f"request-{number}"
         worker.send(
             {
                 "schema": 1,
                 "id": number,
                 "kind": "jobs",
                 "jobs": [_mapped(job, worker) for job in task.jobs],
+                "folder": worker.to_worker(folder),
                 "timeout": task.timeout,
                 "memory": task.memory,
+                "disk": task.disk,
             }
         )
         while True:
@@ -225,7 +234,7 @@ class Scheduler:
                 case "result":
                     results.append(event["result"])
                 case "ended":
-                    return event
+                    return folder, event
                 case other:
                     raise WorkerLostError(f"the worker of {task.environment} sent an unknown event {other!r}")
 

@@ -43,10 +43,10 @@ class ProtocolError(WorkerLostError):
 
 @dataclass(frozen=True, kw_only=True)
 class Mounts:
-    """The host folders that a worker sees: `scenarios` and `store` to read, `work` to write.
+    """The host folders that a worker sees: `scenarios` and `store` to read, `work` to write, which is its alone.
 
-    Under docker, files in `scenarios` and `store` must be readable by everybody when tfmatrix runs as root:
-    the container does not, and `tempfile` makes files private unless told otherwise.
+    Under docker every job is a user of its own where everybody may read `scenarios` and `store`; else all jobs of a
+    worker are the caller.
     """
 
     scenarios: Path
@@ -97,6 +97,10 @@ class WorkerProcess(Protocol):
     def receive(self, timeout: float) -> dict[str, Any]:
         """The next event. Raises TimeoutError after `timeout` seconds, WorkerLostError when none can come."""
 
+    @property
+    def work(self) -> Path:
+        """The folder that it alone writes to; every request has one of its own in there."""
+
     def to_worker(self, path: Path) -> str:
         """The path as the worker sees it. Raises ValueError for a path outside the worker's mounts."""
 
@@ -113,6 +117,10 @@ class Executor(Protocol):
     @property
     def name(self) -> str:
         """`docker`, `venv` or `fake`."""
+
+    @property
+    def isolation(self) -> str:
+        """What keeps jobs apart from this host and from each other, and what is not kept, in one line."""
 
     def prepare(self, environment: Environment) -> Prepared:
         """Locks and provides the environment. Raises ConfigError or InfrastructureError."""

@@ -39,6 +39,12 @@ CHECK_MOUNT = PurePosixPath("/tfmatrix/check")
 SERVER_BYTES = 1 << 30
 """Memory of a container beyond its job's limit: the server with TensorFlow imported, and files in /tmp."""
 
+FIRST_USER, USERS = 50_000, 10_000
+"""Users that jobs of a container become in turn: none of them is anybody's on most hosts, nor in the container."""
+
+SERVER_CAPABILITIES = ("SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER")
+"""What the server keeps of root: to become a job's user, to end its processes, and to take and remove its files."""
+
 CHECK_SECONDS = 60.0
 BUILD_SECONDS = 1800.0
 _RUN_ALL = """\
@@ -65,6 +71,10 @@ class DockerExecutor:
     """Starts workers in containers of one engine, all with the label of one run. Thread-safe."""
 
     name = "docker"
+    isolation = (
+        "containers without network; each job is a user of its own with its own home and folder, and ends with all "
+        "that it started"
+    )
 
     def __init__(
         self,
@@ -121,9 +131,8 @@ class DockerExecutor:
         """See Executor."""
         work = mounts.work.resolve()
         work.mkdir(parents=True, exist_ok=True)
-        if self._engine.user() != f"{os.getuid()}:{os.getgid()}":
-            # The container writes here as somebody else.
-            work.chmod(0o777)
+        # The worker's root writes here; its jobs only pass through, each to a folder of its own.
+        work.chmod(0o777 if self._engine.remapped else 0o711)
         folders = {
             mounts.scenarios.resolve(): SCENARIOS_MOUNT,
             mounts.store.resolve(): STORE_MOUNT,
@@ -133,7 +142,13 @@ class DockerExecutor:
         for folder, inside in folders.items():
             binds.append((writable if folder == work else read_only)(str(folder), str(inside)))
         binds += [read_only(str(folder)) for folder in dict.fromkeys(prepared.readonly)]
-        arguments = worker_arguments(str(WORKER_MOUNT / "server.py"), work=str(WORK_MOUNT), start_method=start_method)
+        arguments = [
+            *worker_arguments(str(WORKER_MOUNT / "server.py"), work=str(WORK_MOUNT), start_method=start_method),
+            *("--users", self._users(prepared, mounts)),
+            # Root in a rootless engine is the caller outside.
+            *("--owner", "0:0" if self._engine.rootless or self._engine.remapped else f"{os.getuid()}:{os.getgid()}"),
+            *("--scratch", "/tmp", "--scratch", "/dev/shm"),
+        ]
         transport = start_container(
             self._engine.client,
             prepared.image,
@@ -141,13 +156,21 @@ class DockerExecutor:
             run=self._run,
             role="worker",
             name=prepared.environment.id,
-            user=self._engine.user(),
+            # The server is root, to become somebody else for every job: a job has no capability left.
+            user="0:0",
             folder=str(WORK_MOUNT),
             variables=worker_variables(prepared.environment, home=str(WORK_MOUNT), tmp="/tmp"),
             mounts=binds,
-            limits=worker_limits(self._limits, self._engine.cpus),
+            limits={**worker_limits(self._limits, self._engine.cpus), "cap_add": list(SERVER_CAPABILITIES)},
         )
-        return start_worker(transport, prepared=prepared, paths=PathMap(folders=folders))
+        return start_worker(transport, prepared=prepared, paths=PathMap(folders=folders, work=work))
+
+    def _users(self, prepared: Prepared, mounts: Mounts) -> str:
+        """The users that jobs become in turn: nobody in particular, or the caller where only he can read the files."""
+        readable = (mounts.scenarios, mounts.store, *prepared.readonly, *mounts.scenarios.glob("*.py"))
+        if os.getuid() == 0 or all(_everybody_reads(path) for path in readable):
+            return f"{FIRST_USER}:{USERS}"
+        return f"{0 if self._engine.rootless else os.getuid()}:1"
 
     def sweep(self) -> None:
         """See Executor."""
@@ -332,6 +355,12 @@ def build_limits(variables: Mapping[str, str]) -> dict[str, Any]:
         "tmpfs": {"/tmp": "rw,nosuid,nodev,exec,mode=1777"},
         "log_config": {"Type": "none", "Config": {}},
     }
+
+
+def _everybody_reads(path: Path) -> bool:
+    """Whether any user may read a file, or enter and list a folder."""
+    wanted = 0o005 if path.is_dir() else 0o004
+    return path.stat().st_mode & wanted == wanted
 
 
 def _read_to_end(transport: ContainerTransport, seconds: float) -> bytes:

@@ -43,6 +43,8 @@ class Engine:
     architecture: str
     cpus: int
     rootless: bool
+    remapped: bool = False
+    """Whether root in its containers is another user of this host (`userns-remap`)."""
 
     def quick_client(self, seconds: float) -> APIClient:
         """A client of the same engine whose calls give up after some seconds."""
@@ -79,6 +81,7 @@ def connect() -> Engine:
         architecture=str(info.get("Architecture", "")),
         cpus=int(info.get("NCPU") or 1),
         rootless=any("name=rootless" in option for option in info.get("SecurityOptions") or ()),
+        remapped=any("name=userns" in option for option in info.get("SecurityOptions") or ()),
     )
 
 

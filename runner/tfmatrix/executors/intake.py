@@ -22,7 +22,7 @@ from tfmatrix.core.outcome import Outcome
 from tfmatrix.executors.replies import RefusedError, Reply, read_reply
 from tfmatrix.store.content import Store
 from tfmatrix.worker.declared import artifact_kind
-from tfmatrix.worker.folders import DIRECTORY, MAX_DEPTH, remove_tree
+from tfmatrix.worker.folders import DIRECTORY, MAX_DEPTH
 from tfmatrix.worker.protocol import ARRAYS, ARTIFACT, DOCUMENT, OBSERVATION
 
 # Absent on Windows, where no executor opens, so that no worker leaves anything to take over.
@@ -70,7 +70,7 @@ def take_over(
     """Moves what a job left in its folder into the store and makes an outcome of its result.
 
     `phase` is what the job was for, "save" or "load"; `artifact` is the name under which a save had to write, and None
-    where none is taken. The folder is gone afterwards. Full disks and the like are an outcome "infra".
+    where none is taken. Full disks and the like are an outcome "infra".
     """
     try:
         reply = read_reply(result)
@@ -87,10 +87,6 @@ def take_over(
         if disk_failure(error) is None:
             raise
         return Outcome.infra(f"the store cannot be written: {disk_failure(error)}")
-    finally:
-        with contextlib.suppress(OSError):
-            # What stays is removed with the run's folder.
-            remove_tree(str(folder))
 
 
 def copy_folder(source: Path, target: Path, *, what: str, quota: Quota) -> int:

@@ -29,15 +29,17 @@ _LAST_EVENTS = {"ended", "hello", "unsupported", "refused", "bye"}
 
 @dataclass(frozen=True, kw_only=True)
 class PathMap:
-    """Host folders and where the worker sees them."""
+    """Host folders and where the worker sees them; `work` is the one that it writes to."""
 
     folders: Mapping[Path, PurePosixPath]
+    work: Path
 
     @classmethod
     def unchanged(cls, mounts: Mounts) -> PathMap:
         """The map of a worker that shares the host's file system."""
         folders = (mounts.scenarios, mounts.store, mounts.work)
-        return cls(folders={folder.resolve(): PurePosixPath(folder.resolve()) for folder in folders})
+        unchanged = {folder.resolve(): PurePosixPath(folder.resolve()) for folder in folders}
+        return cls(folders=unchanged, work=mounts.work.resolve())
 
     def to_worker(self, path: Path) -> str:
         """The path as the worker sees it, by the innermost folder that holds it. Raises ValueError."""
@@ -89,6 +91,11 @@ class Worker:
     def to_worker(self, path: Path) -> str:
         """See WorkerProcess."""
         return self._paths.to_worker(path)
+
+    @property
+    def work(self) -> Path:
+        """See WorkerProcess."""
+        return self._paths.work
 
     def kill(self) -> None:
         """See WorkerProcess."""

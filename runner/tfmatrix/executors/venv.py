@@ -6,14 +6,17 @@ They are apart from tfmatrix (own session, clean variables) but not confined: ne
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from threading import Lock
 
@@ -31,6 +34,7 @@ RUN_VARIABLE = "TFMATRIX_RUN"
 
 _PATH = "/usr/local/bin:/usr/bin:/bin"
 _SLICE_SECONDS = 0.5
+_TRY_SECONDS = 20.0
 
 
 class PipeTransport:
@@ -187,10 +191,33 @@ def marked_processes(marker: tuple[str, str]) -> Iterator[int]:
             yield int(entry.name)
 
 
+@cache
+def process_namespace() -> tuple[str, ...]:
+    """The command that starts a worker as the first process of a namespace of its own; empty where that cannot be.
+
+    Whatever its jobs start is then ended by the kernel. Needs util-linux' `unshare`, and a kernel that gives namespaces
+    to this user (not every distribution does).
+    """
+    program = shutil.which("unshare", path=_PATH)
+    if program is None or not sys.platform.startswith("linux"):
+        return ()
+    own = [] if os.getuid() == 0 else ["--user", "--map-current-user"]
+    command = (program, *own, "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc")
+    tried = [*command, sys.executable, "-c", "import os; assert os.getpid() == 1; open('/proc/1/stat').read()"]
+    done = subprocess.run(tried, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRY_SECONDS, check=False)
+    return command if done.returncode == 0 else ()
+
+
 class VenvExecutor:
     """Starts workers as processes of this host, all with the marker of one run."""
 
     name = "venv"
+
+    @property
+    def isolation(self) -> str:
+        """See Executor."""
+        ends = "and ends with all that it started" if process_namespace() else "and its descendants are looked for"
+        return f"each job has its own home, {ends}; network and files of this user are open: run only what you trust"
 
     def __init__(self, supply: Supply, *, run: str, worker: Path = WORKER_FOLDER) -> None:
         self._supply = supply
@@ -230,7 +257,9 @@ class VenvExecutor:
         work = mounts.work.resolve()
         tmp = work / "tmp"
         tmp.mkdir(parents=True, exist_ok=True)
-        command = [prepared.python]
+        if not Path(prepared.python).exists():
+            raise _no_python(prepared, os.strerror(errno.ENOENT))
+        command = [*process_namespace(), prepared.python]
         command += worker_arguments(str(self._worker / "server.py"), work=str(work), start_method=start_method)
         variables = {
             "PATH": _PATH,
@@ -242,12 +271,16 @@ class VenvExecutor:
                 command, cwd=work, variables=variables, marker=(WORKER_VARIABLE, uuid.uuid4().hex)
             )
         except OSError as error:
-            raise InfrastructureError(
-                f"cannot start the Python of {prepared.environment.id}: {prepared.python}: {error.strerror}",
-                fix=f"rebuild the environment with `tfmatrix env build {prepared.environment.id}`",
-            ) from error
+            raise _no_python(prepared, error.strerror) from error
         return start_worker(transport, prepared=prepared, paths=PathMap.unchanged(mounts))
 
     def sweep(self) -> None:
         """See Executor."""
         kill_marked((RUN_VARIABLE, self._run))
+
+
+def _no_python(prepared: Prepared, why: str | None) -> InfrastructureError:
+    return InfrastructureError(
+        f"cannot start the Python of {prepared.environment.id}: {prepared.python}: {why}",
+        fix=f"rebuild the environment with `tfmatrix env build {prepared.environment.id}`",
+    )

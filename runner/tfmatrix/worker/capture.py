@@ -56,10 +56,10 @@ class _Handler(logging.Handler):
 class Recorder(object):
     """Collects warnings and times of the phases of one job.
 
-    `output` is the path of the file that the process's stdout and stderr are redirected to.
+    `output` is a descriptor of the file that the process's stdout and stderr are redirected to; it must be readable.
     """
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: int = 1) -> None:
         self._output = output
         self._counts: dict[tuple[str, str, str, str], int] = {}
         self.seconds: dict[str, float] = {}
@@ -113,10 +113,8 @@ class Recorder(object):
         self._add("python", category.__name__, str(message))
 
     def _read_native(self, offset: int) -> None:
-        with open(self._output, "rb") as stream:
-            stream.seek(min(offset, _size(self._output)))
-            # A scenario may print without end: the first megabyte of a phase is enough to find its warnings.
-            text = stream.read(1024 * 1024).decode("utf-8", "replace")
+        # A scenario may print without end: the first megabyte of a phase is enough to find its warnings.
+        text = os.pread(self._output, 1024 * 1024, min(offset, _size(self._output))).decode("utf-8", "replace")
         for line in text.splitlines():
             match = _NATIVE.match(line)
             if match:
@@ -124,5 +122,5 @@ class Recorder(object):
                 self._add("stderr", severity, match.group("old_text") or match.group("new_text"))
 
 
-def _size(path: str) -> int:
-    return os.stat(path).st_size
+def _size(descriptor: int) -> int:
+    return os.fstat(descriptor).st_size

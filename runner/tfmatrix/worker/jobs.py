@@ -10,6 +10,7 @@ from typing import Any, Mapping
 import declared
 import files
 import observe
+import protocol
 from capture import Recorder
 from loading import Loading
 from protocol import ARTIFACT, OBSERVATION
@@ -25,26 +26,30 @@ READER_SEED = 0x5EED
 COPY = "copy"
 """The folder in a job's own that a loader reads its artifact from."""
 
-EMPTY = {"phase": None, "reason": None, "error": None, "artifact": False, "observation": False}
-"""A result's fields where there is nothing to say."""
+
+class DiskFailure(Exception):
+    """A disk was full or broken while a job ran: nothing is known of the model."""
 
 
-def run(job: Mapping[str, Any], output: str) -> dict[str, Any]:
+def run(job: Mapping[str, Any], output: int = 1) -> dict[str, Any]:
     """Runs one job in this process; returns its result (docs/architecture.md has its fields).
 
-    `output` is the file that stdout and stderr of this process go to. An exception of TensorFlow, of Keras or of the
-    scenario becomes `status: error` with the phase it came from; exceptions of the worker's own code are raised.
+    `output` is a descriptor of the file that stdout and stderr of this process go to. An exception of TensorFlow, of
+    Keras or of the scenario becomes `status: error` with the phase it came from; exceptions of the worker's own code,
+    and those that a full or broken disk made, are raised.
     """
     recorder = Recorder(output)
     os.makedirs(job["folder"], exist_ok=True)
     os.chdir(job["folder"])
-    result: dict[str, Any] = dict(EMPTY, status="ok")
+    result: dict[str, Any] = dict(protocol.EMPTY, status="ok")
     steps = {"save": _save, "adopt": files.adopt, "load": _load}[job["kind"]]
     try:
         result.update(steps(job, recorder))
     except Unsupported as error:
         result.update(status="unsupported", phase=recorder.phase_name, reason=str(error))
     except Failed as failure:
+        if failure.disk:
+            raise DiskFailure("%s (%s: %s)" % (failure.disk, failure.error["type"], failure.error["message"]))
         result.update(status="error", phase=failure.phase, error=failure.error)
     result["warnings"] = recorder.warnings
     result["seconds"] = recorder.seconds

@@ -20,6 +20,9 @@ DOCUMENT = "observation.json"
 ARRAYS = "arrays.npz"
 """The two files of an observation."""
 
+EMPTY = {"phase": None, "reason": None, "error": None, "artifact": False, "observation": False}
+"""A result's fields where there is nothing to say."""
+
 NONSENSE = "make-coffee"
 """The request that no worker knows: one that does not answer `unsupported` would pass everything."""
 

@@ -4,21 +4,25 @@ Started as `python -s server.py --work DIR`. Messages (see protocol.py) come on 
 everything that libraries print goes to stderr. Requests:
 
 - `hello`: answers with versions, packages and the start method that is used;
-- `jobs`: runs the jobs in one child, in order, and reports `started`, `result` and at last `ended`;
+- `jobs`: runs the jobs in one child, in order, in a folder of their own, and reports `started`, `result` and at last
+  `ended`, when nothing of what they started is left;
 - `stop`: ends the server;
 - anything else is answered with `unsupported`, so that a host can tell a worker that passes everything.
 
 A child starts from a TensorFlow that has not run an op: after the first one, TensorFlow's threads do not survive a
 fork and every child hangs. The guard looks at the eager context and at the number of threads; where it fails, or where
 there is no fork, children are spawned and import TensorFlow themselves.
+
+A child runs a stranger's program. It is apart from everything else (see confine.py), and what it says counts only as
+long as it has the form of what it was asked for, with a token that no other process knows.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import faulthandler
 import gc
+import hmac
 import json
 import os
 import platform
@@ -30,12 +34,14 @@ import subprocess
 import sys
 import time
 import traceback
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
 
+import confine
+import folders
 import protocol
 import versions
 
@@ -44,8 +50,12 @@ MAX_OUTPUT = 16 * 1024 * 1024
 """Bytes of output a child may have on disk; beyond that its file is emptied and goes on."""
 HEAD_BYTES = 4 * 1024
 TAIL_BYTES = 16 * 1024
+MAX_LINE = 32 * 1024 * 1024
+"""Bytes of a child's longest line."""
+MAX_ENTRIES = 50_000
+"""Files and folders that a child may have at once, far more than anybody takes over."""
+MEASURE_SECONDS = 0.25
 MAX_THREADS_BEFORE_FORK = 3
-PR_SET_PDEATHSIG = 1
 _DIST_INFO = re.compile(r"^(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist|egg)-info$")
 
 
@@ -108,12 +118,6 @@ def unsafe_to_fork() -> str | None:
     return None
 
 
-def die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent ends, where it can."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def prefer_as_oom_victim() -> None:
     """Makes the kernel choose this process before the server when memory runs out."""
     if os.path.exists("/proc/self/oom_score_adj"):
@@ -121,15 +125,17 @@ def prefer_as_oom_victim() -> None:
             stream.write("1000")
 
 
-def child_main(request: Mapping[str, Any], report: int, output: str) -> None:
-    """Runs a request's jobs in this process, then ends it. `report` is the descriptor for event lines."""
-    die_with_parent()
+def child_main(request: Mapping[str, Any], jail: confine.Jail, report: int, log: int, token: str) -> None:
+    """Runs a request's jobs in this process, then ends it.
+
+    `report` is the descriptor for event lines, each with the token; `log` the one of the file for its output.
+    """
     prefer_as_oom_victim()
     null = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(null, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    jail.enter()
     sys.stdout = os.fdopen(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     faulthandler.enable(file=2, all_threads=True)
@@ -139,17 +145,17 @@ def child_main(request: Mapping[str, Any], report: int, output: str) -> None:
     import jobs
 
     def emit(event: Mapping[str, Any]) -> None:
-        line = protocol.encode(dict(event, schema=protocol.SCHEMA, id=request["id"]))
+        line = protocol.encode(dict(event, schema=protocol.SCHEMA, id=request["id"], token=token))
         while line:
             line = line[os.write(report, line) :]
 
     for index, job in enumerate(request["jobs"]):
         emit({"event": "started", "job": index})
         try:
-            result = jobs.run(job, output)
+            result = jobs.run(dict(job, folder=os.path.join(jail.root, str(index))))
         except Exception as error:
             # A fault of the worker itself, not of the model: the host must not take it for an incompatibility.
-            result = dict(jobs.EMPTY, status="internal-error", warnings=[], seconds={})
+            result = dict(protocol.EMPTY, status="internal-error", warnings=[], seconds={})
             result["error"] = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
         emit({"event": "result", "job": index, "result": result})
         # What comes after a failed load might suffer from what it left behind: the host sends the rest again.
@@ -166,21 +172,26 @@ class Child(object):
 
     def __init__(self, server: Server, request: Mapping[str, Any]) -> None:
         self.request = request
-        self.output = os.path.join(server.work, "output-%d.log" % request["id"])
+        self.jail = confine.Jail(request["folder"], server.next_user(), request["disk"])
         self.ended = False
         self.signal: int | None = None
         self.exit_code: int | None = None
         self.killed_for: str | None = None
         self.results = 0
         self.stopped = False
+        self.running: int | None = None
+        self.violation: str | None = None
+        self._token = os.urandom(16).hex()
         self._buffer = b""
         self._head: bytes | None = None
         self._peak = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._started = time.monotonic()
         self._oom_kills = _oom_kills()
-        with open(self.output, "wb"):
-            pass
+        self._measured = 0.0
+        self.jail.make()
+        # A file without a name: nobody can put another in its place.
+        self._log = _nameless_file(server.work)
         read, write = os.pipe()
         if server.start_method == "fork":
             sys.stdout.flush()
@@ -191,19 +202,26 @@ class Child(object):
                     os.setsid()
                     os.close(read)
                     os.close(server.reply_fd)
-                    child_main(request, write, self.output)
+                    child_main(request, self.jail, write, self._log, self._token)
                 finally:
                     traceback.print_exc()
                     os._exit(70)
         else:
-            path = os.path.join(server.work, "request-%d.json" % request["id"])
-            with open(path, "w") as stream:
-                json.dump(request, stream)
             command = [sys.executable, "-s", os.path.join(HERE, "server.py"), "--work", server.work]
-            command += ["--threads", str(server.threads), "--child", path, "--report", str(write)]
+            command += ["--threads", str(server.threads), "--child"]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=(write,), start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=2,
+                pass_fds=(write, self._log),
+                env=dict(os.environ, **self.jail.variables()),
+                start_new_session=True,
             )
+            assert self._process.stdin is not None, "it was asked for"
+            # Not by a file: what it says must be known to nobody else.
+            errand = {"request": request, "user": self.jail.uid, "report": write, "log": self._log}
+            self._process.stdin.write(json.dumps(dict(errand, token=self._token)).encode("utf-8"))
+            self._process.stdin.close()
             self._pid = self._process.pid
         os.close(write)
         self._pipe = read
@@ -215,7 +233,7 @@ class Child(object):
         # In this order: what a process wrote before it ended is in the pipe once it is reaped.
         self._reap()
         ready, _, _ = select.select([self._pipe], [], [], 0)
-        while ready:
+        while ready and len(self._buffer) <= MAX_LINE:
             chunk = os.read(self._pipe, 1 << 20)
             if not chunk:
                 if not self.ended:
@@ -223,9 +241,55 @@ class Child(object):
                 break
             self._buffer += chunk
             ready, _, _ = select.select([self._pipe], [], [], 0)
+        if len(self._buffer) > MAX_LINE and b"\n" not in self._buffer:
+            self.violate("a line of more than %d bytes" % MAX_LINE)
+        if self.violation:
+            self._buffer = b""
         lines = self._buffer.split(b"\n")
         self._buffer = lines.pop()
         return lines
+
+    def event(self, line: bytes) -> dict[str, Any] | None:
+        """What a line says, in the host's terms; None, and the end of the child, where it is not its turn to say it."""
+        if self.violation:
+            return None
+        try:
+            event: dict[str, Any] = protocol.decode(line)
+            self._hear(event)
+        except ValueError as error:
+            self.violate(str(error))
+            return None
+        return event
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        """Takes note of an event. Raises ValueError that says what is wrong with it."""
+        token = event.pop("token", None)
+        if not isinstance(token, str) or not hmac.compare_digest(
+            token.encode("utf-8", "replace"), self._token.encode()
+        ):
+            raise ValueError("a message without its token")
+        kind, job, fields = event.get("event"), event.get("job"), set(event) - {"schema", "id"}
+        if event.get("id") != self.request["id"] or self.stopped or isinstance(job, bool):
+            raise ValueError("a message that nobody waits for")
+        if kind == "started" and fields == {"event", "job"}:
+            if self.running is not None or job != self.results or job >= len(self.request["jobs"]):
+                raise ValueError("job %r is started out of turn" % (job,))
+            self.running = self.results
+            self.job_started()
+        elif kind == "result" and fields == {"event", "job", "result"}:
+            if self.running is None or job != self.running or not isinstance(event["result"], dict):
+                raise ValueError("a result of job %r out of turn" % (job,))
+            self.running = None
+            self.results += 1
+            self.stopped = event["result"].get("status") != "ok"
+        else:
+            raise ValueError("something that is no event")
+
+    def violate(self, what: str) -> None:
+        """Ends a child that broke the protocol: nothing more of it is believed."""
+        self.violation = self.violation or what[:500]
+        if not self.ended:
+            self.kill("protocol")
 
     def _reap(self) -> None:
         """Notes the end of the process, and kills what it started."""
@@ -279,11 +343,15 @@ class Child(object):
             if busy or idle or wall > 3 * limit:
                 self._dump_stacks()
                 self.kill("timeout")
-        if os.stat(self.output).st_size > MAX_OUTPUT:
+        if os.fstat(self._log).st_size > MAX_OUTPUT:
             if self._head is None:
-                with open(self.output, "rb") as stream:
-                    self._head = stream.read(HEAD_BYTES)
-            os.truncate(self.output, 0)
+                self._head = os.pread(self._log, HEAD_BYTES, 0)
+            os.ftruncate(self._log, 0)
+        if now - self._measured > MEASURE_SECONDS:
+            self._measured = now
+            used = folders.usage(self.jail.root, self.jail.disk, MAX_ENTRIES, 2 * folders.MAX_DEPTH)
+            if used.bytes > self.jail.disk or used.entries > MAX_ENTRIES or used.depth > 2 * folders.MAX_DEPTH:
+                self.kill("disk")
 
     def _dump_stacks(self) -> None:
         """Has the child print where it hangs: the evidence of a timeout."""
@@ -299,7 +367,9 @@ class Child(object):
     def finish(self) -> dict[str, Any]:
         """Cleans up after an ended child; returns the `ended` event."""
         os.close(self._pipe)
-        if self.killed_for is not None:
+        if self.violation is not None:
+            reason = "protocol"
+        elif self.killed_for is not None:
             reason = self.killed_for
         elif self.signal == signal.SIGKILL and _oom_kills() > self._oom_kills:
             reason = "memory"
@@ -312,6 +382,7 @@ class Child(object):
         return {
             "event": "ended",
             "reason": reason,
+            "detail": self.violation or "",
             "signal": signal.Signals(self.signal).name if self.signal else None,
             "exit_code": self.exit_code,
             "completed": self.results,
@@ -321,15 +392,21 @@ class Child(object):
         }
 
     def _read_output(self) -> str:
-        with open(self.output, "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            stream.seek(max(0, size - TAIL_BYTES))
-            text = stream.read().decode("utf-8", "replace")
-        os.unlink(self.output)
+        size = os.fstat(self._log).st_size
+        text = os.pread(self._log, TAIL_BYTES, max(0, size - TAIL_BYTES)).decode("utf-8", "replace")
+        os.close(self._log)
         if self._head is None:
             return text
         left_out = "[… more than %d MB of output left out …]" % (MAX_OUTPUT // (1024 * 1024))
         return "%s\n%s\n%s" % (self._head.decode("utf-8", "replace"), left_out, text)
+
+
+def _nameless_file(folder: str) -> int:
+    """The descriptor of a new file that is in no folder, to read and to append to."""
+    path = os.path.join(folder, "log-" + os.urandom(16).hex())
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+    os.unlink(path)
+    return descriptor
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -366,8 +443,24 @@ def _oom_kills() -> int:
 class Server(object):
     """Reads requests, answers them one at a time."""
 
-    def __init__(self, work: str, start_method: str, threads: int) -> None:
+    def __init__(
+        self,
+        work: str,
+        start_method: str,
+        threads: int,
+        users: tuple[int, int] | None = None,
+        owner: tuple[int, int] | None = None,
+        scratch: Sequence[str] = (),
+    ) -> None:
+        """`users` are (first, count) of those that jobs become in turn; `owner` is to own what they leave.
+
+        `scratch` are folders of this worker alone in which jobs may leave things: they are emptied after each.
+        """
         self.work = work
+        self._users = users
+        self._owner = owner
+        self._scratch = scratch
+        self._started = 0
         self.start_method = start_method
         self.threads = threads
         self.ready = False
@@ -378,6 +471,14 @@ class Server(object):
         os.dup2(2, 1)
         self._stdin = select.poll()
         self._stdin.register(0, 0)
+
+    def next_user(self) -> int | None:
+        """A user of its own for the next child; None where there is none to give."""
+        if self._users is None:
+            return None
+        first, count = self._users
+        self._started += 1
+        return first + self._started % count
 
     def reply(self, event: Mapping[str, Any]) -> None:
         """Sends one event to the host."""
@@ -455,25 +556,41 @@ class Server(object):
         child = Child(self, request)
         while not child.ended:
             for line in child.poll():
-                self._forward(child, line)
+                event = child.event(line)
+                if event is not None:
+                    self.reply(event)
             if not child.ended:
                 child.watch()
                 if self._host_is_gone():
                     child.kill("host gone")
-        self.reply(dict(child.finish(), id=request["id"]))
+        alone = confine.end_descendants()
+        ended = child.finish()
+        self._clean_up(child.jail)
+        self.reply(dict(ended, id=request["id"]))
+        if not alone:
+            # Something of the job lives on: nobody may run beside it.
+            sys.exit("a process of request %d cannot be ended" % request["id"])
+
+    def _clean_up(self, jail: confine.Jail) -> None:
+        """Leaves nothing of a request but its jobs' folders, which are the owner's then."""
+        for folder in (jail.home, jail.tmp):
+            folders.remove_tree(folder)
+        for folder in self._scratch:
+            folders.empty_folder(folder)
+        if self._owner is not None:
+            folders.hand_over(jail.root, *self._owner)
 
     def _host_is_gone(self) -> bool:
         """Whether the other end of stdin is closed: nobody waits for the answer any more."""
         return any(event & select.POLLHUP for _, event in self._stdin.poll(0))
 
-    def _forward(self, child: Child, line: bytes) -> None:
-        event = protocol.decode(line)
-        if event["event"] == "started":
-            child.job_started()
-        else:
-            child.results += 1
-            child.stopped = event["result"]["status"] != "ok"
-        self._write(line + b"\n")
+
+def _pair(text: str | None) -> tuple[int, int] | None:
+    """Two numbers with a colon between them."""
+    if text is None:
+        return None
+    first, _, second = text.partition(":")
+    return int(first), int(second)
 
 
 def main() -> None:
@@ -482,8 +599,10 @@ def main() -> None:
     parser.add_argument("--work", required=True, help="folder for output and requests")
     parser.add_argument("--start-method", choices=("fork", "spawn"), default="fork")
     parser.add_argument("--threads", type=int, default=1, help="TensorFlow's threads per child; 0 leaves its default")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
-    parser.add_argument("--report", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--users", help="FIRST:COUNT, users that jobs become in turn; only root can give them")
+    parser.add_argument("--owner", help="UID:GID that is to own what jobs leave")
+    parser.add_argument("--scratch", action="append", default=[], help="folder to empty after each request")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.umask(0o022)
     # As in an activated environment: TensorFlow 2.0 and 2.1 start their TFLite converter as a program of it.
@@ -491,13 +610,17 @@ def main() -> None:
     # A crash is a result here, and its core dump would be as large as TensorFlow.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if options.child:
-        with open(options.child) as stream:
-            request = json.load(stream)
-        os.unlink(options.child)
+        errand = json.loads(sys.stdin.read())
+        request = errand["request"]
         preimport(options.threads)
-        child_main(request, options.report, os.path.join(options.work, "output-%d.log" % request["id"]))
+        jail = confine.Jail(request["folder"], errand["user"], request["disk"])
+        child_main(request, jail, errand["report"], errand["log"], errand["token"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Server(options.work, options.start_method, options.threads).serve()
+    users = _pair(options.users)
+    if users is not None and not confine.may_change_user(users[0]):
+        users = None
+    confine.protect_server()
+    Server(options.work, options.start_method, options.threads, users, _pair(options.owner), options.scratch).serve()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import sys
@@ -14,6 +15,11 @@ from capture import Recorder, shorten
 
 MAX_TRACEBACK = 20000
 
+MIN_FREE_BYTES = 1 << 20
+"""A disk with less is full: a job that failed on it says nothing."""
+
+_DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+
 
 class Unsupported(Exception):
     """The environment cannot do what the job asks for; not a failure of the model."""
@@ -25,7 +31,28 @@ class Failed(Exception):
     def __init__(self, phase: str, error: BaseException) -> None:
         Exception.__init__(self, phase)
         self.phase = phase
+        self.disk = disk_failure(error)
         self.error = describe(error)
+
+
+def disk_failure(error: BaseException) -> str | None:
+    """What a disk refused, where that is why a job failed; None where it is the job's own.
+
+    Libraries tell it in words of their own, or not at all: then the disk itself is asked.
+    """
+    seen: BaseException | None = error
+    for _ in range(20):
+        if seen is None:
+            break
+        said = str(seen)
+        for number in _DISK_FAILURES:
+            if (isinstance(seen, OSError) and seen.errno == number) or os.strerror(number) in said:
+                return os.strerror(number)
+        seen = seen.__cause__ or seen.__context__
+    free = os.statvfs(".")
+    if free.f_bavail * free.f_frsize < MIN_FREE_BYTES or (free.f_files and not free.f_favail):
+        return os.strerror(errno.ENOSPC)
+    return None
 
 
 def describe(error: BaseException) -> dict[str, str]:

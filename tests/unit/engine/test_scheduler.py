@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from pathlib import Path
 
 import pytest
 from tfmatrix.core.errors import InfrastructureError
@@ -21,6 +22,7 @@ class FakeWorker:
         self.killed = threading.Event()
         self.closed = False
         self.log_tail = "last words"
+        self.work = Path("/work")
 
     def to_worker(self, path):
         return f"/mapped{path}"
@@ -80,7 +82,7 @@ class Office:
 
 
 def task(environment, *jobs, tag=None):
-    return Task(environment=environment, jobs=tuple(jobs) or ({},), timeout=1.0, memory=1, tag=tag)
+    return Task(environment=environment, jobs=tuple(jobs) or ({},), timeout=1.0, memory=1, disk=1, tag=tag)
 
 
 def test_every_task_has_its_outcome_and_no_worker_is_left():
@@ -133,6 +135,17 @@ def test_paths_are_mapped_for_the_worker(tmp_path):
     scheduler.submit(task("env", {"folder": tmp_path, "seed": 3}))
     list(scheduler.outcomes())
     assert office.requests[0][1]["jobs"] == [{"folder": f"/mapped{tmp_path}", "seed": 3}]
+
+
+def test_every_task_has_a_folder_of_its_own_in_its_worker_s():
+    office = Office()
+    scheduler = Scheduler(office.start, slots=1, max_idle=1)
+    for _ in range(2):
+        scheduler.submit(task("env", {}))
+    folders = [done.folder for done in scheduler.outcomes()]
+    assert len(set(folders)) == 2
+    assert {folder.parent for folder in folders} == {Path("/work")}
+    assert [request["folder"] for _, request in office.requests] == [f"/mapped{folder}" for folder in folders]
 
 
 def test_a_lost_worker_costs_a_second_try_then_the_task_fails_with_its_log():

@@ -17,7 +17,7 @@ def start(executor, folder):
 
 
 def conversation(worker, *jobs):
-    worker.send({"kind": "jobs", "jobs": list(jobs)})
+    worker.send({"kind": "jobs", "jobs": list(jobs), "folder": "/work"})
     events = [worker.receive(1)]
     while events[-1]["event"] != "ended":
         events.append(worker.receive(1))
@@ -114,7 +114,7 @@ def test_a_lost_worker_stays_lost_with_the_first_error(tmp_path):
 
     executor = FakeExecutor(job=job)
     worker = start(executor, tmp_path)
-    worker.send({"kind": "jobs", "jobs": [{}]})
+    worker.send({"kind": "jobs", "jobs": [{}], "folder": "/work"})
     worker.receive(1)
     with pytest.raises(WorkerLostError, match="exit code 137"):
         worker.receive(1)
@@ -139,7 +139,7 @@ def test_close_asks_an_idle_worker_to_stop(tmp_path):
 def test_close_kills_a_busy_worker_without_asking(tmp_path):
     executor = FakeExecutor()
     worker = start(executor, tmp_path)
-    worker.send({"kind": "jobs", "jobs": [{}]})
+    worker.send({"kind": "jobs", "jobs": [{}], "folder": "/work"})
     worker.close()
     assert "stop" not in [request["kind"] for request in executor.transports[0].requests]
     assert executor.living == 0
@@ -155,7 +155,7 @@ def test_ids_given_by_the_caller_are_kept_and_never_repeated(tmp_path):
 
 
 def paths(**folders):
-    return PathMap(folders={Path(host): PurePosixPath(inside) for host, inside in folders.values()})
+    return PathMap(folders={Path(host): PurePosixPath(inside) for host, inside in folders.values()}, work=Path("/"))
 
 
 def test_the_innermost_folder_maps(tmp_path):
