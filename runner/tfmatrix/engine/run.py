@@ -199,6 +199,7 @@ def _preamble(project: Project, request: RunRequest, executor: Executor, reason:
         f"selection    {chosen}: {counts['environments']} environments, {counts['scenarios']} scenarios, "
         f"{counts['formats']} formats, {counts['saves']} saves, {counts['cells']} cells",
         f"executor     {executor.name}: {reason}",
+        f"isolation    {executor.isolation}",
         f"jobs         {request.slots} at once",
         f"cache        {default_cache_root()}",
         f"results      {project.results}",
