@@ -122,6 +122,7 @@ def upgrade(
     executor: str | None = None,
     jobs: int | None = None,
     offline: bool = False,
+    trust_model: bool = False,
     progress: Progress | None = None,
 ) -> UpgradeAnswer | Unchanged:
     """Whether TensorFlow may be upgraded from `before` to `after`, as `tfmatrix upgrade`.
@@ -129,7 +130,8 @@ def upgrade(
     A side is a version, an id of matrix.yaml, or a file that pins one; `git` is a commit to read the old pins from.
     `models` are scenario files and saved models, `scenarios` a folder of scenarios; without either those of the
     project, and where it has none the shipped ones. `saved_as` are globs of formats. Returns `Unchanged` where both
-    sides pin the same. The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's.
+    sides pin the same. The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's. Executor venv loads
+    saved models as this user, and refuses that without `trust_model`.
     """
     from tfmatrix.commands.upgrade.command import UpgradeOptions, upgrade_project
     from tfmatrix.commands.upgrade.sides import Wanted
@@ -144,7 +146,7 @@ def upgrade(
         allow_changes=allow_changes,
         require_rollback=require_rollback,
     )
-    return upgrade_project(project, wanted, _options(executor, jobs, offline, progress))
+    return upgrade_project(project, wanted, _options(executor, jobs, offline, progress, trust_model=trust_model))
 
 
 def check(
@@ -160,6 +162,7 @@ def check(
     jobs: int | None = None,
     offline: bool = False,
     remedies: bool = True,
+    trust_model: bool = False,
     progress: Progress | None = None,
 ) -> CheckResult:
     """What other versions read from a saved model, as `tfmatrix check`. The file is read, never written.
@@ -167,6 +170,7 @@ def check(
     `readers` are ids of matrix.yaml, versions and selectors; `saved_with` is a version where the file does not say it.
     `inputs` is an .npz file with an array for each input, `custom_objects` a Python file with the model's own classes,
     `builder` FILE.py:FUNCTION that builds the model weights belong to. `result.unknown` says why nothing can be said.
+    Executor venv loads the file as this user, and refuses that without `trust_model`.
     """
     from tfmatrix.commands.check.result import check_file
 
@@ -178,15 +182,26 @@ def check(
         inputs=inputs,
         custom_objects=custom_objects,
         builder=builder,
-        options=_options(executor, jobs, offline, progress, remedies=remedies),
+        options=_options(executor, jobs, offline, progress, remedies=remedies, trust_model=trust_model),
     )
 
 
 def _options(
-    executor: str | None, jobs: int | None, offline: bool, progress: Progress | None, *, remedies: bool = True
+    executor: str | None,
+    jobs: int | None,
+    offline: bool,
+    progress: Progress | None,
+    *,
+    remedies: bool = True,
+    trust_model: bool = False,
 ) -> RunOptions:
     from tfmatrix.engine.run import RunOptions
 
     return RunOptions(
-        executor=executor, jobs=jobs, offline=offline, remedies=remedies, say=progress or (lambda _line: None)
+        executor=executor,
+        jobs=jobs,
+        offline=offline,
+        remedies=remedies,
+        trust_model=trust_model,
+        say=progress or (lambda _line: None),
     )

@@ -48,7 +48,7 @@ def saved(tmp_path_factory) -> Path:
 def test_what_two_versions_read_of_a_file_on_generated_inputs(saved, real_project):
     project = real_project([OLD, NEW], ["dense"])
     before = hashlib.sha256(saved.read_bytes()).hexdigest()
-    found = project.tfmatrix("check", str(saved), "--readers", NEW, "--executor", "venv", "--json")
+    found = project.tfmatrix("check", str(saved), "--readers", NEW, "--executor", "venv", "--trust-model", "--json")
     assert found.code == 1, found.stderr
     data = json.loads(found.stdout)
     assert data["writer"] == {
@@ -77,7 +77,7 @@ def test_given_inputs_are_taken_or_refused_in_one_sentence(saved, real_project, 
     arrays = {"tokens": np.zeros((3, 5), dtype="int64"), "size": np.ones((3, 2))}
     np.savez(tmp_path / "good.npz", **arrays)
     np.savez(tmp_path / "bad.npz", **{**arrays, "size": np.ones((3, 9))})
-    common = ("check", str(saved), "--readers", OLD, "--executor", "venv", "-q", "--inputs")
+    common = ("check", str(saved), "--readers", OLD, "--executor", "venv", "--trust-model", "-q", "--inputs")
     good = project.tfmatrix(*common, str(tmp_path / "good.npz"))
     assert good.code == 0, good.stderr
     assert "tokens int32 [3, 5]: from the file" in good.stdout

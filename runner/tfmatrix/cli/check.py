@@ -14,6 +14,7 @@ from tfmatrix.cli.options import (
     OfflineOption,
     ProjectOption,
     QuietOption,
+    TrustOption,
     echo_json,
     open_project,
 )
@@ -54,6 +55,7 @@ def check(
     check_format: Annotated[AnswerFormat, typer.Option("--format", help="How.")] = AnswerFormat.TEXT,
     as_json: JsonOption = False,
     executor: ExecutorOption = None,
+    trust_model: TrustOption = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
     remedies: Annotated[bool, typer.Option(help="Try the documented workarounds on what fails.")] = True,
     offline: OfflineOption = False,
@@ -80,7 +82,9 @@ def check(
         inputs=inputs,
         custom_objects=custom_objects,
         builder=builder,
-        options=RunOptions(executor=executor, jobs=jobs, offline=offline, remedies=remedies, quiet=quiet),
+        options=RunOptions(
+            executor=executor, jobs=jobs, offline=offline, remedies=remedies, quiet=quiet, trust_model=trust_model
+        ),
     )
     if as_json:
         echo_json(to_json(result))

@@ -32,6 +32,9 @@ ExecutorOption = Annotated[
     str | None,
     typer.Option("--executor", metavar="auto|docker|venv", help="Overrides matrix.yaml.", show_default=False),
 ]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-model", help="Load the file as you, where no container confines it (executor venv).")
+]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no package index and no registry.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings and the result.")]
 

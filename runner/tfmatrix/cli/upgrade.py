@@ -19,6 +19,7 @@ from tfmatrix.cli.options import (
     ProjectOption,
     QuietOption,
     ScenarioOption,
+    TrustOption,
     open_project,
     say,
     selector_of,
@@ -81,6 +82,7 @@ def upgrade(
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")] = None,
     project: ProjectOption = Path(),
     executor: ExecutorOption = None,
+    trust_model: TrustOption = False,
     jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
     offline: OfflineOption = False,
     quiet: QuietOption = False,
@@ -114,7 +116,9 @@ def upgrade(
         if not path.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", fix="make it first, or name another file")
     answer = upgrade_project(
-        open_project(project), options, RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet)
+        open_project(project),
+        options,
+        RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet, trust_model=trust_model),
     )
     if isinstance(answer, Unchanged):
         _write(json.dumps(answer.to_json(), indent=1) + "\n" if as_json else answer.sentence + "\n", output)

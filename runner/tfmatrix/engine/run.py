@@ -32,6 +32,7 @@ class RunOptions:
     """What the command line may say of a run beside the selection; None leaves it to matrix.yaml.
 
     `say` gets the lines of progress, which otherwise go to stderr.
+    `trust_model`: a model file may be loaded where nothing confines it.
     """
 
     phase: Phase = Phase.ALL
@@ -42,6 +43,7 @@ class RunOptions:
     remedies: bool = True
     strict: bool = False
     quiet: bool = False
+    trust_model: bool = False
     shard: str | None = None
     shard_group: str | None = None
     say: Callable[[str], None] | None = None
@@ -82,8 +84,8 @@ def run_project(
     from tfmatrix.engine.execution import execute, exit_code
     from tfmatrix.engine.request import RunRequest
     from tfmatrix.engine.shards import shard_plan
-    from tfmatrix.engine.subjects import ScenarioFile
-    from tfmatrix.executors.choose import open_executor
+    from tfmatrix.engine.subjects import GivenFile, ScenarioFile
+    from tfmatrix.executors.choose import open_executor, require_confinement
     from tfmatrix.project.config import expired
     from tfmatrix.project.network import with_network
     from tfmatrix.store.runs import new_run_id
@@ -111,6 +113,8 @@ def run_project(
         executor, reason = open_executor(
             project, plan.environments, defaults, asked=options.executor, say=progress.message, run=run_id
         )
+        if not options.trust_model and any(isinstance(each, GivenFile) for each in subjects):
+            require_confinement(executor)
         request = RunRequest(
             run_id=run_id,
             plan=plan,

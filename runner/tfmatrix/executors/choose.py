@@ -83,6 +83,19 @@ def choose_executor(
         return VenvExecutor(supply, run=run), f"local environments: {error.what}"
 
 
+def require_confinement(executor: Executor) -> None:
+    """Raises UsageError where an executor would run a file that somebody sent as the user himself.
+
+    Models are programs: to load one is to run it.
+    """
+    if executor.name == "venv":
+        raise UsageError(
+            "executor venv loads the model as you, with your files and network: to load a model is to run its code",
+            expected="a Docker engine (executor docker), which confines it, or a model that you trust",
+            fix="start Docker; or, where you trust the file as you trust a program, add --trust-model",
+        )
+
+
 def _docker(
     environments: Sequence[Environment],
     *,

@@ -264,7 +264,7 @@ def _copy(source: int, survey: _Survey, target: Path, what: str) -> None:
             status = os.fstat(origin)
             if (status.st_dev, status.st_ino) != each.identity or status.st_size != each.size:
                 raise RefusedError(f"the {what} changes while it is read: {_shown(each.parts)}")
-            copy = os.open(target.joinpath(*each.parts), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            copy = os.open(target.joinpath(*each.parts), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             stack.callback(os.close, copy)
             _pour(origin, copy, each, what)
 

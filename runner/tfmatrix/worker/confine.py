@@ -45,7 +45,6 @@ _DENIED = {
     "open_tree": (428, 428),
     "fsopen": (430, 430),
     "mount_setattr": (442, 442),
-    "unshare": (272, 97),
     "setns": (308, 268),
     "open_by_handle_at": (304, 265),
     "bpf": (321, 280),

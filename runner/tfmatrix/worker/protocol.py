@@ -29,7 +29,9 @@ NONSENSE = "make-coffee"
 
 def encode(message: dict[str, Any]) -> bytes:
     """The line for a message, with its newline. Raises ValueError on what strict JSON cannot hold (NaN)."""
-    payload = json.dumps(message, allow_nan=False, separators=(",", ":"), sort_keys=True).encode("utf-8")
+    text = json.dumps(message, allow_nan=False, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    # A name that is no UTF-8 has lone surrogates, which no reader of JSON takes.
+    payload = text.encode("utf-8", "replace")
     return b"%d %s\n" % (len(payload), payload)
 
 

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakeSupply
+from fakes import FakeExecutor, FakeSupply
 from tfmatrix.core.environment import Environment
-from tfmatrix.core.errors import ExitCode, InfrastructureError
+from tfmatrix.core.errors import ExitCode, InfrastructureError, UsageError
 from tfmatrix.executors import choose
 from tfmatrix.executors.docker import DockerExecutor
 from tfmatrix.executors.engine import Engine, EngineUnavailableError
@@ -150,3 +150,12 @@ def test_the_venv_key_covers_lock_python_and_variables(ask):
     assert plain.key == again.key != legacy.key
     assert plain.describe["base"]["kind"] == "host"
     assert plain.describe["packages"] == {"tensorflow": "2.15.1"}
+
+
+def test_a_file_of_somebody_else_is_not_loaded_as_the_user(tmp_path):
+    supply = FakeSupply(root=tmp_path, python=Path(sys.executable))
+    with pytest.raises(UsageError) as caught:
+        choose.require_confinement(VenvExecutor(supply, run="test"))
+    assert caught.value.exit_code is ExitCode.USAGE
+    assert "--trust-model" in caught.value.fix
+    choose.require_confinement(FakeExecutor(name="docker"))

@@ -111,8 +111,9 @@ class Observation:
         """Writes observation.json and arrays.npz; the same observation gives the same bytes."""
         os.makedirs(folder, exist_ok=True)
         self.arrays.save(os.path.join(folder, ARRAYS))
-        with open(os.path.join(folder, DOCUMENT), "w", encoding="utf-8") as file:
-            json.dump(dict(self._json, notes=self.notes), file, allow_nan=False, indent=1)
+        with open(os.path.join(folder, DOCUMENT), "w", encoding="utf-8", errors="replace") as file:
+            # Lone surrogates (a name that is no UTF-8) become question marks: no reader of JSON takes them.
+            json.dump(dict(self._json, notes=self.notes), file, allow_nan=False, ensure_ascii=False, indent=1)
 
 
 def observe_state(observation: Observation, model: Any, inputs: Any, reference: Optional[str] = None) -> None:

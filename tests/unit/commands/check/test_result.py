@@ -72,11 +72,11 @@ class Bench:
         found = self.load(environment, job)
         return found if isinstance(found, dict) else observed(folder, found, None)
 
-    def check(self, readers: tuple[str, ...] = (NEW,), **changes: Any) -> CheckResult:
+    def check(self, readers: tuple[str, ...] = (NEW,), trust_model: bool = False, **changes: Any) -> CheckResult:
         environments = [Environment(id=name, tensorflow=name, python="3.11") for name in (OLD, *readers)]
         request = {"model": self.model, "writer": environments[0], "readers": tuple(environments[1:]), **changes}
         project = Project(root=self.root / "project")
-        return check_model(project, FileRequest(**request), RunOptions(quiet=True))
+        return check_model(project, FileRequest(**request), RunOptions(quiet=True, trust_model=trust_model))
 
 
 @pytest.fixture
@@ -86,6 +86,14 @@ def bench(tmp_path, monkeypatch):
 
 def statuses(result: CheckResult) -> dict[str, Status]:
     return {record.cell: record.status for record in result.run.records}
+
+
+def test_nothing_of_a_file_runs_as_the_user_unless_he_trusts_it(bench):
+    bench.executor.name = "venv"
+    with pytest.raises(UsageError, match="to load a model is to run its code"):
+        bench.check()
+    assert bench.executor.started == []
+    assert bench.check(trust_model=True).exit_code is ExitCode.OK
 
 
 def test_the_file_itself_is_the_artifact_and_stays_as_it_is(bench):
