@@ -130,7 +130,8 @@ def upgrade(
     A side is a version, an id of matrix.yaml, or a file that pins one; `git` is a commit to read the old pins from.
     `models` are scenario files and saved models, `scenarios` a folder of scenarios; without either those of the
     project, and where it has none the shipped ones. `saved_as` are globs of formats. Returns `Unchanged` where both
-    sides pin the same. The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's. Executor venv loads
+    sides pin the same. The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's.
+    Executor venv loads
     saved models as this user, and refuses that without `trust_model`.
     """
     from tfmatrix.commands.upgrade.command import UpgradeOptions, upgrade_project
