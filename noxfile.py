@@ -192,6 +192,23 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def trust(session: nox.Session) -> None:
+    """Attack the boundary with every hostile scenario, damage what is stored, and count (`nox -s trust`)."""
+    install(session, "test")
+    session.run(
+        "pytest",
+        "-s",
+        "-q",
+        "tests/hostile",
+        "tests/faults",
+        "tests/unit/executors/test_intake.py",
+        "tests/unit/store/test_content.py",
+        *session.posargs,
+        env={"TFMATRIX_TEST_HOSTILE": "1"},
+    )
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, the direction of imports, and the workflows."""
     install(session, "lint")

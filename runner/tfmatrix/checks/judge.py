@@ -116,7 +116,7 @@ class Judge:
         key = digest_of(["comparison", question])
         # The same comparison comes again with every run over the same store.
         compared = self._store.read_outcome(key)
-        if compared is None:
+        if compared is None or not isinstance(compared.get("checks"), dict) or "attribution" not in compared:
             try:
                 compared = self._compare(cell, question)
             except Exception as error:  # noqa: BLE001  (what a model makes a check do must cost its own cell alone)

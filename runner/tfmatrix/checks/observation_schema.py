@@ -10,11 +10,14 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import IO, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
+
+from tfmatrix.worker.protocol import ARRAYS, DOCUMENT
 
 MAX_JSON_BYTES = 256 << 20
 MAX_DEPTH = 120
@@ -185,6 +188,15 @@ class Document(_Form):
     reading: _Reading | _Errored | None = None
     notes: dict[Text, Text] | None = None
     given: dict[str, Any] | None = None
+
+
+def problem_in(folder: Path) -> str:
+    """What is wrong with the host's own copy of an observation; empty where nothing is."""
+    try:
+        with (folder / DOCUMENT).open("rb") as document, (folder / ARRAYS).open("rb") as arrays:
+            return problem(document, arrays)
+    except FileNotFoundError as error:
+        return f"it has no {Path(str(error.filename)).name}"
 
 
 def problem(document: IO[bytes], arrays: IO[bytes]) -> str:

@@ -7,6 +7,7 @@ import what they call inside them: `tfmatrix --help` must not wait for pandas or
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import traceback
@@ -16,9 +17,20 @@ from typing import Any, NoReturn
 
 import typer
 
-from tfmatrix.cli import bisect, check, diff, environments, matrix, project, reports, upgrade  # noqa: F401  (each registers its commands)
+from tfmatrix.cli import (  # noqa: F401  (each registers its commands)
+    bisect,
+    check,
+    diff,
+    environments,
+    matrix,
+    project,
+    reports,
+    store,
+    upgrade,
+)
 from tfmatrix.cli.app import app
 from tfmatrix.core.errors import ExitCode, TfmatrixError
+from tfmatrix.core.text import printable
 
 __all__ = ["app", "main", "run_command"]
 
@@ -33,14 +45,26 @@ def main() -> NoReturn:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) != len(sys.argv) - 1
     # A CI cancels by SIGTERM: clean up as after Ctrl-C. Not by raising SIGINT, which a script's background jobs ignore.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # The same for a terminal that is closed.
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     if not sys.stdout.isatty():
         sys.stdout = io.TextIOWrapper(
             io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False)),
             encoding=sys.stdout.encoding,
             errors=sys.stdout.errors,
         )
-    sys.exit(run_command(arguments, debug=debug))
+    try:
+        code = run_command(arguments, debug=debug)
+    except KeyboardInterrupt:
+        code = int(ExitCode.INTERRUPTED)  # once more, while it was cleaning up
+    if code == ExitCode.INTERRUPTED:
+        # What is left are threads that a third Ctrl-C would break with a traceback; the next run sweeps.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 class _Output(io.FileIO):
@@ -81,7 +105,8 @@ def _run(arguments: Sequence[str], debug: bool) -> int:
 def _tell(error: Exception, debug: bool) -> int:
     """Prints an error as the user should see it; returns its exit code."""
     if isinstance(error, TfmatrixError):
-        print(f"error: {error}", file=sys.stderr)
+        # Names and messages of others stand in it: nothing of them may reach the terminal as a command.
+        print(printable(f"error: {error}"), file=sys.stderr)
         return int(error.exit_code)
     if isinstance(error, _COMMAND_LINE_ERROR):
         error.show(file=sys.stderr)  # type: ignore[attr-defined]
@@ -89,7 +114,7 @@ def _tell(error: Exception, debug: bool) -> int:
     if not debug:
         place = traceback.extract_tb(error.__traceback__)[-1]
         print(
-            f"error: tfmatrix itself failed: {type(error).__name__}: {error} "
+            f"error: tfmatrix itself failed: {type(error).__name__}: {printable(str(error))} "
             f"({Path(place.filename).name}:{place.lineno})\n"
             "  to fix:   run it again with --debug and report the traceback",
             file=sys.stderr,

@@ -59,6 +59,8 @@ app = typer.Typer(
 )
 env_app = typer.Typer(no_args_is_help=True, help="Provided environments: list, build, prune.")
 app.add_typer(env_app, name="env")
+store_app = typer.Typer(no_args_is_help=True, help="What has been measured: verify it.")
+app.add_typer(store_app, name="store")
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any
+
+from pydantic import TypeAdapter
 
 INFRA = "infra"
 """The outcome says nothing about the model: a worker was lost, or tfmatrix itself failed. Never stored."""
@@ -52,8 +55,13 @@ class Outcome:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:
-        """The inverse of to_json()."""
-        return cls(**{**data, "warnings": tuple(data["warnings"])})
+        """The inverse of to_json(). Raises ValueError for what no outcome is."""
+        outcome = _form().validate_python(dict(data))
+        if outcome.artifact is not None and not all(
+            isinstance(outcome.artifact.get(key), str) for key in ("digest", "name", "kind")
+        ):
+            raise ValueError("an artifact without digest, name and kind")
+        return outcome
 
     @classmethod
     def infra(cls, reason: str, log: str = "") -> Outcome:
@@ -87,3 +95,8 @@ class Outcome:
         kind = ended["signal"] or status if reason != "disk" else "disk"
         error = {"type": kind, "message": sentence, "traceback": ended["output"]}
         return cls(status=status, reason=sentence, error=error, ended=dict(ended))
+
+
+@cache
+def _form() -> TypeAdapter[Outcome]:
+    return TypeAdapter(Outcome)

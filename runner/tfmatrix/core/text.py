@@ -194,3 +194,12 @@ def _piece_to_markdown(piece: Piece) -> str:
             return f"**{_MARKDOWN.sub(_ESCAPED, text)}**"
         case _:
             return _MARKDOWN.sub(_ESCAPED, plain(piece))
+
+
+def printable(text: str) -> str:
+    """The text with its line ends; every other unprintable character, such as ESC, as an escape."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(
+        "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in line)
+        for line in lines
+    )

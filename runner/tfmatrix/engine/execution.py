@@ -7,7 +7,6 @@ threads only talk to workers.
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
@@ -31,9 +30,9 @@ from tfmatrix.engine.saves import Pair, Saves
 from tfmatrix.engine.tries import Tries
 from tfmatrix.executors.base import Executor, Mounts
 from tfmatrix.store.content import Store
+from tfmatrix.store.folders import own_folder
 from tfmatrix.store.keys import code_digests
 from tfmatrix.store.runs import Run, RunWriter
-from tfmatrix.worker.folders import remove_tree
 
 
 def execute(request: RunRequest, executor: Executor, progress: Progress) -> Run:
@@ -94,7 +93,7 @@ def _header(request: RunRequest, executor: Executor) -> dict[str, Any]:
 
 def _measure(request: RunRequest, executor: Executor, progress: Progress, writer: RunWriter) -> None:
     """Provides the environments, saves, loads, judges."""
-    store = Store(request.store)
+    store = Store(request.store, say=progress.warning)
     work = store.root / "work" / writer.id
     mounts = Mounts(scenarios=request.scenario_folder, store=store.root / "folders", work=work)
     environments = Environments(executor, mounts, progress)
@@ -110,8 +109,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         keras=environments.keras(),
         formats=request.formats,
     )
-    work.mkdir(parents=True, exist_ok=True)
-    try:
+    with own_folder(work):
         jobs = Jobs(request, store, environments)
         records = Records(judge, writer, progress, remedies=request.remedies)
         loading = Loading(request, environments, store)
@@ -140,6 +138,3 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         jobs.run(when_idle=lambda: adaptive.advance() or tries.begin())
         records.complete(environments, request.plan.savers)
         writer.update_header({"noise": judge.noise, "inference": adaptive.finish()})
-    finally:
-        with contextlib.suppress(OSError):
-            remove_tree(str(work))

@@ -68,6 +68,9 @@ class Jobs:
         if done.ended is None:
             # What a lost worker left is not taken: nobody knows who was in its folder.
             return [Outcome.infra(done.failure, done.log)] * len(jobs)
+        if done.ended["reason"] == "protocol":
+            # Nothing of a process that lied once is believed, not even what it said before.
+            return [Outcome.of_death(done.ended, _phase(job)) for job in jobs]
         assert done.folder is not None, "it was sent with the request"
         outcomes: list[Outcome | None] = [
             self._outcome(job, done.folder / str(position), result)

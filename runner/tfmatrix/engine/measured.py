@@ -51,10 +51,26 @@ def key_of_load(
 
 
 def stored_outcome(store: Store, key: str) -> Outcome | None:
-    """The outcome under a key, whose folders are still there."""
-    data = store.read_outcome(key)
-    if data is None:
+    """The outcome under a key, whose folders are still there, as they were."""
+    stored = store.read_sealed(key)
+    if stored is None:
         return None
-    outcome = Outcome.from_json(data)
+    try:
+        outcome = Outcome.from_json(stored.content)
+    except ValueError:
+        store.drop_outcome(key, "no outcome that this version takes")
+        return None
     digests = [outcome.observation, outcome.artifact["digest"] if outcome.artifact else None]
-    return outcome if all(store.has_folder(digest) for digest in digests if digest) else None
+    if not all(store.has_folder(digest) for digest in digests if digest):
+        return None
+    if stored.sealed:
+        return outcome
+    # An earlier version kept what it was given.
+    from tfmatrix.checks.observation_schema import problem_in
+
+    wrong = problem_in(store.folder(outcome.observation)) if outcome.observation else ""
+    if wrong or not outcome.is_lasting:
+        store.drop_outcome(key, f"an outcome of an earlier version, which is none ({wrong or outcome.reason})")
+        return None
+    store.write_outcome(key, outcome.to_json())
+    return outcome

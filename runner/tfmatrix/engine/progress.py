@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
+from tfmatrix.core.text import printable
 
 if TYPE_CHECKING:
     import rich.progress
@@ -349,15 +350,6 @@ class _Cells:
 
     def line(self) -> str:
         return f"cells {self.done}/{self.total}: {self.note()}"
-
-
-def printable(text: str) -> str:
-    """The text with its line ends; every other unprintable character, such as ESC, as an escape."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join(
-        "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in line)
-        for line in lines
-    )
 
 
 def _environment_line(environment: str, seconds: float, how: str) -> str:

@@ -12,7 +12,7 @@ from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
 from tfmatrix.executors.base import Executor
 from tfmatrix.executors.docker import DockerExecutor, Limits
-from tfmatrix.executors.engine import EngineUnavailableError, connect
+from tfmatrix.executors.engine import EngineUnavailableError, connect, sweep_all
 from tfmatrix.executors.images import BaseImages, BaseUnavailableError, ImageSettings
 from tfmatrix.executors.supply import EnvironmentSupply, Supply
 from tfmatrix.executors.venv import VenvExecutor
@@ -105,6 +105,8 @@ def _docker(
     run: str,
 ) -> tuple[Executor, str]:
     engine = connect()
+    # What a killed run left, whatever its project: only of processes of this host that are gone.
+    sweep_all(engine.client)
     settings = ImageSettings(
         template=defaults.docker.image,
         pull=defaults.docker.pull,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.checks.observation_schema import problem
+from tfmatrix.checks.observation_schema import problem_in
 from tfmatrix.core.errors import InfrastructureError, disk_failure
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.executors.replies import RefusedError, Reply, read_reply
@@ -154,8 +154,7 @@ def _stage_observation(folder: Path, target: Path, quota: Quota) -> None:
         if survey.folders or {each.parts for each in survey.files} != {(DOCUMENT,), (ARRAYS,)}:
             raise RefusedError(f"the observation is not {DOCUMENT} and {ARRAYS}")
         _copy(source, survey, target, "observation")
-    with (target / DOCUMENT).open("rb") as document, (target / ARRAYS).open("rb") as arrays:
-        wrong = problem(document, arrays)
+    wrong = problem_in(target)
     if wrong:
         raise RefusedError(f"the observation cannot be read: {wrong}")
 

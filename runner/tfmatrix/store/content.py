@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from tfmatrix.core.errors import StoreError
-from tfmatrix.store.keys import digest_of_tree
+from tfmatrix.core.errors import InfrastructureError, StoreError, disk_failure
+from tfmatrix.store.keys import digest_of, digest_of_tree
+from tfmatrix.worker.folders import remove_tree
 
 STORE_SCHEMA = 1
 _INCOMING = ".incoming-"
@@ -31,26 +33,84 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
+class Stored(NamedTuple):
+    """What lies under a key. `sealed`: with its digest; earlier versions wrote none, and judged less what they kept."""
+
+    content: dict[str, Any]
+    sealed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What a whole store was found to be: counts, and the digests and keys of what was damaged and is removed."""
+
+    folders: int
+    outcomes: int
+    damaged_folders: tuple[str, ...]
+    damaged_outcomes: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was damaged."""
+        return not self.damaged_folders and not self.damaged_outcomes
+
+
 class Store:
     """Everything that runs have measured, under one folder. Several processes may use it at once.
 
-    `folders/DIGEST/` hold artifacts and observations, `outcomes/KEY.json` what a save or a load came to.
+    `folders/DIGEST/` hold artifacts and observations, `outcomes/KEY.json` what a save or a load came to. Nothing is
+    believed unverified: what does not have its digest any more is removed, told to `say`, and measured again. `index/`
+    remembers what the files of a verified folder looked like, so that most need not be read for that.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, say: Callable[[str], None] = lambda _: None) -> None:
+        """Raises InfrastructureError where the folder cannot be written."""
         self.root = root.resolve()
+        self._say = say
         self._folders = self.root / "folders"
         self._outcomes = self.root / "outcomes"
-        self._folders.mkdir(parents=True, exist_ok=True)
-        self._outcomes.mkdir(parents=True, exist_ok=True)
+        self._index = self.root / "index"
+        self._verified: set[str] = set()
+        self._told_full = False
+        try:
+            for folder in (self._folders, self._outcomes, self._index):
+                folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.root).close()
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+        # Workers read it as somebody else, whatever the umask.
+        with contextlib.suppress(PermissionError):
+            self._folders.chmod(0o755)
 
     def folder(self, digest: str) -> Path:
         """Where the folder with that digest lies, whether it exists or not."""
         return self._folders / digest[:2] / digest
 
     def has_folder(self, digest: str) -> bool:
-        """Whether the folder is in the store."""
-        return self.folder(digest).is_dir()
+        """Whether the folder is in the store, and is what it was when it came."""
+        if digest in self._verified:
+            return True
+        if not self.folder(digest).is_dir():
+            return False
+        if self._looks_the_same(digest) or self.verify_folder(digest):
+            self._verified.add(digest)
+            return True
+        return False
+
+    def verify_folder(self, digest: str) -> bool:
+        """Reads a whole folder; whether it has its digest. One that has not is removed."""
+        folder = self.folder(digest)
+        try:
+            found = digest_of_tree(folder)
+        except OSError as error:
+            found = f"unreadable: {error.strerror}"
+        if found == digest:
+            self._remember(digest)
+            return True
+        self._say(f"{folder} is damaged: it is removed, and what needs it is measured again")
+        self._verified.discard(digest)
+        remove_tree(str(folder))
+        return False
 
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -68,40 +128,118 @@ class Store:
             path.chmod(0o755 if path.is_dir() else 0o644)
         digest = digest_of_tree(staged)
         target = self.folder(digest)
+        if self.has_folder(digest):
+            return digest
         target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.chmod(0o755)
         try:
             staged.rename(target)
         except OSError:
             if not target.is_dir():
                 raise
+        self._remember(digest)
+        self._verified.add(digest)
         return digest
 
     def read_outcome(self, key: str) -> dict[str, Any] | None:
-        """The outcome stored under a key, or None."""
+        """What is stored under a key, or None. A file that is damaged is removed, and is none."""
+        found = self.read_sealed(key)
+        return None if found is None else found.content
+
+    def read_sealed(self, key: str) -> Stored | None:
+        """The same, and whether it came with its digest."""
         path = self._outcome_path(key)
         try:
-            text = path.read_text(encoding="utf-8")
+            data = json.loads(path.read_bytes())
+            schema, content = data["schema"], data["outcome"]
+            sealed = "digest" in data
+            if not isinstance(content, dict) or (sealed and data["digest"] != digest_of(content)):
+                raise ValueError("it has another digest")
         except FileNotFoundError:
             return None
-        try:
-            data = json.loads(text)
-            schema = data["schema"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path}: not an outcome of the store ({error})", fix=f"delete {path}; it is measured again"
-            ) from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self.drop_outcome(key, f"damaged ({error})")
+            return None
+        except OSError as error:
+            self._say(f"{path} cannot be read ({error.strerror}): it is measured again")
+            return None
         if schema != STORE_SCHEMA:
             raise StoreError(
                 f"{path}: schema {schema}, this tfmatrix reads {STORE_SCHEMA}",
                 fix="upgrade tfmatrix, or run `tfmatrix clean --store`",
             )
-        outcome: dict[str, Any] = data["outcome"]
-        return outcome
+        return Stored(content, sealed)
+
+    def drop_outcome(self, key: str, why: str) -> None:
+        """Removes what is stored under a key: it is measured again."""
+        path = self._outcome_path(key)
+        self._say(f"{path} is {why}: it is removed, and measured again")
+        path.unlink(missing_ok=True)
 
     def write_outcome(self, key: str, outcome: Mapping[str, Any]) -> None:
-        """Stores an outcome under its key."""
-        text = json.dumps({"schema": STORE_SCHEMA, "outcome": dict(outcome)}, sort_keys=True)
-        write_atomically(self._outcome_path(key), text + "\n")
+        """Stores an outcome under its key; on a disk that is full, it is told, and the outcome is measured again."""
+        content = dict(outcome)
+        text = json.dumps({"schema": STORE_SCHEMA, "outcome": content, "digest": digest_of(content)}, sort_keys=True)
+        try:
+            write_atomically(self._outcome_path(key), text + "\n")
+        except OSError as error:
+            if disk_failure(error) is None:
+                raise
+            if not self._told_full:
+                self._say(f"{self.root} takes nothing more ({disk_failure(error)}): what is measured is not kept")
+            self._told_full = True
+
+    def verify(self) -> Verified:
+        """Reads everything. What is damaged, and what killed runs left half written, is removed."""
+        found: dict[str, list[str]] = {"folders": [], "outcomes": []}
+        counts = dict.fromkeys(found, 0)
+        for left in self._folders.glob(f"{_INCOMING}*"):
+            remove_tree(str(left))
+        for folder in sorted(self._folders.glob("??/*")):
+            counts["folders"] += 1
+            if not self.verify_folder(folder.name):
+                found["folders"].append(folder.name)
+        for path in sorted(self._outcomes.glob("??/*.json")):
+            counts["outcomes"] += 1
+            if self.read_outcome(path.stem) is None:
+                found["outcomes"].append(path.stem)
+        return Verified(
+            folders=counts["folders"],
+            outcomes=counts["outcomes"],
+            damaged_folders=tuple(found["folders"]),
+            damaged_outcomes=tuple(found["outcomes"]),
+        )
 
     def _outcome_path(self, key: str) -> Path:
         return self._outcomes / key[:2] / f"{key}.json"
+
+    def _looks_the_same(self, digest: str) -> bool:
+        """Whether the files of a folder look as they did when they were read last."""
+        try:
+            remembered = json.loads((self._index / digest).read_bytes())
+        except (OSError, ValueError):
+            return False
+        return bool(remembered == _look(self.folder(digest)))
+
+    def _remember(self, digest: str) -> None:
+        with contextlib.suppress(OSError):
+            # A full disk: it is read again next time.
+            write_atomically(self._index / digest, json.dumps(_look(self.folder(digest))))
+
+
+def _look(folder: Path) -> list[list[Any]]:
+    """Name, size and times of every file, without reading one."""
+    found: list[list[Any]] = []
+    for path in sorted(folder.rglob("*")):
+        status = path.lstat()
+        found.append([str(path.relative_to(folder)), status.st_size, status.st_mtime_ns, status.st_ctime_ns])
+    return found
+
+
+def unwritable(folder: Path, error: OSError) -> InfrastructureError:
+    """The error for a folder of results that nothing can be written to."""
+    return InfrastructureError(
+        f"{folder} cannot be written: {error.strerror}",
+        expected="a folder with room, in which this user may write",
+        fix="make room or give the right; results lie beside matrix.yaml",
+    )

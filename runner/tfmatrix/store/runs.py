@@ -31,7 +31,7 @@ from tfmatrix.core.errors import StoreError, UsageError
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
-from tfmatrix.store.content import write_atomically
+from tfmatrix.store.content import unwritable, write_atomically
 from tfmatrix.store.migrate import migrated
 
 RUN_SCHEMA = 1
@@ -112,16 +112,18 @@ class RunWriter:
         self.id = run_id
         self.results = results
         self.folder = _runs(results) / run_id
-        try:
-            self.folder.mkdir(parents=True)
-        except FileExistsError:
-            raise UsageError(f"the run {run_id} exists already: {self.folder}", fix="give another id") from None
         self._lock = threading.Lock()
         self._header = dict(header)
         self._lines: dict[str, str] = {}
         self._statuses: dict[str, Status] = {}
-        self._write_header({"complete": False})
-        self._journal = (self.folder / _CELLS_FILE).open("x", encoding="ascii", newline="\n")
+        try:
+            self.folder.mkdir(parents=True)
+            self._write_header({"complete": False})
+            self._journal = (self.folder / _CELLS_FILE).open("x", encoding="ascii", newline="\n")
+        except FileExistsError:
+            raise UsageError(f"the run {run_id} exists already: {self.folder}", fix="give another id") from None
+        except OSError as error:
+            raise unwritable(results, error) from error
 
     def update_header(self, changes: Mapping[str, Any]) -> None:
         """Adds to run.json what is known only now, such as the packages of environments that are provided."""
@@ -133,8 +135,12 @@ class RunWriter:
         """Appends a record to the journal. The last record of a cell is the one that counts."""
         line = strict_json(record.to_json()) + "\n"
         with self._lock:
-            self._journal.write(line)
-            self._journal.flush()
+            try:
+                self._journal.write(line)
+                self._journal.flush()
+            except OSError as error:
+                # A record that is nowhere would be a cell that nobody misses.
+                raise unwritable(self.folder, error) from error
             self._lines[record.cell] = line
             self._statuses[record.cell] = record.status
 

@@ -24,6 +24,7 @@ from tfmatrix.engine.subjects import MeasuredSubject, ScenarioFile
 from tfmatrix.project.config import Defaults, KnownFailure, Selection
 from tfmatrix.project.formats import own_formats
 from tfmatrix.project.scenario import read_scenarios
+from tfmatrix.store.content import Store
 from tfmatrix.store.runs import Run, read_run
 
 SCENARIO = '''"""A dense layer."""
@@ -401,6 +402,21 @@ def test_what_a_model_leaves_costs_its_own_cell_alone(laboratory):
     assert len(laboratory.executor.jobs) > sent, "what was refused is not in the store"
 
 
+def test_nothing_of_a_process_that_breaks_the_protocol_is_believed(laboratory):
+    def load(format_id, reader, job):
+        if (format_id, reader) == ("keras", NEW):
+            raise Ends("protocol", detail="a message without its token")
+        return
+
+    laboratory.load = load
+    run = laboratory.run(remedies=False)
+    refused = [record for record in run.records if record.status is not Status.PASS]
+    assert {record.reader for record in refused} == {NEW}
+    assert {record.status for record in refused} == {Status.LOAD_ERROR}
+    assert {record.error["type"] for record in refused} == {"RefusedResult"}
+    assert refused[0].error["message"].endswith("keep to the protocol: a message without its token")
+
+
 def test_a_check_that_fails_itself_costs_its_own_cell_alone(laboratory, monkeypatch):
     compare = judge_module.compare
 
@@ -417,6 +433,65 @@ def test_a_check_that_fails_itself_costs_its_own_cell_alone(laboratory, monkeypa
     assert {record.status for record in broken} == {Status.INFRA_ERROR}
     assert broken[0].error["message"] == "the two observations could not be compared: list index out of range"
     assert exit_code(run) is ExitCode.INFRASTRUCTURE
+
+
+@pytest.mark.parametrize("what", ["folders", "outcomes"])
+def test_a_damaged_store_is_measured_again_and_comes_to_the_same(laboratory, what):
+    before = laboratory.run()
+    sent = len(laboratory.executor.jobs)
+    damaged = sorted(path for path in (laboratory.root / "results" / "store" / what).rglob("*") if path.is_file())
+    for path in damaged[::2]:
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    after = laboratory.run()
+    assert statuses(after) == statuses(before)
+    assert len(laboratory.executor.jobs) > sent
+    done = len(laboratory.executor.jobs)
+    assert statuses(laboratory.run()) == statuses(before)
+    assert len(laboratory.executor.jobs) == done, "everything is there again"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"warnings": 7},
+        {"seconds": "x"},
+        {"artifact": {"digest": 1}},
+        {"status": None},
+        {"error": {"type": "RefusedResult", "message": "", "traceback": ""}, "status": "error"},
+    ],
+)
+def test_a_bad_outcome_that_an_earlier_version_kept_is_measured_again(laboratory, change):
+    laboratory.run()
+    for path in (laboratory.root / "results" / "store" / "outcomes").rglob("*.json"):
+        kept = json.loads(path.read_text())["outcome"]
+        if "status" in kept:
+            path.write_text(json.dumps({"schema": 1, "outcome": {**kept, **change}}))
+    sent = len(laboratory.executor.jobs)
+    assert set(statuses(laboratory.run()).values()) == {Status.PASS}
+    assert len(laboratory.executor.jobs) == 2 * sent
+
+
+def test_an_observation_that_an_earlier_version_took_unread_is_measured_again(laboratory):
+    laboratory.run()
+    store = Store(laboratory.root / "results" / "store")
+    for path in (laboratory.root / "results" / "store" / "outcomes").rglob("*.json"):
+        kept = json.loads(path.read_text())["outcome"]
+        if "observation" in kept:
+            with store.incoming() as folder:
+                (folder / "observation.json").write_text('{"schema": 1, "kind": "keras", "weights": [{}]}')
+                np.savez(folder / "arrays.npz")
+                kept["observation"] = store.keep(folder)
+            path.write_text(json.dumps({"schema": 1, "outcome": kept}))
+    assert set(statuses(laboratory.run()).values()) == {Status.PASS}
+
+
+def test_an_outcome_that_an_earlier_version_kept_well_is_not_measured_again(laboratory):
+    laboratory.run()
+    for path in (laboratory.root / "results" / "store" / "outcomes").rglob("*.json"):
+        path.write_text(json.dumps({"schema": 1, "outcome": json.loads(path.read_text())["outcome"]}))
+    sent = len(laboratory.executor.jobs)
+    laboratory.run()
+    assert len(laboratory.executor.jobs) == sent
 
 
 def test_known_failures_are_expected_and_fixed_ones_are_told(laboratory):

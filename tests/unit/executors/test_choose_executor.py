@@ -35,7 +35,7 @@ def ask(tmp_path):
 @pytest.fixture
 def engine(monkeypatch):
     """An engine with a base for everything; returns what was asked of it."""
-    asked = {"bases": [], "checks": []}
+    asked = {"bases": [], "checks": [], "sweeps": []}
 
     def base_for(self, environment, *, pinned=""):
         asked["settings"] = self._settings
@@ -49,6 +49,7 @@ def engine(monkeypatch):
 
     answer = Engine(client=None, version="24.0.7", os_type="linux", architecture="x86_64", cpus=2, rootless=False)
     monkeypatch.setattr(choose, "connect", lambda: answer)
+    monkeypatch.setattr(choose, "sweep_all", lambda client: asked["sweeps"].append(client))
     monkeypatch.setattr(BaseImages, "for_environment", base_for)
     monkeypatch.setattr(DockerExecutor, "check", check)
     return asked

@@ -23,6 +23,11 @@ from tfmatrix.core.errors import ConfigError
 Location = tuple[str | int, ...]
 """Where a value stands: `("environments", 0, "tensorflow")`."""
 
+MAX_BYTES = 1 << 20
+MAX_VALUES = 100_000
+MAX_DEPTH = 50
+"""Of a file: far more than anybody writes by hand. Aliases count as often as they are used."""
+
 _CORE = "tag:yaml.org,2002:"
 _STRINGS = {"str", "timestamp", "merge"}  # a date stays text; `<<` is then an unknown key like any other
 _SCALARS = {"int", "float", "bool", "null"}
@@ -94,6 +99,12 @@ def read_yaml(path: Path) -> Document:
         raise
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(
+            f"the file has {len(content) >> 10} KB",
+            file=path,
+            expected=f"at most {MAX_BYTES >> 10} KB, written by hand",
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -170,6 +181,7 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document
         self._open: list[int] = []
+        self._values = 0
         self._constructor = YAML(typ="safe", pure=True).constructor
 
     def plain(self, node: Node, location: Location) -> Any:
@@ -178,6 +190,16 @@ class _Reader:
         document.lines[location] = _line(node)
         if id(node) in self._open:
             raise ConfigError("an alias that contains itself", file=document.path, line=_line(node))
+        self._values += 1
+        if self._values > MAX_VALUES or len(self._open) >= MAX_DEPTH:
+            raise ConfigError(
+                f"more than {MAX_VALUES} values (aliases count as often as they are used)"
+                if self._values > MAX_VALUES
+                else f"more than {MAX_DEPTH} levels of lists and mappings",
+                file=document.path,
+                line=_line(node),
+                fix="write it out, with fewer aliases or levels",
+            )
         kind = str(node.tag).removeprefix(_CORE)
         self._open.append(id(node))
         try:
@@ -209,7 +231,7 @@ class _Reader:
             return self._constructor.construct_object(node)
         except (ValueError, YAMLError) as error:  # "!!int abc"
             raise ConfigError(
-                f'"{node.value}" is not of the type {kind}', file=self._document.path, line=_line(node)
+                f'"{node.value[:80]}" is not of the type {kind}', file=self._document.path, line=_line(node)
             ) from error
 
     def _mapping(self, node: MappingNode, location: Location) -> dict[str, Any]:

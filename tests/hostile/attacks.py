@@ -1,0 +1,274 @@
+"""Hostile scenarios: what each does while its model is saved, and what its cell must come to.
+
+`ATTACKS` maps names to an Attack. Its body is the inside of `save_model(model, path)`; `save()` saves honestly. A body
+that asserts proves by a `pass` that it was held.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+HEAD = '''"""{title}"""
+import json, os, signal, socket, subprocess, sys, time
+import ctypes
+import numpy as np
+import tensorflow as tf
+
+FORMATS = ("custom",)
+CANARY = {canary!r}
+
+
+def build_model():
+    return tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))])
+
+
+def inputs(rng):
+    return rng.uniform(size=(4, 3)).astype("float32")
+
+
+def load_model(path):
+    return tf.keras.models.load_model(os.path.join(path, "model.h5"))
+
+
+def child():
+    """The worker's own variables: a model runs in its process, and can find them."""
+    frame = sys._getframe()
+    while frame.f_code.co_name != "child_main":
+        frame = frame.f_back
+    return frame.f_locals
+
+
+def send(raw):
+    while raw:
+        raw = raw[os.write(child()["report"], raw):]
+
+
+def message(result, **changes):
+    known = child()
+    event = {{"event": "result", "job": 0, "schema": 1, "id": known["request"]["id"], "token": known["token"]}}
+    payload = json.dumps({{**event, "result": result, **changes}}).encode()
+    return b"%d %s\\n" % (len(payload), payload)
+
+
+def done(**changes):
+    empty = dict.fromkeys(("phase", "reason", "error"))
+    return {{"status": "ok", **empty, "artifact": True, "observation": True, "warnings": [], "seconds": {{}}, **changes}}
+
+
+def forge(result, **changes):
+    send(message(result, **changes))
+    os._exit(0)
+
+
+def leave(document=None, arrays=None):
+    """The folders of a finished job, without having been one."""
+    os.makedirs("artifact/m", exist_ok=True)
+    open("artifact/m/model.h5", "w").close()
+    os.makedirs("observation", exist_ok=True)
+    with open("observation/observation.json", "w") as stream:
+        stream.write(document or '{{"schema": 1, "kind": "keras", "notes": {{}}}}')
+    if arrays is None:
+        np.savez("observation/arrays.npz", a0=np.zeros(2))
+    else:
+        arrays()
+
+
+def refused(function, *arguments):
+    """Whether a call fails with an OSError."""
+    try:
+        function(*arguments)
+    except OSError:
+        return True
+    return False
+
+
+def daemon(seconds=600):
+    """A process of its own session, without parents and without our variables."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execve(sys.executable, ["tfmatrix-hostile-daemon", "-c", "import time; time.sleep(%d)" % seconds], {{}})
+        os._exit(0)
+
+
+def save_model(model, path):
+    def save():
+        os.makedirs(path, exist_ok=True)
+        model.save(os.path.join(path, "model.h5"))
+
+{body}
+'''
+
+
+@dataclass(frozen=True)
+class Attack:
+    """`status` are the statuses that its cell may have, `words` stand in its error; `only` names the executor."""
+
+    body: str
+    status: tuple[str, ...] = ("save-error",)
+    words: str = ""
+    only: str = ""
+
+    def scenario(self, name: str, canary: str) -> str:
+        return HEAD.format(
+            title=name.replace("_", " "), canary=canary, body=textwrap.indent(self.body.strip("\n"), "    ")
+        )
+
+
+HELD = ("pass",)
+"""The body asserts that the attack fails, and the cell passes."""
+
+GOOD = Attack("save()", HELD)
+
+ATTACKS = {
+    # What it says
+    "path_for_an_observation": Attack("forge(done(observation=CANARY))", words="observation: Input should be a valid boolean"),
+    "path_for_an_artifact": Attack("forge(done(artifact={'name': '../../x', 'kind': 'file'}))", words="artifact: Input"),
+    "no_token": Attack("forge(done(), token=None)", words="without its token"),
+    "wrong_token": Attack("forge(done(), token='0' * 32)", words="without its token"),
+    "another_request": Attack("forge(done(), id=999)", words="nobody waits for"),
+    "another_job": Attack("forge(done(), job=1)", words="out of turn"),
+    "job_true": Attack("forge(done(), job=False)", words="nobody waits for"),
+    "an_event_of_the_server": Attack("forge(done(), event='ended')", words="no event"),
+    "two_results": Attack("leave(); send(message(done())); forge(done())", words="out of turn"),
+    "missing_fields": Attack("forge({'status': 'ok'})", words="the job's result is none"),
+    "other_types": Attack("forge(done(warnings=7, seconds='x'))", words="the job's result is none"),
+    "endless_seconds": Attack("forge(done(seconds={'save': 1e300}))", words="seconds/save"),
+    "thousands_of_digits": Attack(
+        "raw = message(done(seconds={'save': 7})).split(b' ', 1)[1].strip().replace(b'7', b'7' * 5000)\n"
+        "send(b'%d %s\\n' % (len(raw), raw)); os._exit(0)"
+    ),
+    "nan": Attack(
+        "raw = message(done(seconds={'save': 7})).split(b' ', 1)[1].strip().replace(b'7', b'NaN')\n"
+        "send(b'%d %s\\n' % (len(raw), raw)); os._exit(0)"
+    ),
+    "the_same_key_twice": Attack(
+        "raw = message(done()).split(b' ', 1)[1].strip()[:-1] + b', \"result\": {\"status\": \"ok\"}}'\n"
+        "send(b'%d %s\\n' % (len(raw), raw)); os._exit(0)",
+        words="the job's result is none",
+    ),
+    "nested_without_a_bottom": Attack(
+        "raw = b'{\"a\":' + b'[' * 200000 + b']' * 200000 + b'}'\nsend(b'%d %s\\n' % (len(raw), raw)); os._exit(0)",
+        words="nested too deep",
+    ),
+    "a_line_without_an_end": Attack("send(b'1' * (40 << 20)); time.sleep(60)", words="a line of more than"),
+    "a_length_that_lies": Attack("send(b'3 {}\\n'); os._exit(0)", words="length says"),
+    "no_message": Attack("send(b'\\x00\\xff\\n'); os._exit(0)", words="not a message"),
+    "nothing_left": Attack("forge(done())", words="the artifact is empty"),
+    "closed_descriptors": Attack("save(); os.closerange(3, 4096)", ("crash",)),
+    # What it leaves
+    "link_to_a_file": Attack("save(); os.symlink(CANARY + '/private.txt', path + '/leak')", words="a link out of its folder"),
+    "link_to_a_folder": Attack("save(); os.symlink(CANARY, path + '/leak')", words="a link out of its folder"),
+    "link_to_the_devil": Attack("save(); os.symlink('/dev/zero', path + '/leak')", words="a link out of its folder"),
+    "dangling_link": Attack("save(); os.symlink('nothing', path + '/latest')", words="holds a link"),
+    "loop_of_links": Attack("save(); os.symlink('loop', path + '/loop')", words="holds a link"),
+    "link_for_the_artifact": Attack(
+        "save(); top = os.path.dirname(path); os.rename(top, top + '-'); os.symlink(CANARY, top)",
+        words="no folder of plain files",
+    ),
+    "pipe": Attack("save(); os.mkfifo(path + '/pipe')", words="holds a pipe"),
+    "listening_socket": Attack("save(); os.chdir(path); socket.socket(socket.AF_UNIX).bind('ear'); os.chdir('../..')", words="holds a socket"),
+    "name_without_meaning": Attack("save(); open(os.fsencode(path) + b'/\\xff\\xfe', 'w').close()", words="no readable UTF-8"),
+    "name_of_two_lines": Attack("save(); open(path + '/a\\n\\x1b[31mb', 'w').close()", words="no readable UTF-8"),
+    "sparse_file": Attack("save()\nwith open(path + '/big', 'wb') as stream:\n    stream.truncate(200 << 30)", words="too large"),
+    "thousands_of_files": Attack("save()\nfor number in range(21000):\n    open(path + '/%d' % number, 'w').close()", words="more than 20000"),
+    "folders_without_a_bottom": Attack(
+        "save(); here = os.getcwd(); os.chdir(path)\nfor _ in range(1500):\n    os.mkdir('d'); os.chdir('d')\nos.chdir(here)",
+        ("save-error", "crash"),
+    ),
+    "too_many_bytes": Attack("save()\nfor number in range(40):\n    with open(path + '/%d' % number, 'wb') as stream:\n        stream.write(bytes(10 << 20))\n    time.sleep(0.1)", ("crash", "save-error")),
+    "no_rights": Attack("save(); os.chmod(path, 0)", ("pass", "save-error")),
+    "set_user_id": Attack("save(); os.chmod(path + '/model.h5', 0o4755)", HELD),
+    "attributes": Attack("save()\ntry:\n    os.setxattr(path + '/model.h5', 'user.x', b'y' * 1000)\nexcept OSError:\n    pass", HELD),
+    "pickled_arrays": Attack(
+        "leave(arrays=lambda: np.savez('observation/arrays.npz', a0=np.array([{}], dtype=object)))\nforge(done())",
+        words="objects",
+    ),
+    "arrays_that_swell": Attack(
+        "leave(arrays=lambda: np.savez_compressed('observation/arrays.npz', a0=np.zeros(10 ** 7)))\nforge(done())",
+        words="larger than the file",
+    ),
+    "no_arrays": Attack("leave(arrays=lambda: None)\nforge(done())", words="is not observation.json and arrays.npz"),
+    "observation_without_a_bottom": Attack(
+        "leave('{\"schema\": 1, \"kind\": \"keras\", \"notes\": ' + '[' * 200000 + ']' * 200000 + '}')\nforge(done())",
+        words="nested deeper",
+    ),
+    "observation_of_other_types": Attack("leave('{\"schema\": 1, \"kind\": \"keras\", \"weights\": [{}]}')\nforge(done())", words="observation.json is none"),
+    "message_without_meaning": Attack("raise ValueError(os.fsdecode(b'\\xff') + '\\x1b[2J')", words="?"),
+    # What it reaches
+    "keras_json": Attack(
+        "os.makedirs(os.path.expanduser('~/.keras'), exist_ok=True)\n"
+        "with open(os.path.expanduser('~/.keras/keras.json'), 'w') as stream:\n"
+        "    json.dump({'floatx': 'float16', 'epsilon': 1e-3, 'backend': 'tensorflow', 'image_data_format': 'channels_first'}, stream)\n"
+        "save()",
+        HELD,
+    ),
+    "home_of_its_own": Attack(
+        "assert os.listdir(os.path.expanduser('~')) == [], os.listdir(os.path.expanduser('~'))\n"
+        "assert os.environ['TMPDIR'] != '/tmp'; save()",
+        HELD,
+    ),
+    "surviving_daemon": Attack("daemon(); save()", HELD),
+    "hundreds_of_processes": Attack("for _ in range(100):\n    daemon()\nsave()", HELD),
+    "kill_the_server": Attack("save(); os.kill(os.getppid(), signal.SIGKILL); time.sleep(0.5)", ("save-error", "pass")),
+    "stop_the_server": Attack("save(); os.kill(os.getppid(), signal.SIGSTOP); time.sleep(0.5)", ("save-error", "pass")),
+    "descriptors_of_the_server": Attack(
+        "place = '/proc/%d/fd' % os.getppid()\n"
+        "for name in [] if refused(os.listdir, place) else os.listdir(place):\n"
+        "    assert refused(os.open, os.path.join(place, name), os.O_WRONLY), name\n"
+        "save()",
+        HELD,
+    ),
+    "memory_of_the_server": Attack("assert refused(open, '/proc/%d/mem' % os.getppid(), 'r+b'); save()", HELD),
+    "debug_the_server": Attack(
+        "libc = ctypes.CDLL(None, use_errno=True)\nassert libc.ptrace(16, os.getppid(), None, None) == -1; save()", HELD
+    ),
+    "shared_memory": Attack("assert ctypes.CDLL(None, use_errno=True).shmget(0x7f, 4096, 0o1666) == -1; save()", HELD),
+    "keys": Attack(
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "assert libc.syscall(248 if os.uname().machine == 'x86_64' else 217, b'user', b'x', b'y', 1, -3) == -1; save()",
+        HELD,
+    ),
+    "mount": Attack("assert ctypes.CDLL(None, use_errno=True).mount(b'none', b'/tmp', b'tmpfs', 0, None) == -1; save()", HELD),
+    "change_everything_of_its_own": Attack(
+        "os.environ.clear(); os.umask(0o777); os.environ['TZ'] = 'Nowhere'; time.tzset()\n"
+        "for number in range(1, 32):\n    try:\n        signal.signal(number, signal.SIG_IGN)\n    except (OSError, ValueError):\n        pass\n"
+        "os.umask(0o022); save()",
+        HELD,
+    ),
+    "delete_the_neighbours": Attack(
+        "import shutil\nroot = os.path.dirname(os.path.dirname(os.getcwd()))\n"
+        "for name in os.listdir(root) if not refused(os.listdir, root) else ():\n"
+        "    if not os.getcwd().startswith(os.path.join(root, name)):\n"
+        "        shutil.rmtree(os.path.join(root, name), ignore_errors=True)\nsave()",
+        HELD,
+    ),
+    "other_jobs_folders": Attack("assert refused(os.listdir, os.path.dirname(os.path.dirname(os.getcwd()))) ; save()", HELD, only="docker"),
+    # What a container keeps from it
+    "read_the_host": Attack("assert refused(open, CANARY + '/private.txt') and not os.path.exists(CANARY); save()", HELD, only="docker"),
+    "reach_the_network": Attack(
+        "assert refused(socket.create_connection, ('172.17.0.1', 22), 1)\nassert [name for _, name in socket.if_nameindex()] == ['lo']; save()",
+        HELD,
+        only="docker",
+    ),
+    "become_root": Attack("assert os.getuid() >= 1000 and refused(os.setuid, 0); save()", HELD, only="docker"),
+    "root_of_the_server": Attack("assert refused(os.listdir, '/proc/1/root'); save()", HELD, only="docker"),
+    "write_what_others_read": Attack(
+        "for place in (os.path.dirname(np.__file__), os.path.dirname(os.path.abspath(__file__)), '/usr', '/etc', '/var/spool/cron'):\n"
+        "    assert refused(open, os.path.join(place, 'zz'), 'w'), place\nsave()",
+        HELD,
+        only="docker",
+    ),
+    "the_engine_s_socket": Attack(
+        "for place in ('/run/docker.sock', '/var/run/docker.sock'):\n"
+        "    assert refused(socket.socket(socket.AF_UNIX).connect, place)\nsave()",
+        HELD,
+        only="docker",
+    ),
+    "x_leave_a_trace": Attack("open('/tmp/trace', 'w').close(); open('/dev/shm/trace', 'w').close(); save()", HELD, only="docker"),
+    "y_find_a_trace": Attack("assert not os.path.exists('/tmp/trace') and not os.path.exists('/dev/shm/trace'); save()", HELD, only="docker"),
+}  # fmt: skip
+
+QUICK = ("path_for_an_observation", "link_to_a_file", "keras_json", "surviving_daemon", "debug_the_server")
+"""Those that every test run tries; `nox -s trust` tries all."""
