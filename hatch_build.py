@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)]+)\)")
@@ -62,3 +63,15 @@ def portable(text: str, repository: str) -> str:
         return f"{image}[{label}]({repository}/{'raw' if image else 'blob'}/main/{target})"
 
     return LINK.sub(replace, text)
+
+
+class PublishedMap(BuildHookInterface):
+    """Puts the published map into the package: what `tfmatrix upgrade` knows of a step before it measures."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  (hatchling's own signature)
+        """In a checkout; in an unpacked source distribution the map lies in the package already."""
+        folder = Path(self.root) / "results" / "published" / "nightly"
+        place = "runner/tfmatrix" if self.target_name == "sdist" else "tfmatrix"
+        for name in ("run.json", "cells.jsonl.gz"):
+            if (folder / name).is_file():
+                build_data["force_include"][str(folder / name)] = f"{place}/published/{name}"

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from package_index import tensorflow_index
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,3 +30,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
+
+
+@pytest.fixture(scope="session")
+def served_index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a package index of this machine, with small packages that have TensorFlow's names and needs."""
+    with tensorflow_index(tmp_path_factory.mktemp("index")).served() as url:
+        yield url
+
+
+@pytest.fixture
+def package_index(served_index: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The only index that uv and pip know in this test, with a cache of its own."""
+    for name in list(os.environ):
+        if name.startswith(("PIP_", "UV_")) or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", served_index)
+    monkeypatch.setenv("TFMATRIX_CACHE", str(tmp_path / "cache"))
+    return served_index

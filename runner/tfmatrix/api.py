@@ -39,7 +39,7 @@ from tfmatrix.store.runs import Run
 if TYPE_CHECKING:
     from tfmatrix.commands.check.result import CheckResult
     from tfmatrix.commands.upgrade.answer import UpgradeAnswer
-    from tfmatrix.commands.upgrade.command import Unchanged
+    from tfmatrix.commands.upgrade.settled import Refused, Unchanged
     from tfmatrix.engine.run import RunOptions
 
 __all__ = [
@@ -117,6 +117,9 @@ def upgrade(
     python: str = "",
     variables: Mapping[str, str] | None = None,
     alternative: bool = True,
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
+    everything: bool = False,
     allow_changes: bool = False,
     require_rollback: bool = False,
     executor: str | None = None,
@@ -124,28 +127,37 @@ def upgrade(
     offline: bool = False,
     trust_model: bool = False,
     progress: Progress | None = None,
-) -> UpgradeAnswer | Unchanged:
+) -> UpgradeAnswer | Unchanged | Refused:
     """Whether TensorFlow may be upgraded from `before` to `after`, as `tfmatrix upgrade`.
 
     A side is a version, an id of matrix.yaml, or a file that pins one; `git` is a commit to read the old pins from.
     `models` are scenario files and saved models, `scenarios` a folder of scenarios; without either those of the
-    project, and where it has none the shipped ones. `saved_as` are globs of formats. Returns `Unchanged` where both
-    sides pin the same. The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's.
-    Executor venv loads
-    saved models as this user, and refuses that without `trust_model`.
+    project, and where it has none a dozen of the shipped ones (`everything`: all of them). `saved_as` are globs of
+    formats. Returns `Unchanged` where both sides install the same, `Refused` where one of them cannot be installed.
+    The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's.
+    Executor venv loads saved models as this user, and refuses that without `trust_model`.
     """
     from tfmatrix.commands.upgrade.command import UpgradeOptions, upgrade_project
     from tfmatrix.commands.upgrade.sides import Wanted
     from tfmatrix.core.selection import Selector
 
     wanted = UpgradeOptions(
-        wanted=Wanted(before=before, after=after, git=git, python=python, variables=variables or {}),
+        wanted=Wanted(
+            before=before,
+            after=after,
+            git=git,
+            python=python,
+            variables=variables or {},
+            extras=tuple(extras),
+            groups=tuple(groups),
+        ),
         models=models,
         scenarios=scenarios,
         selector=Selector.from_options(only=only, scenario=scenario, format=saved_as),
         alternative=alternative,
         allow_changes=allow_changes,
         require_rollback=require_rollback,
+        everything=everything,
     )
     return upgrade_project(project, wanted, _options(executor, jobs, offline, progress, trust_model=trust_model))
 

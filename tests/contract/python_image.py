@@ -1,6 +1,7 @@
 """Makes an image like `python:X.Y-slim` without a registry: an interpreter of this host and the libraries it needs.
 
-About 100 MB and some seconds. It has no shell and no package: what works in it needs only Python.
+About 100 MB and some seconds. As in the official one, CPython lies under /usr/local, and `/root` is closed to all but
+root. It has no shell, no compiler, no git and no package: what works in it needs only Python.
 """
 
 from __future__ import annotations
@@ -42,19 +43,18 @@ def _add_python(tar: tarfile.TarFile, executable: Path) -> None:
         return None if name in LEFT_OUT or name.startswith("config-") else _plain(entry)
 
     prefix = executable.parent.parent
-    tar.add(executable, filter=_plain)
+    tar.add(executable, f"usr/local/bin/{executable.name}", filter=_plain)
     for library in (prefix / "lib").glob("libpython*.so*"):
-        tar.add(library, filter=_plain)
-    standard = prefix / "lib" / executable.name
-    tar.add(standard, filter=keep)
-    (site := tarfile.TarInfo(str(standard / "site-packages").lstrip("/"))).type = tarfile.DIRTYPE
+        # Where every loader looks: there is no ldconfig here that would know /usr/local/lib.
+        tar.add(library, f"usr/lib/{library.name}", filter=_plain)
+    tar.add(prefix / "lib" / executable.name, f"usr/local/lib/{executable.name}", filter=keep)
+    (site := tarfile.TarInfo(f"usr/local/lib/{executable.name}/site-packages")).type = tarfile.DIRTYPE
     site.mode = 0o755
     tar.addfile(site)
     for name in ("python3", "python"):
-        if executable.parent != Path("/usr/local/bin"):
-            link = tarfile.TarInfo(f"usr/local/bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, str(executable)
-            tar.addfile(link)
+        link = tarfile.TarInfo(f"usr/local/bin/{name}")
+        link.type, link.linkname = tarfile.SYMTYPE, executable.name
+        tar.addfile(link)
 
 
 def _add_system(tar: tarfile.TarFile, executable: Path) -> None:
@@ -69,7 +69,7 @@ def _add_system(tar: tarfile.TarFile, executable: Path) -> None:
         entry.type, entry.size = tarfile.REGTYPE, library.stat().st_size
         with library.open("rb") as stream:
             tar.addfile(entry, stream)
-    for name, mode in (("tmp", 0o1777), ("root", 0o755), ("proc", 0o755), ("sys", 0o755), ("dev", 0o755)):
+    for name, mode in (("tmp", 0o1777), ("root", 0o700), ("proc", 0o755), ("sys", 0o755), ("dev", 0o755)):
         entry = tarfile.TarInfo(name)
         entry.type, entry.mode = tarfile.DIRTYPE, mode
         tar.addfile(entry)

@@ -64,14 +64,19 @@ class Judge:
         known_failures: Sequence[Listed],
         keras: Mapping[str, str],
         formats: Mapping[str, Format],
+        promised: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """`keras` maps environments to the version of their Keras; `known_failures` are those that still count."""
+        """`keras` maps environments to the version of their Keras; `known_failures` are those that still count.
+
+        `promised` has the checks that a scenario promises of formats whose calls are its own functions.
+        """
         self._store = store
         self._run = run
         self._tolerances = tolerances
         self._known_failures = known_failures
         self._keras = keras
         self._formats = formats
+        self._promised = dict(promised or {})
         self._noise: dict[tuple[str, str], Noise] = {}
 
     @property
@@ -108,7 +113,7 @@ class Judge:
             "checks": checks_code_digest(),
             "writer": saved.observation,
             "reader": loaded.observation,
-            "applicable": promised_by(self._formats[loader or cell.format].checks),
+            "applicable": promised_by(self._checks(cell, self._formats[loader or cell.format])),
             "given": {check: self._given(cell, check) for check in checks()},
             "noise": self._noise.get((cell.scenario, cell.writer), {}),
             "same_keras": self._keras.get(cell.writer) == self._keras.get(reader or cell.reader),
@@ -125,6 +130,12 @@ class Judge:
         verdict = judge(saved, loaded, compared["checks"])
         drifted = verdict.status is Status.DRIFT
         return Judgement(verdict=verdict, attribution=compared["attribution"] if drifted else None)
+
+    def _checks(self, cell: CellId, fmt: Format) -> Sequence[str]:
+        """What a format brings back: all that it can, or what the scenario promises where the calls are its own."""
+        if fmt.functions and cell.scenario in self._promised:
+            return ("load", "warnings", *self._promised[cell.scenario])
+        return fmt.checks
 
     def _given(self, cell: CellId, check: str) -> tuple[float | None, float | None]:
         return self._tolerances.tolerance_for(cell.scenario, cell.format, check)

@@ -492,6 +492,15 @@ class UpgradeSide(TypedDict):
 
 
 @with_config(_CLOSED)
+class Failure(TypedDict):
+    """A cell that failed before as well, or was not measured, and what was said."""
+
+    cell: str
+    status: str
+    said: str
+
+
+@with_config(_CLOSED)
 class UpgradeJudged(TypedDict):
     """One of the two ways: cell ids by what becomes of them."""
 
@@ -503,6 +512,7 @@ class UpgradeJudged(TypedDict):
     gone: list[str]
     failed_before: list[str]
     not_measured: list[str]
+    failures: list[Failure]
     causes: list[Cause]
 
 
@@ -566,6 +576,29 @@ class Unchanged(TypedDict):
 
 
 @with_config(_CLOSED)
+class NotInstallable(TypedDict):
+    """The side that no set of packages is: `from` or `to`, its file, and the resolver's own words."""
+
+    side: Literal["from", "to"]
+    source: str
+    file: str
+    line: int | None
+    reason: list[str]
+
+
+@with_config(_CLOSED)
+class Refused(TypedDict):
+    """`tfmatrix upgrade --json` where a side cannot be installed: nothing was measured."""
+
+    schema: Literal[1]
+    verdict: Literal["NOT INSTALLABLE"]
+    exit_code: Literal[2]
+    unchanged: Literal[False]
+    sentence: str
+    not_installable: NotInstallable
+
+
+@with_config(_CLOSED)
 class Answered(TypedDict):
     """`tfmatrix upgrade --json`."""
 
@@ -600,7 +633,7 @@ ANSWERS: Final[dict[str, tuple[str, Any]]] = {
     ),
     "plan": ("tfmatrix plan --json", Plan),
     "report": ("tfmatrix report --format json, tfmatrix run --json", Report),
-    "upgrade": ("tfmatrix upgrade --json", Unchanged | Answered),
+    "upgrade": ("tfmatrix upgrade --json", Unchanged | Refused | Answered),
     "warnings": ("tfmatrix warnings --format json", Warnings),
 }
 """Name of the schema to the commands that print such an answer, and its type."""

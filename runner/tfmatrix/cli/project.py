@@ -9,7 +9,7 @@ import typer
 
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import ExecutorOption, JsonOption, OfflineOption, ProjectOption, echo_json, open_project, say
-from tfmatrix.project.new_scenario import ScenarioKind, write_new_scenario
+from tfmatrix.project.new_scenario import ScenarioKind, write_new_scenario, write_scenario_of
 
 
 @app.command()
@@ -35,8 +35,8 @@ def init(
     from tfmatrix.project.init import initialise
     from tfmatrix.project.network import make_uv
 
-    index = Index.of(make_uv(offline=offline))
-    created = initialise(project.resolve(), index, before=before, after=after, action=action)
+    uv = make_uv(offline=offline)
+    created = initialise(project.resolve(), Index.of(uv), uv, before=before, after=after, action=action)
     for note in created.notes:
         say(note)
     for path in created.files:
@@ -73,13 +73,27 @@ def new_scenario(
         str, typer.Argument(metavar="NAME", help="The file will be scenarios/NAME.py.", show_default=False)
     ],
     kind: Annotated[ScenarioKind, typer.Option("--kind", help="What it builds.")] = ScenarioKind.FUNCTIONAL,
+    target: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            metavar="MODULE:FUNCTION",
+            help="Of the model that this function of yours builds.",
+            show_default="a sample",
+        ),
+    ] = "",
     project: ProjectOption = Path(),
 ) -> None:
     """Write a scenario that runs as it is, with comments on what to change. Writes over nothing.
 
-    Examples: `tfmatrix new-scenario tanh_dense` · `tfmatrix new-scenario two_towers --kind subclassed -C service`
+    Examples: `tfmatrix new-scenario tanh_dense` · `tfmatrix new-scenario two_towers --kind subclassed -C service` ·
+    `tfmatrix new-scenario ranker --from app.models:build_model`
     """
-    file = write_new_scenario(open_project(project).scenario_folder, name, kind)
+    opened = open_project(project)
+    if target:
+        file = write_scenario_of(opened.scenario_folder, name, target, opened.source_folders)
+    else:
+        file = write_new_scenario(opened.scenario_folder, name, kind)
     typer.echo(str(file))
     say("\nNext: change build_model and inputs, then")
     say(f"  tfmatrix run --scenario {name}")

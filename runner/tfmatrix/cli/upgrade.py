@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -60,13 +61,28 @@ def upgrade(
         list[str] | None,
         typer.Option("--saved-as", metavar="GLOB", help="Only these formats: keras, h5, … Repeatable."),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Without models of one's own: every shipped scenario, in every format.")
+    ] = False,
     only: OnlyOption = None,
     python: Annotated[
         str, typer.Option(metavar="X.Y", help="The Python of both sides.", show_default="as pinned")
     ] = "",
     variables: Annotated[
-        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment variable of both sides.")
+        list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="Environment variable of the sides.")
     ] = None,
+    extras: Annotated[
+        list[str] | None,
+        typer.Option("--extra", metavar="NAME", help="With this extra of the file. Repeatable.", show_default="none"),
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option("--group", metavar="NAME", help="With this group of the file. Repeatable.", show_default="none"),
+    ] = None,
+    lowest: Annotated[bool, typer.Option("--lowest", help="Of a range the lowest version, not the newest.")] = False,
+    from_source: Annotated[
+        bool, typer.Option("--from-source", help="Compile what has no wheels for the chosen Python.")
+    ] = False,
     alternative: Annotated[
         bool, typer.Option("--alternative/--no-alternative", help="If it is not SAFE, look for the newest that is.")
     ] = True,
@@ -87,10 +103,11 @@ def upgrade(
     offline: OfflineOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """May TensorFlow be upgraded, with your models? And back? SAFE, SAFE WITH CHANGES, UNSAFE or UNKNOWN.
+    """May TensorFlow be upgraded with your models? And back? SAFE, SAFE WITH CHANGES, UNSAFE, UNKNOWN, NOT INSTALLABLE.
 
-    A side is a version (2.15.1, 2.15, latest, nightly), an id of matrix.yaml, or a file that pins it: requirements.txt,
-    uv.lock, poetry.lock, Pipfile.lock, pylock.toml, pyproject.toml. In a pull request no argument is needed.
+    A side is a version (2.15.1, 2.15, latest, nightly, 2.16.2+tf-keras), an id of matrix.yaml, or a file that says what
+    is installed, with all that it pins: requirements.txt, pyproject.toml, uv.lock, poetry.lock, pdm.lock, Pipfile,
+    pylock.toml, setup.cfg, setup.py, environment.yml, pixi.lock, Dockerfile. In a pull request no argument is needed.
 
     Exit codes: 0 SAFE · 1 UNSAFE, or SAFE WITH CHANGES without --allow-changes · 2 usage, configuration or pins ·
     3 UNKNOWN: nothing that works could be asked · 4 UNKNOWN: something could not be measured.
@@ -99,18 +116,30 @@ def upgrade(
     `tfmatrix upgrade --from-git main --to requirements.txt` ·
     `tfmatrix upgrade --from 2.15.1 --to 2.16 model.keras my_scenario.py --saved-as keras`
     """
-    from tfmatrix.commands.upgrade.command import Unchanged, UpgradeOptions, upgrade_project
+    from tfmatrix.commands.upgrade.command import UpgradeOptions, upgrade_project
+    from tfmatrix.commands.upgrade.settled import Refused, Unchanged
     from tfmatrix.commands.upgrade.sides import Wanted
     from tfmatrix.engine.run import RunOptions
 
     options = UpgradeOptions(
-        wanted=Wanted(before=before, after=after, git=git, python=python, variables=_variables(variables or [])),
+        wanted=Wanted(
+            before=before,
+            after=after,
+            git=git,
+            python=python,
+            variables=_variables(variables or []),
+            extras=tuple(extras or ()),
+            groups=tuple(groups or ()),
+            lowest=lowest,
+            from_source=from_source,
+        ),
         models=models or (),
         scenarios=scenarios,
         selector=selector_of(only, None, None, scenario, saved_as),
         alternative=alternative,
         allow_changes=allow_changes,
         require_rollback=require_rollback,
+        everything=everything,
     )
     for path in filter(None, (output, junit)):
         if not path.absolute().parent.is_dir():
@@ -120,10 +149,14 @@ def upgrade(
         options,
         RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet, trust_model=trust_model),
     )
-    if isinstance(answer, Unchanged):
-        _write(json.dumps(answer.to_json(), indent=1) + "\n" if as_json else answer.sentence + "\n", output)
-        return
-    from tfmatrix.commands.upgrade.ci import append_summary, to_junit, workflow_commands
+    if isinstance(answer, Unchanged | Refused):
+        if as_json:
+            _write(json.dumps(answer.document(), indent=1) + "\n", output)
+        else:
+            _write(answer.markdown() if answer_format is AnswerFormat.MD else answer.text(), output)
+        _tell_ci(answer.junit, answer.annotations(), answer.markdown, junit)
+        raise typer.Exit(int(answer.exit_code))
+    from tfmatrix.commands.upgrade.ci import to_junit, workflow_commands
     from tfmatrix.commands.upgrade.render import to_json, to_markdown, to_text
 
     colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -133,14 +166,23 @@ def upgrade(
         _write(to_markdown(answer), output)
     else:
         _write(to_text(answer, colour=colour), output)
+    _tell_ci(lambda: to_junit(answer), workflow_commands(answer), lambda: to_markdown(answer), junit)
+    raise typer.Exit(int(answer.exit_code))
+
+
+def _tell_ci(
+    to_junit: Callable[[], str], annotations: Sequence[str], to_markdown: Callable[[], str], junit: Path | None
+) -> None:
+    """JUnit XML where it is asked for, and in GitHub Actions annotations and the job's summary."""
     if junit is not None:
-        junit.write_text(to_junit(answer), encoding="utf-8")
+        junit.write_text(to_junit(), encoding="utf-8")
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for line in workflow_commands(answer):
+        for line in annotations:
             say(line)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            append_summary(Path(summary), to_markdown(answer))
-    raise typer.Exit(int(answer.exit_code))
+            from tfmatrix.commands.upgrade.ci import append_summary
+
+            append_summary(Path(summary), to_markdown())
 
 
 def _variables(texts: list[str]) -> dict[str, str]:

@@ -108,6 +108,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         known_failures=request.known_failures,
         keras=environments.keras(),
         formats=request.formats,
+        promised={name: each.about.checks for name, each in request.subjects.items() if each.about.checks},
     )
     with own_folder(work):
         jobs = Jobs(request, store, environments)

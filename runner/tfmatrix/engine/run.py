@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmatrix.core.environment import Environment
@@ -18,10 +19,11 @@ from tfmatrix.engine.progress import make_progress
 from tfmatrix.project.project import Project
 
 if TYPE_CHECKING:
+    from tfmatrix.core.scenario import Scenario
     from tfmatrix.engine.plan import Plan
     from tfmatrix.engine.request import RunRequest
     from tfmatrix.engine.shards import Shard
-    from tfmatrix.engine.subjects import MeasuredSubject
+    from tfmatrix.engine.subjects import MeasuredSubject, ScenarioFile
     from tfmatrix.executors.base import Executor
     from tfmatrix.project.config import KnownFailure
     from tfmatrix.store.runs import Run
@@ -93,7 +95,10 @@ def run_project(
     options = options or RunOptions()
     plan = plan_project(project, set_name, selector or Selector(), subjects)
     if subjects is None:
-        subjects = [ScenarioFile(about=scenario) for scenario in project.scenarios]
+        wanted = {square.scenario for square in plan.squares}
+        subjects = [
+            _stored(project, each) if each.name in wanted else ScenarioFile(about=each) for each in project.scenarios
+        ]
     defaults = with_network(project.config.defaults, offline=options.offline)
     today = datetime.now(UTC)
     versions = [environment.tensorflow for environment in project.config.environments]
@@ -119,7 +124,8 @@ def run_project(
             run_id=run_id,
             plan=plan,
             subjects={subject.about.name: subject for subject in subjects},
-            scenario_folder=project.scenario_folder,
+            # Scenarios of entry points alone: then there is no such folder, and theirs are in the store.
+            scenario_folder=project.scenario_folder if project.scenario_folder.is_dir() else project.store,
             results=project.results,
             store=project.store,
             defaults=defaults,
@@ -147,6 +153,30 @@ def run_project(
             )
             code = code or ExitCode.INCOMPATIBLE
     return finished, code
+
+
+def _stored(project: Project, scenario: Scenario) -> ScenarioFile:
+    """The scenario with what workers cannot see where it lies, in the store: what it imports of the project, and its
+    own file where that is not in the folder of scenarios.
+    """
+    from tfmatrix.engine.subjects import ScenarioFile
+    from tfmatrix.project.sources import Sources
+    from tfmatrix.store.content import Store
+
+    def kept(files: Mapping[str, Path]) -> Path:
+        with store.incoming() as staged:
+            Sources(files=files).copy_to(staged)
+            return store.folder(store.keep(staged))
+
+    store, path = Store(project.store), Path(scenario.path)
+    if path.resolve().parent != project.scenario_folder.resolve() or not _is_open(path):
+        scenario = replace(scenario, path=str(kept({path.name: path}) / path.name))
+    return ScenarioFile(about=scenario, sources=kept(scenario.sources) if scenario.sources else None)
+
+
+def _is_open(path: Path) -> bool:
+    """Whether a worker that comes as somebody else may read a file of the mounted folder: a umask may forbid it."""
+    return bool(path.stat().st_mode & 0o004) and path.parent.stat().st_mode & 0o005 == 0o005
 
 
 def _shard(plan: Plan, options: RunOptions, now: datetime) -> Shard | None:
@@ -192,9 +222,17 @@ def legacy_readers(environments: Sequence[Environment]) -> dict[str, Environment
 
 def _preamble(project: Project, request: RunRequest, executor: Executor, reason: str) -> list[str]:
     """The resolved options and where the caches lie: the log of a nightly job explains itself."""
-    from tfmatrix.envs.provision import default_cache_root
+    from tfmatrix.engine.estimate import estimate_lines
+    from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
 
     counts = request.plan.counts()
+    estimate = estimate_lines(
+        saves=counts["saves"],
+        loads=counts["cells"],
+        slots=request.slots,
+        locks=[_lock_digest(project, each) for each in request.plan.environments if not each.image],
+        environments=EnvironmentCache(root=default_cache_root()).environments,
+    )
     chosen = f"set {request.set_name}" if request.set_name else "everything"
     if (shard := request.shard) is not None:
         chosen += f", shard {shard.number} of {shard.of} of {shard.group}"
@@ -207,4 +245,13 @@ def _preamble(project: Project, request: RunRequest, executor: Executor, reason:
         f"jobs         {request.slots} at once",
         f"cache        {default_cache_root()}",
         f"results      {project.results}",
+        *estimate,
     ]
+
+
+def _lock_digest(project: Project, environment: Environment) -> str:
+    """That of its lock; empty where it has none yet."""
+    from tfmatrix.envs.lock import read_lock
+
+    lock = read_lock(project.locks, environment)
+    return lock.digest if lock else ""

@@ -58,9 +58,13 @@ class MeasuredSubject(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioFile:
-    """A scenario: its writers build, train and save the model."""
+    """A scenario: its writers build, train and save the model.
+
+    `sources` is a folder of the store with the project's own packages that it imports.
+    """
 
     about: Scenario
+    sources: Path | None = None
 
     has_code = True
     is_file = False
@@ -74,8 +78,9 @@ class ScenarioFile:
         return save_key(scenario=self.about.digest, saver=saver, settings=settings, environment=environment)
 
     def load_code(self) -> dict[str, Any]:
-        """The scenario's file."""
-        return {"scenario": Path(self.about.path)}
+        """The scenario's file, and what it imports of the project."""
+        sources = {} if self.sources is None else {"sources": self.sources}
+        return {"scenario": Path(self.about.path), **sources}
 
     def saved(self, outcome: Outcome) -> Outcome:
         """As it is."""

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tfmatrix.envs.home import home_folder
+
 _UV = frozenset(
     {
         "UV_CONFIG_FILE",
@@ -155,7 +157,7 @@ def _pip_files(environ: Mapping[str, str]) -> list[Path]:
     """Where pip looks, the file that wins last."""
     if environ.get("PIP_CONFIG_FILE") == os.devnull:
         return []
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
+    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or home_folder() or "~")
     if sys.platform == "win32":
         files = [Path(environ.get("PROGRAMDATA", "")) / "pip/pip.ini", home / "pip/pip.ini"]
         files.append(Path(environ.get("APPDATA", "")) / "pip/pip.ini")

@@ -13,6 +13,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.envs.home import home_folder
 from tfmatrix.envs.uv import Uv
 
 _PROBE = """
@@ -109,7 +110,7 @@ def _candidates(version: str, uv: Uv) -> Iterator[Path]:
 
 
 def _pyenv_root() -> Path:
-    return Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return Path(os.environ.get("PYENV_ROOT") or (home_folder() or Path("~")) / ".pyenv")
 
 
 def _probe(path: Path, version: str) -> Interpreter | None:

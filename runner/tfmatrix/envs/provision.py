@@ -20,6 +20,7 @@ import re
 import secrets
 import shutil
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -96,8 +97,33 @@ class Pruned:
 
 
 def default_cache_root() -> Path:
-    """The folder that TFMATRIX_CACHE names, else the platform's cache folder of the user."""
-    return Path(os.environ.get("TFMATRIX_CACHE") or platformdirs.user_cache_dir("tfmatrix")).expanduser().absolute()
+    """The folder that TFMATRIX_CACHE names, else the platform's cache folder of the user, else one for temporary files.
+
+    The last is for users without a home that they may write to. InfrastructureError where that is somebody else's.
+    """
+    if named := os.environ.get("TFMATRIX_CACHE"):
+        return Path(named).expanduser().absolute()
+    try:
+        usual = Path(platformdirs.user_cache_dir("tfmatrix")).absolute()
+    except RuntimeError:
+        usual = None
+    if usual is not None and _may_write(usual):
+        return usual
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"tfmatrix-cache-{user}"
+    if folder.exists() and hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        raise InfrastructureError(
+            f"there is no folder for the cache: {usual or 'no home'} cannot be written, {folder} is somebody else's",
+            expected="a cache folder that may be written",
+            fix="let TFMATRIX_CACHE name a folder that you may write",
+        )
+    return folder
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether a folder may be written, or made."""
+    there = next((each for each in (folder, *folder.parents) if each.exists()), None)
+    return there is not None and os.access(there, os.W_OK | os.X_OK)
 
 
 def environment_key(lock: Lock, base: str) -> str:
@@ -286,6 +312,11 @@ class EnvironmentCache:
     def freed_by_removing(self, keys: Iterable[str]) -> int:
         """How many bytes the disk gains when these environments go: files which others share make no room."""
         return _freed_by_removing([self.folder(key) for key in keys])
+
+    @property
+    def environments(self) -> Path:
+        """The folder of the environments, one for each key."""
+        return self._environments
 
     @property
     def _environments(self) -> Path:

@@ -61,7 +61,8 @@ class Prepared:
     `key` covers all that can change a result: the lock, the base it runs on, the environment's variables. It is
     part of every store key. `describe` goes into run.json as it is. `python` is the interpreter as the worker
     sees it; `packages` what the worker must report (names normalised). `lock` is None where an image brings
-    everything. `image` and `readonly` (host folders mounted at the same path) matter to containers only.
+    everything. `image`, `folder` (the environment's, mounted where `python` says) and `readonly` (host folders mounted
+    at the same path) matter to containers only.
     """
 
     environment: Environment
@@ -74,6 +75,7 @@ class Prepared:
     tensorflow: str = ""
     keras: str = ""
     image: str = ""
+    folder: Path | None = None
     readonly: tuple[Path, ...] = field(default=())
 
 

@@ -28,13 +28,15 @@ from tfmatrix.executors.images import (
     userland_mounts,
 )
 from tfmatrix.executors.process import PathMap, Worker, start_worker, worker_arguments, worker_variables
-from tfmatrix.executors.supply import ContainerWork, Supply, describe
+from tfmatrix.executors.supply import ContainerWork, Provided, Supply, describe
 
 WORKER_MOUNT = PurePosixPath("/tfmatrix/worker")
 SCENARIOS_MOUNT = PurePosixPath("/tfmatrix/scenarios")
 STORE_MOUNT = PurePosixPath("/tfmatrix/store")
 WORK_MOUNT = PurePosixPath("/tfmatrix/work")
 CHECK_MOUNT = PurePosixPath("/tfmatrix/check")
+ENVIRONMENT_MOUNT = PurePosixPath("/tfmatrix/environment")
+"""Wherever a folder lies outside: in an image, `/root` may be closed to all but root, and a cache may lie below it."""
 
 SERVER_BYTES = 1 << 30
 """Memory of a container beyond its job's limit: the server with TensorFlow imported, and files in /tmp."""
@@ -103,11 +105,13 @@ class DockerExecutor:
         base = self._images.for_environment(environment, pinned=lock.base_image.partition("@")[2])
         if base.kind == "host-userland":
             provided = self._supply.on_host(lock)
-            readonly = (*userland_mounts(Path("/")), *interpreter_mounts(provided.python))
+            # The interpreter knows its own place; the environment is relocatable, and goes under the neutral root.
+            interpreters = [each for each in interpreter_mounts(provided.python) if each != provided.folder]
+            readonly = (*userland_mounts(Path("/")), *interpreters)
         else:
             lock = self._supply.pin(lock, base)
             provided = self._supply.in_image(lock, base, lambda work: self._build(environment, base, work))
-            readonly = (provided.folder,)
+            readonly = ()
         return Prepared(
             environment=environment,
             lock=lock,
@@ -118,7 +122,8 @@ class DockerExecutor:
                 variables=environment.env,
             ),
             describe=describe(environment, base.describe(), lock, provided.python_version),
-            python=str(provided.python),
+            python=_inside(provided),
+            folder=provided.folder if provided.python.is_relative_to(provided.folder) else None,
             python_version=provided.python_version,
             packages=lock.packages,
             tensorflow=lock.tensorflow,
@@ -141,6 +146,8 @@ class DockerExecutor:
         binds = [read_only(str(self._worker), str(WORKER_MOUNT))]
         for folder, inside in folders.items():
             binds.append((writable if folder == work else read_only)(str(folder), str(inside)))
+        if prepared.folder is not None:
+            binds.append(read_only(str(prepared.folder), str(ENVIRONMENT_MOUNT)))
         binds += [read_only(str(folder)) for folder in dict.fromkeys(prepared.readonly)]
         arguments = [
             *worker_arguments(str(WORKER_MOUNT / "server.py"), work=str(WORK_MOUNT), start_method=start_method),
@@ -186,6 +193,7 @@ class DockerExecutor:
             Path(folder).chmod(0o755)
             token = os.urandom(8).hex()
             (Path(folder) / "token").write_text(token)
+            (Path(folder) / "token").chmod(0o644)  # whatever the umask: the container is somebody else
             binds = [read_only(folder, str(CHECK_MOUNT))]
             if base.kind == "host-userland":
                 binds += [read_only(str(path)) for path in userland_mounts(Path("/"))]
@@ -254,6 +262,7 @@ class DockerExecutor:
             mounts = Mounts(scenarios=Path(name) / "scenarios", store=Path(name) / "store", work=Path(name) / "work")
             for each in (mounts.scenarios, mounts.store):
                 each.mkdir()
+                each.chmod(0o755)
             worker = self.start(prepared, mounts)
             worker.close()
         with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as stream:
@@ -318,6 +327,13 @@ class DockerExecutor:
             raise InfrastructureError(f"the {role} container for {name} did not end within {seconds:g} s") from error
         finally:
             transport.kill()
+
+
+def _inside(provided: Provided) -> str:
+    """The interpreter as the worker sees it: that of the environment's folder, or one of the host as it is."""
+    if not provided.python.is_relative_to(provided.folder):
+        return str(provided.python)
+    return str(ENVIRONMENT_MOUNT / provided.python.relative_to(provided.folder).as_posix())
 
 
 def worker_limits(limits: Limits, cpus: int) -> dict[str, Any]:

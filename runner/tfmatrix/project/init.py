@@ -6,6 +6,7 @@ Everything is made in memory and checked first. Nothing that exists is written o
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -13,15 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from tfmatrix.core.environment import default_python
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
-from tfmatrix.core.packages import NIGHTLIES
 from tfmatrix.core.version_selectors import LATEST, NIGHTLY
-from tfmatrix.envs.pins import Pin, find_pins, read_pins
+from tfmatrix.envs.installation import PYTHONS, options_for
+from tfmatrix.envs.lock import host_platform
+from tfmatrix.envs.pins import Pin, find_files
 from tfmatrix.envs.releases import Index, releases, resolve_selector
+from tfmatrix.envs.resolve import deciding, in_words
+from tfmatrix.envs.uv import Uv
 from tfmatrix.project.formats import read_formats
 from tfmatrix.project.new_scenario import ScenarioKind, scenario_text
 from tfmatrix.project.project import Project
@@ -61,9 +66,12 @@ class _Choice:
     after: str
     keras: str = ""
     notes: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
 
 
-def initialise(root: Path, index: Index, *, before: str = "", after: str = "", action: str = DEFAULT_ACTION) -> Created:
+def initialise(
+    root: Path, index: Index, uv: Uv, *, before: str = "", after: str = "", action: str = DEFAULT_ACTION
+) -> Created:
     """Makes `root` a project: matrix.yaml, a scenario, a workflow for pull requests, and lines of .gitignore.
 
     `before` and `after` are version selectors; without them the version that the folder pins, and the newest there is.
@@ -72,17 +80,19 @@ def initialise(root: Path, index: Index, *, before: str = "", after: str = "", a
     """
     repository = _repository(root)
     scenarios = root / "scenarios"
+    workflow = repository / ".github" / "workflows" / "tfmatrix.yml"
     files = {
         root / "matrix.yaml": "",
         scenarios / f"{SAMPLE}.py": scenario_text(SAMPLE, ScenarioKind.FUNCTIONAL),
-        repository / ".github" / "workflows" / "tfmatrix.yml": _workflow(action, root.relative_to(repository)),
+        workflow: "",
     }
     _refuse_to_overwrite(root, list(files))
     if scenarios.is_dir() and any(scenarios.glob("[!_.]*.py")):
         # A folder of this name that is not ours would make every later command fail.
         read_scenarios(scenarios, formats=read_formats(root / "formats"))
-    choice = _choose(root, index, before, after)
+    choice = _choose(root, index, uv, before, after)
     files[root / "matrix.yaml"] = _matrix(choice, index)
+    files[workflow] = _workflow(action, root.relative_to(repository), choice.inputs)
     _check(root, files)
     ignore = root / ".gitignore"
     wanted = _ignored(ignore)
@@ -119,20 +129,98 @@ def _refuse_to_overwrite(root: Path, files: Sequence[Path]) -> None:
         )
 
 
-def _choose(root: Path, index: Index, before: str, after: str) -> _Choice:
+@dataclass(frozen=True, kw_only=True)
+class _Pinned:
+    """What the folder's files say of TensorFlow: the pin to start from, and what is to be told of the rest.
+
+    `inputs` are those of the workflow's action that choose the file and its optional part.
+    """
+
+    pin: Pin | None
+    keras: str = ""
+    notes: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
+
+
+def _look(root: Path, uv: Uv) -> _Pinned:
+    """Reads every file of the folder that says what is installed, and names what is there as it is."""
+    found = find_files(root, uv)
+    notes = list(found.notes)
+    if not found.files:
+        notes.append(
+            "no file here names TensorFlow: the workflow has nothing to ask until one does, and ends with exit code 2 "
+            "in a pull request that changes requirements"
+        )
+        return _Pinned(pin=None, notes=tuple(notes))
+    inputs: list[tuple[str, str]] = []
+    try:
+        file, said = deciding(found, root)
+        notes += said[len(found.notes) :]
+    except UsageError:
+        file = found.files[0]
+        shown = "; ".join(f"{each.path.relative_to(root)} has {in_words(each)}" for each in found.files[:6])
+        notes.append(f"several files name TensorFlow: {shown}. The first is asked about; change `to` in the workflow")
+        inputs.append(("to", str(file.path.relative_to(root))))
+    shown_path = file.path.relative_to(root)
+    chosen = file.selected()
+    notes += [note.replace(f"{root}/", "") for note in chosen.notes]
+    if not chosen.tensorflow:
+        option = options_for(file)[0]
+        notes.append(f"{shown_path} has TensorFlow {in_words(file)}: the workflow asks with {option}")
+        inputs.append(("arguments", option.replace(" ", "=")))
+        word, _, name = option.removeprefix("--").partition(" ")
+        chosen = file.selected((name,), ()) if word == "extra" else file.selected((), (name,))
+    here = [pin for pin in chosen.tensorflow if _is_for_this_machine(pin)]
+    if not here:
+        notes.append(
+            f"{shown_path} has TensorFlow for other machines only ({in_words(chosen)}): the workflow cannot ask here, "
+            "and ends with exit code 2 in a pull request that changes requirements"
+        )
+        return _Pinned(pin=None, notes=tuple(notes), inputs=tuple(inputs))
+    pin = next((pin for pin in here if pin.version), here[0])
+    keras = next((each.version for each in chosen.pins if each.package == "keras"), "")
+    return _Pinned(pin=pin, keras=keras, notes=tuple(notes), inputs=tuple(inputs))
+
+
+def _is_for_this_machine(pin: Pin) -> bool:
+    """Whether a pin is installed here, with any Python that TensorFlow ever had."""
+    if pin.package == "tensorflow-macos" and not host_platform().startswith("darwin"):
+        return False
+    if not pin.marker:
+        return True
+    marker = Marker(pin.marker)
+    return any(
+        marker.evaluate({"python_version": python, "python_full_version": f"{python}.99", "extra": ""})
+        for python in PYTHONS
+    )
+
+
+def _as_it_is(pin: Pin, root: Path) -> str:
+    """`as requirements.txt:1 pins it`, or what a range comes to."""
+    place = str(pin.file.relative_to(root) if pin.file.is_relative_to(root) else pin.file)
+    place += f":{pin.line}" if pin.line else ""
+    if pin.version:
+        return f"as {place} pins it"
+    what = f"a range ({pin.package}{pin.specifier})" if pin.specifier else f"any version ({pin.package})"
+    return f"what {place} installs today: it asks for {what}"
+
+
+def _choose(root: Path, index: Index, uv: Uv, before: str, after: str) -> _Choice:
     """The versions to compare."""
-    notes: list[str] = []
     known = _Known(index=index)
     keras = ""
+    look = _look(root, uv)
+    notes = list(look.notes)
+    pin = look.pin
     if before:
         old = known.resolve(before)
-    elif (pin := _best_pin(find_pins(root))) is not None:
+    elif pin is not None:
         old = _pinned(pin, known)
-        keras = _pinned_keras(pin) if old != NIGHTLY and Version(old) >= Version("2.16") else ""
-        notes.append(f"from: {old}{f' with Keras {keras}' if keras else ''}, as {pin.place} pins it")
+        keras = look.keras if old != NIGHTLY and Version(old) >= Version("2.16") else ""
+        notes.append(f"from: {old}{f' with Keras {keras}' if keras else ''}, {_as_it_is(pin, root)}")
     else:
         old = DEFAULT_FROM
-        notes.append(f"from: {old}, because no file here pins TensorFlow; change it in matrix.yaml")
+        notes.append(f"from: {old}, the last TensorFlow with Keras 2; change it in matrix.yaml")
     new = known.resolve(after or LATEST)
     if old == new and not (before and after):
         # Pinned to the newest already: then the question is whether models of the release before still load.
@@ -144,7 +232,7 @@ def _choose(root: Path, index: Index, before: str, after: str) -> _Choice:
         notes.append(f"to: {new}, the newest that this tfmatrix knows: {known.failure}")
     elif not after:
         notes.append(f"to: {new}, the newest release")
-    return _Choice(before=old, after=new, keras=keras, notes=tuple(notes))
+    return _Choice(before=old, after=new, keras=keras, notes=tuple(notes), inputs=look.inputs)
 
 
 class _Known:
@@ -202,15 +290,9 @@ class _Known:
         return list(KNOWN_RELEASES)
 
 
-def _best_pin(pins: Sequence[Pin]) -> Pin | None:
-    """The pin that says most: an exact one of the best source, else a range."""
-    asked = [pin for pin in pins if not pin.is_constraint] or list(pins)
-    return next((pin for pin in asked if pin.version), asked[0] if asked else None)
-
-
 def _pinned(pin: Pin, known: _Known) -> str:
     """The TensorFlow that a pin means."""
-    if pin.package in NIGHTLIES:
+    if pin.package.startswith("tf-nightly"):
         return NIGHTLY
     version = pin.version or known.resolve(pin.specifier or LATEST)
     if Version(version) < Version("2.0"):
@@ -220,11 +302,6 @@ def _pinned(pin: Pin, known: _Known) -> str:
             fix="give the version to start from: tfmatrix init --from 2.0.4",
         )
     return version
-
-
-def _pinned_keras(pin: Pin) -> str:
-    """The exact Keras that the same file pins: from TensorFlow 2.16 on it decides more than TensorFlow."""
-    return next((each.version for each in read_pins(pin.file).pins if each.package == "keras" and not each.group), "")
 
 
 def _matrix(choice: _Choice, index: Index) -> str:
@@ -258,9 +335,11 @@ def _python(version: str, index: Index) -> str:
     return chosen
 
 
-def _workflow(action: str, project: Path) -> str:
-    """The workflow: on a pull request that changes a pin or a scenario, may TensorFlow be bumped?"""
-    inside = "" if project == Path() else f"\n        with: {{project: {project.as_posix()}}}"
+def _workflow(action: str, project: Path, inputs: Sequence[tuple[str, str]] = ()) -> str:
+    """The workflow: on a pull request that changes what is installed, may TensorFlow be bumped?"""
+    given = [*([] if project == Path() else [("project", project.as_posix())]), *inputs]
+    listed = ", ".join(f"{name}: {json.dumps(value)}" for name, value in given)
+    inside = f"\n        with: {{{listed}}}" if given else ""
     return f"""\
 name: tfmatrix
 on: pull_request

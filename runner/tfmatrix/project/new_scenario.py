@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
 from tfmatrix.core.errors import ConfigError, UsageError
+from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.core.ids import ID_PATTERN
 
 
@@ -138,6 +141,10 @@ def write_new_scenario(folder: Path, name: str, kind: ScenarioKind) -> Path:
 
     Raises UsageError for a name that cannot be a scenario's or is taken, ConfigError where there is no such folder.
     """
+    return _write(folder, name, scenario_text(name, kind))
+
+
+def _write(folder: Path, name: str, text: str) -> Path:
     _check_name(name)
     if not folder.is_dir():
         raise ConfigError(
@@ -156,10 +163,129 @@ def write_new_scenario(folder: Path, name: str, kind: ScenarioKind) -> Path:
     try:
         # "x": a file that appears in between is not overwritten either.
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(scenario_text(name, kind))
+            stream.write(text)
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", file=file) from error
     return file
+
+
+_FROM = '''"""TITLE: say here, in one line, what this scenario is about."""
+
+import tensorflow as tf
+
+from MODULE import FUNCTION as build
+
+TAGS = ("mine",)
+
+
+def build_model():
+    # As production builds it. For its training to be compared, compile it and add training_data(rng).
+    return build()
+
+
+INPUTS'''
+
+_KNOWN_INPUTS = """def inputs(rng):
+    # Eight rows of what the model takes, with 4 where a size is open.
+    return VALUE
+"""
+
+_UNKNOWN_INPUTS = """def inputs(rng):
+    # Eight rows of what the model says that it takes, with 4 where a size is open. Write them down here instead where
+    # values matter: tokens of a vocabulary, images, strings.
+    made = []
+    for each in build().inputs:
+        shape = [8, *[4 if size is None else int(size) for size in each.shape[1:]]]
+        name = getattr(each.dtype, "name", each.dtype)
+        whole = name.startswith(("int", "uint"))
+        made.append((rng.randint(0, 2, size=shape) if whole else rng.uniform(-1.0, 1.0, size=shape)).astype(name))
+    return made[0] if len(made) == 1 else made
+"""
+
+
+def write_scenario_of(folder: Path, name: str, target: str, source_folders: Sequence[Path]) -> Path:
+    """Writes `folder/NAME.py`, a scenario of the model that `target` ("package.module:function") builds.
+
+    Its inputs are those of the `Input` calls of that function, where they are literals; else the model is asked for
+    them. The module is read, not imported. Raises UsageError for a target that is none, else as `write_new_scenario`.
+    """
+    module, colon, function = target.partition(":")
+    if not colon or not function.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
+        is_file = Path(target).exists()
+        raise UsageError(
+            f'"{target}" is not a function' + (", but a file" if is_file else ""),
+            expected="PACKAGE.MODULE:FUNCTION, such as app.models:build_model",
+            fix=f"a saved model is asked about as it is: tfmatrix upgrade {target} --from … --to …" if is_file else "",
+        )
+    tree = _module(module, source_folders)
+    known = None
+    if tree is not None:
+        node = next((each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == function), None)
+        names = {each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.ClassDef)}
+        names |= {alias.asname or alias.name for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)
+                  for alias in each.names}  # fmt: skip
+        if function not in names:
+            raise UsageError(
+                f"{module} has no function {function}",
+                expected=one_of(sorted(names)),
+                fix=did_you_mean(function, names),
+            )
+        known = _inputs_of(node) if node is not None else None
+    inputs = _UNKNOWN_INPUTS if known is None else _KNOWN_INPUTS.replace("VALUE", known)
+    title = name.replace("_", " ").replace("-", " ").strip().capitalize()
+    text = _FROM.replace("TITLE", title, 1).replace("INPUTS", inputs)
+    if "tf." not in text.partition("def build_model")[2]:
+        text = text.replace("import tensorflow as tf\n\n", "")
+    as_build = function if function == "build" else f"{function} as build"
+    return _write(folder, name, text.replace("MODULE", module).replace("FUNCTION as build", as_build))
+
+
+def _module(module: str, source_folders: Sequence[Path]) -> ast.Module | None:
+    """The syntax tree of a module of the project; None for one of an installed package."""
+    parts = module.split(".")
+    for folder in source_folders:
+        place = folder.joinpath(*parts)
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                try:
+                    return ast.parse(file.read_bytes())
+                except (SyntaxError, ValueError) as error:
+                    raise ConfigError(f"is not Python: {error}", file=file, fix="correct the syntax") from error
+        if folder.joinpath(parts[0]).is_dir() and len(parts) > 1:
+            raise UsageError(f"there is no module {module} in {folder / parts[0]}", fix="name one that is there")
+    return None
+
+
+def _inputs_of(function: ast.FunctionDef) -> str | None:
+    """What `inputs` returns for the `Input(shape=…)` calls of a function; None where that is not written there."""
+    found = []
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call) or _last_name(node.func) not in ("Input", "InputLayer"):
+            continue
+        given = {each.arg: each.value for each in node.keywords}
+        shape = given.get("shape", given.get("input_shape", node.args[0] if node.args else None))
+        dtype = given.get("dtype")
+        try:
+            sizes = ast.literal_eval(shape) if shape is not None else None
+            kind = "float32" if dtype is None else _last_name(dtype) or ast.literal_eval(dtype)
+        except ValueError:
+            return None
+        if not isinstance(sizes, tuple | list) or {"sparse", "ragged", "tensor", "batch_shape"} & set(given):
+            return None
+        full = ", ".join(["8", *(str(4 if each is None else each) for each in sizes)])
+        if kind.startswith(("int", "uint")):
+            found.append(f'rng.randint(0, 2, size=({full})).astype("{kind}")')
+        elif kind.startswith("float"):
+            found.append(f'rng.uniform(-1.0, 1.0, size=({full})).astype("{kind}")')
+        else:
+            return None
+    if not found:
+        return None
+    return found[0] if len(found) == 1 else f"[{', '.join(found)}]"
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def scenario_text(name: str, kind: ScenarioKind) -> str:

@@ -57,10 +57,34 @@ class Project:
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
-        """The scenario files, read without importing them."""
-        from tfmatrix.project.scenario import read_scenarios
+        """The scenario files, read without importing them: of the folder, then those that entry points name."""
+        from tfmatrix.project.discovery import discover
+        from tfmatrix.project.scenario import read_scenario, read_scenarios
 
-        return read_scenarios(self.scenario_folder, formats=self.formats)
+        elsewhere = () if self.scenarios_from else discover(self.root, self.source_folders)
+        own: tuple[Scenario, ...] = ()
+        if not elsewhere or any(self.scenario_folder.glob("[!_.]*.py")):
+            own = read_scenarios(self.scenario_folder, formats=self.formats, sources=self.source_folders)
+        found = {scenario.name: scenario for scenario in own}
+        for each in elsewhere:
+            folders = (each.source_folder, *self.source_folders)
+            scenario = read_scenario(each.path, formats=self.formats, sources=folders)
+            first = found.setdefault(scenario.name, scenario)
+            if first is not scenario:
+                raise ConfigError(
+                    f"there is a scenario of this name already: {first.path}",
+                    file=each.path,
+                    expected="a name of its own for each scenario",
+                    fix="rename one of the two files",
+                )
+        return tuple(found.values())
+
+    @property
+    def has_scenarios(self) -> bool:
+        """Whether the project has any scenario, right or wrong."""
+        from tfmatrix.project.discovery import discover
+
+        return any(self.scenario_folder.glob("[!_.]*.py")) or bool(discover(self.root, self.source_folders))
 
     @cached_property
     def formats(self) -> Mapping[str, Format]:
@@ -75,6 +99,11 @@ class Project:
         from tfmatrix.project.config import load_known_failures
 
         return load_known_failures(self.root / "known_failures.yaml")
+
+    @property
+    def source_folders(self) -> tuple[Path, ...]:
+        """Where the packages lie that scenarios may import: as for whoever runs Python here, or has it installed."""
+        return tuple(folder for folder in (self.root / "src", self.root) if folder.is_dir())
 
     @property
     def scenario_folder(self) -> Path:

@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.scenario import Scenario
 from tfmatrix.project.source import parse_file
+from tfmatrix.project.sources import Sources, find_sources, imports_of
 from tfmatrix.worker.declared import Format
 
 _PARAMETERS: Final = {
@@ -33,17 +34,21 @@ _PARAMETERS: Final = {
     "load_model": ("path",),
 }
 _REQUIRED: Final = ("build_model", "inputs")
-_CONSTANTS: Final = ("FORMATS", "REQUIRES", "TAGS")
-_PACKAGES: Final = ("tensorflow", "keras", "tf_keras", "numpy")
+_CONSTANTS: Final = ("FORMATS", "REQUIRES", "TAGS", "CHECKS")
+_CHECKS: Final = ("outputs", "weights", "config", "compile", "optimizer", "resume", "signatures")
+"""What a scenario's own format may promise; that it loads is never left out."""
+
 _NEAR: Final = 0.85
 """Likeness from which a name counts as a slip: `train_data` for `training_data`, not `make_model` for `save_model`."""
 
 
-def read_scenarios(folder: Path, *, formats: Mapping[str, Format] | None = None) -> tuple[Scenario, ...]:
+def read_scenarios(
+    folder: Path, *, formats: Mapping[str, Format] | None = None, sources: Sequence[Path] = ()
+) -> tuple[Scenario, ...]:
     """The scenarios of a folder (not of its subfolders), by name; files whose names begin with `_` or `.` are none.
 
-    `formats` are those that FORMATS may name, where they are known. Raises ConfigError for the first file
-    with a mistake, and where there is no scenario.
+    `formats` are those that FORMATS may name, where they are known; `sources` the folders whose packages scenarios may
+    import. Raises ConfigError for the first file with a mistake, and where there is no scenario.
     """
     if not folder.is_dir():
         raise ConfigError(
@@ -71,10 +76,10 @@ def read_scenarios(folder: Path, *, formats: Mapping[str, Format] | None = None)
                 expected="a name of its own for each scenario",
                 fix="rename one of the two files",
             )
-    return tuple(read_scenario(path, formats=formats) for path in paths)
+    return tuple(read_scenario(path, formats=formats, sources=sources) for path in paths)
 
 
-def read_scenario(path: Path, *, formats: Mapping[str, Format] | None = None) -> Scenario:
+def read_scenario(path: Path, *, formats: Mapping[str, Format] | None = None, sources: Sequence[Path] = ()) -> Scenario:
     """Reads one scenario file; raises ConfigError with its first mistake and the number of the others."""
     if not ID_PATTERN.fullmatch(path.stem):
         raise ConfigError(
@@ -90,17 +95,23 @@ def read_scenario(path: Path, *, formats: Mapping[str, Format] | None = None) ->
     file = _File(parse_file(path, content), formats)
     file.raise_first(path)
     title, _, description = file.docstring.partition("\n")
+    reached = find_sources(sources, file.imports, beside=path.parent)
+    digest = hashlib.sha256(content).hexdigest()
+    if reached.digest:
+        digest = hashlib.sha256(f"{digest} {reached.digest}".encode()).hexdigest()
     return Scenario(
         name=path.stem,
         path=str(path),
         title=title.strip(),
         description=description.strip(),
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=digest,
         formats=file.constants.get("FORMATS"),
         requires=file.constants.get("REQUIRES", ()),
         tags=file.constants.get("TAGS", ()),
         has_training="training_data" in file.functions,
-        uses_keras=file.uses_keras,
+        uses_keras=file.uses_keras or reached.mentions_keras or file.needs_others(reached),
+        checks=file.constants.get("CHECKS"),
+        sources=reached.files,
         functions=tuple(name for name in _PARAMETERS if name in file.functions),
         has_definitions=file.has_definitions,
     )
@@ -142,7 +153,8 @@ class _File:
                     others.append((name, line))
         self._near_misses(others)
         for each in ast.walk(tree):
-            self._imports(each)
+            self._relative_import(each)
+        self.imports = tuple(dict.fromkeys(imports_of(tree)))
         self._pair_of_functions()
         self._functions_of_formats()
 
@@ -200,6 +212,10 @@ class _File:
                 self._add(line, f'unknown format "{text}"', known, _did_you_mean(text, self._formats))
             case "TAGS" if not ID_PATTERN.fullmatch(text):
                 self._add(line, f'"{text}" is not a tag', "letters, digits and any of . _ + @ -", "")
+            case "CHECKS" if text not in _CHECKS:
+                self._add(
+                    line, f'unknown check "{text}"', f"one of: {', '.join(_CHECKS)}", _did_you_mean(text, _CHECKS)
+                )
             case "REQUIRES":
                 try:
                     requirement = Requirement(text)
@@ -226,24 +242,22 @@ class _File:
                 parameters = ", ".join(_PARAMETERS[name])
                 self._add(1, f"the function {name}({parameters}) is missing", f"def {name}({parameters}): …", "")
 
-    def _imports(self, node: ast.AST) -> None:
-        """Only what every environment has can be imported, wherever in the file."""
-        match node:
-            case ast.Import(names=names):
-                modules = [alias.name for alias in names]
-            case ast.ImportFrom(module=module, level=level):
-                modules = ["." * level + (module or "")]
-            case _:
-                return
-        for module in modules:
-            package = module.partition(".")[0]
-            if package not in _PACKAGES and package not in sys.stdlib_module_names:
-                self._add(
-                    getattr(node, "lineno", 1),
-                    f'imports "{module}", which not every environment has',
-                    f"imports of {', '.join(_PACKAGES)} and the standard library only",
-                    "write what is needed of it into this file",
-                )
+    def _relative_import(self, node: ast.AST) -> None:
+        """A scenario is in no package."""
+        if isinstance(node, ast.ImportFrom) and node.level:
+            module = "." * node.level + (node.module or "")
+            self._add(
+                node.lineno,
+                f'imports "{module}", but a scenario is in no package',
+                "imports by whole names: the project's packages, files _NAME.py beside this one, installed packages",
+                "",
+            )
+
+    def needs_others(self, reached: Sources) -> bool:
+        """Whether it imports packages whose code is not looked at: they may be about Keras."""
+        own = {name.partition("/")[0].removesuffix(".py") for name in reached.files}
+        names = {each.partition(".")[0] for each in self.imports}
+        return bool(names - own - {"tensorflow", "numpy"} - sys.stdlib_module_names)
 
     def _pair_of_functions(self) -> None:
         """save_model and load_model make the format `custom` together."""

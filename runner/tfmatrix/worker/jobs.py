@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from types import ModuleType
 from typing import Any, Mapping
 
@@ -56,6 +57,12 @@ def run(job: Mapping[str, Any], output: int = 1) -> dict[str, Any]:
     return result
 
 
+def _see_sources(job: Mapping[str, Any]) -> None:
+    """Puts the project's own packages before all others, as they are for a script in its folder."""
+    if job.get("sources"):
+        sys.path.insert(0, str(job["sources"]))
+
+
 def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     """Build, train, observe, save; then train on, for the resume check. Returns what the result holds beside."""
     saver = declared.Format.of_job(job["format"])
@@ -63,6 +70,7 @@ def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     if reason:
         raise Unsupported(reason)
     observe.fresh_start(job["seed"])
+    _see_sources(job)
     scenario = step(recorder, "import", import_file, job["scenario"])
     inputs = step(recorder, "build", scenario.inputs, rng(job))
     data = step(recorder, "build", _training_data, scenario, job)
@@ -102,6 +110,7 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         scenario = step(recorder, "import", files.code, job)
         inputs, data = files.given(job["reference"])
     else:
+        _see_sources(job)
         scenario = step(recorder, "import", import_file, job["scenario"])
         inputs = step(recorder, "import", scenario.inputs, rng(job))
         data = step(recorder, "import", _training_data, scenario, job)

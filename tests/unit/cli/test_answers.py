@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import upgrade_answers
 from answer_schemas import hold
 from repository import ROOT
 from run_builder import article_run
@@ -15,7 +14,7 @@ from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.warnings import catalogue
 from tfmatrix.cli import run_command
 from tfmatrix.cli.answers import ANSWERS, answer_schema, answer_schema_text
-from tfmatrix.commands.upgrade.command import Unchanged
+from tfmatrix.commands.upgrade.settled import Refused, Unchanged
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.reports.explain import explain
 from tfmatrix.reports.render import render
@@ -50,8 +49,10 @@ def test_the_report_and_explanations() -> None:
 
 
 def test_an_upgrade_that_changes_nothing() -> None:
-    side = upgrade_answers.pinned("2.15.1")
-    hold("upgrade", Unchanged(before=side, after=side).to_json())
+    hold("upgrade", Unchanged(before="a.txt in main", after="a.txt", environment="2.15.1").document())
+    hold("upgrade", Unchanged(before="what is installed in main", after="what is installed").document())
+    refused = Refused(side="to", source="a.txt", file="a.txt", line=1, what="not installable", reason=("because",))
+    hold("upgrade", refused.document())
 
 
 @pytest.mark.parametrize(("name", "arguments"), [("plan", ["plan", "--json"]), ("env-list", ["env", "list", "--json"])])

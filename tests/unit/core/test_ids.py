@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from tfmatrix.commands.bisect.axis import Asked, _with_package
 from tfmatrix.commands.bisect.choices import AxisName
-from tfmatrix.commands.upgrade.choice import with_id
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.ids import ID_PATTERN, environment_id, identified, is_same
 from tfmatrix.project.config.model import EnvironmentEntry
@@ -39,7 +38,7 @@ def test_an_id_says_what_sets_an_environment_apart(fields, expected) -> None:
 def test_one_environment_has_one_id_however_a_command_came_to_it() -> None:
     entry = EnvironmentEntry.model_validate({"tensorflow": "2.16.2", "keras": "3.3.3", "as_of": "today"})
     bisected = _with_package(Asked(axis=AxisName.KERAS, good="3.3.3", bad="3.4.1"), "2.16.2", "3.11", "3.3.3")
-    found = [entry.to_environment(), with_id(KERAS), bisected, identified(KERAS)]
+    found = [entry.to_environment(), bisected, identified(KERAS)]
     assert {each.id for each in found} == {"2.16.2+keras3.3.3@today"}
     assert all(is_same(each, KERAS) for each in found)
 

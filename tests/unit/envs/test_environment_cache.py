@@ -404,6 +404,31 @@ def test_where_the_cache_lies(monkeypatch, tmp_path):
     assert default_cache_root().name == "tfmatrix"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="users as they are here")
+@pytest.mark.parametrize("home", ["absent", "closed"])
+def test_a_user_without_a_home_has_a_cache_among_temporary_files(monkeypatch, tmp_path, home):
+    for name in ("TFMATRIX_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    if home == "absent":
+        monkeypatch.setattr("platformdirs.user_cache_dir", _no_home)
+    else:
+        # Root may write anywhere: what the system answers is what counts.
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+    folder = default_cache_root()
+    assert folder == tmp_path / f"tfmatrix-cache-{os.getuid()}"
+    folder.mkdir()
+    assert default_cache_root() == folder
+    monkeypatch.setattr("os.getuid", lambda uid=os.getuid(): uid + 1)
+    (tmp_path / f"tfmatrix-cache-{os.getuid()}").mkdir()
+    with pytest.raises(InfrastructureError, match="is somebody else's"):
+        default_cache_root()
+
+
+def _no_home(name: str) -> str:
+    raise RuntimeError(f"no home for {name}")
+
+
 # Provisioning with a uv that does nothing
 
 INTERPRETER = Interpreter(

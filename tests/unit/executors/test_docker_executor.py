@@ -61,8 +61,9 @@ def test_an_environment_of_an_image_is_all_in_its_folder(make):
     executor, _, supply = make(IMAGE)
     prepared = executor.prepare(PLAIN)
     assert prepared.image == "sha256:1"
-    assert prepared.python == "/cache/envs/1/bin/python"
-    assert prepared.readonly == (Path("/cache/envs/1"),)
+    # Under the neutral root, wherever the cache lies: an image may close the folders above it.
+    assert prepared.python == "/tfmatrix/environment/bin/python"
+    assert (prepared.folder, prepared.readonly) == (Path("/cache/envs/1"), ())
     assert prepared.describe["python"] == "3.11.9"
     assert prepared.lock.base_image == "pinned"
     assert supply.pinned is IMAGE
@@ -80,7 +81,8 @@ def test_an_environment_of_the_userland_needs_the_hosts_folders(make):
     executor, _, supply = make(USERLAND)
     prepared = executor.prepare(PLAIN)
     assert Path("/usr") in prepared.readonly
-    assert prepared.python == sys.executable
+    assert prepared.python == "/tfmatrix/environment/bin/python"
+    assert prepared.folder == Path(sys.executable).parent.parent
     assert supply.pinned is None
 
 

@@ -126,12 +126,35 @@ class UpgradeAnswer:
         return ExitCode.INFRASTRUCTURE if lost else ExitCode.NOTHING_SELECTED
 
     @cached_property
-    def unmeasured_reasons(self) -> tuple[tuple[str, int], ...]:
-        """Why cells were not measured, most first."""
-        reasons = Counter(_why(record) for record in self.upgrade.unmeasured)
+    def unmeasured_reasons(self) -> tuple[tuple[str, int, str], ...]:
+        """Why cells were not measured, most first, with an example of each."""
+        found: dict[str, list[str]] = {}
+        for record in self.upgrade.unmeasured:
+            found.setdefault(_why(record), []).append(record.cell)
         if self.upgrade.missing:
-            reasons["no part of the run"] += len(self.upgrade.missing)
-        return tuple(reasons.most_common())
+            found.setdefault("no part of the run", []).extend(self.upgrade.missing)
+        return tuple(
+            (why, len(cells), cells[0]) for why, cells in sorted(found.items(), key=lambda each: -len(each[1]))
+        )
+
+    @property
+    def failed_already(self) -> tuple[tuple[str, str], ...]:
+        """What failed on the old side as well, with an example of each; what is said most often first."""
+        found: dict[str, list[str]] = {}
+        for record in self.upgrade.already:
+            base = self.own.get((record.scenario, record.format), record)
+            found.setdefault(failure_in_words(base), []).append(base.cell)
+        return tuple((what, cells[0]) for what, cells in sorted(found.items(), key=lambda each: -len(each[1])))
+
+    @cached_property
+    def own(self) -> Mapping[tuple[str, str], CellRecord]:
+        """The cells of the old side by itself, by scenario and format."""
+        before = self.upgrade.before
+        return {
+            (each.scenario, each.format): each
+            for each in self.run.records
+            if (each.writer, each.reader) == (before,) * 2
+        }
 
     def name(self, side: Side) -> str:
         """What a side is called: its TensorFlow, or its id where that does not tell the two apart."""
@@ -170,6 +193,7 @@ def answer_of(
     origin: str,
     *,
     alternative: Alternative | None = None,
+    notes: Sequence[str] = (),
     allow_changes: bool = False,
     require_rollback: bool = False,
 ) -> UpgradeAnswer:
@@ -193,7 +217,7 @@ def answer_of(
         run=run,
         folders=tuple(str(folder) for folder in measured.folders),
         alternative=alternative,
-        notes=tuple(dict.fromkeys((*before.notes, *after.notes))),
+        notes=tuple(dict.fromkeys((*before.notes, *after.notes, *notes))),
         allow_changes=allow_changes,
         require_rollback=require_rollback,
     )
@@ -307,6 +331,14 @@ def _drift(scenario: str, group: Sequence[tuple[float, CellRecord]], run: Run) -
         within=all(each.get("status") == "pass" for each in outputs),
         by_kernels=all((each.get("numerics") or {}).get("found") for each in shares),
     )
+
+
+def failure_in_words(record: CellRecord) -> str:
+    """The exception of a cell, or the checks that do not hold."""
+    error = record.error or {}
+    if error.get("message") or error.get("type"):
+        return one_line(f"{error.get('type') or record.status.value}: {error.get('message') or ''}", 300)
+    return f"{record.status.value}: {', '.join(record.failed_checks)}" if record.failed_checks else record.status.value
 
 
 def _why(record: CellRecord) -> str:

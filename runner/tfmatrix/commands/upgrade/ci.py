@@ -110,6 +110,8 @@ def workflow_commands(answer: UpgradeAnswer) -> list[str]:
             verdict = f"the way back is {answer.deciding.value}"
         lines.append(_command("error", place, f"{title}: {verdict}", answer.upgrade.sentence))
     lines += _of_causes("error" if failed else "warning", place, answer.causes)
+    for what, example in answer.failed_already if not answer.upgrade.tested else ():
+        lines.append(_command("warning", place, f"{title}: failed before already", f"{what} (such as {example})"))
     for change in answer.changes:
         costs = f"; costs {', '.join(change.costs)}" if change.costs else ""
         lines.append(

@@ -36,11 +36,39 @@ SCENARIO_ENDING = ".py"
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What is tested: a folder of scenarios (None: only files), and saved models without their code."""
+    """What is tested: a folder of scenarios (None: the project's, or only files), and saved models without code."""
 
     scenarios: Path | None
     models: tuple[Path, ...]
     origin: str
+    is_shipped: bool = False
+    is_project: bool = False
+
+    @property
+    def has_scenarios(self) -> bool:
+        """Whether there are scenarios, and not only files."""
+        return self.is_project or self.scenarios is not None
+
+
+REPRESENTATIVE = (
+    "dense", "conv_batchnorm", "lstm", "embedding", "multi_head_attention", "normalization_adapted",
+    "functional_two_inputs", "custom_layer_registered", "custom_layer_add_weight", "subclassed_with_config",
+    "optimizer_state", "tf_module",
+)  # fmt: skip
+"""Of the shipped scenarios those that stand for what most models are made of."""
+
+USUAL_FORMATS = ("keras", "h5", "savedmodel", "savedmodel-raw", "tf-savedmodel-raw", "weights-h5", "checkpoint")
+"""The formats that most people save in."""
+
+
+def representative(material: Material, selector: Selector) -> tuple[Material, Selector]:
+    """A dozen of the shipped scenarios in the usual formats, where nobody said which: minutes instead of hours."""
+    if not material.is_shipped or selector != Selector():
+        return material, selector
+    origin = (
+        f"{len(REPRESENTATIVE)} of the scenarios shipped with tfmatrix in {len(USUAL_FORMATS)} formats (--all: all)"
+    )
+    return replace(material, origin=origin), Selector(scenario=REPRESENTATIVE, format=USUAL_FORMATS)
 
 
 def find_material(project: Project, models: Sequence[Path], scenarios: Path | None) -> Material:
@@ -61,9 +89,10 @@ def find_material(project: Project, models: Sequence[Path], scenarios: Path | No
         return Material(scenarios=scenarios.resolve(), models=files, origin=str(scenarios))
     if files:
         return Material(scenarios=None, models=files, origin=", ".join(str(path) for path in files))
-    if any(project.scenario_folder.glob("[!_.]*.py")):
-        return Material(scenarios=project.scenario_folder, models=(), origin="the project's scenarios")
-    return Material(scenarios=shipped_scenarios(), models=(), origin="the scenarios shipped with tfmatrix")
+    if project.has_scenarios:
+        return Material(scenarios=None, models=(), origin="the project's scenarios", is_project=True)
+    origin = "the scenarios shipped with tfmatrix"
+    return Material(scenarios=shipped_scenarios(), models=(), origin=origin, is_shipped=True)
 
 
 def shipped_scenarios() -> Path:
@@ -80,7 +109,8 @@ def shipped_scenarios() -> Path:
 def _collected(project: Project, files: Iterable[Path]) -> Path:
     """A folder with copies of scenario files from anywhere; the same files, the same folder."""
     by_name: dict[str, Path] = {}
-    for path in files:
+    files = list(files)
+    for path in [*files, *(helper for each in files for helper in sorted(each.parent.glob("_*.py")))]:
         other = by_name.setdefault(path.name, path)
         if other.resolve() != path.resolve():
             raise UsageError(f"two scenarios have one name: {other} and {path}", fix="rename one of them")
@@ -123,7 +153,7 @@ def measure(
     for side in (before, after):
         _lock(both, side, uv)
     runs = []
-    if material.scenarios is not None:
+    if material.has_scenarios:
         runs.append(run_project(both, selector=selector, options=options)[0])
     files_only: set[str] = set()
     for model in material.models:

@@ -7,9 +7,9 @@ from typing import Any
 
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, cells_in_words
-from tfmatrix.commands.upgrade.answer import UpgradeAnswer
-from tfmatrix.commands.upgrade.command import ANSWER_SCHEMA
+from tfmatrix.commands.upgrade.answer import UpgradeAnswer, failure_in_words
 from tfmatrix.commands.upgrade.measure import Alternative, Tried
+from tfmatrix.commands.upgrade.settled import ANSWER_SCHEMA
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Code, Inline, number, one_line, with_code
@@ -51,7 +51,7 @@ def blocks(answer: UpgradeAnswer) -> list[Block]:
         *_alternative(answer.alternative),
         *_warnings(answer),
         *_numerics(answer),
-        *_already(there),
+        *_already(answer),
         *_flaky(answer),
         *_ending(answer),
     ]
@@ -117,7 +117,7 @@ def _unmeasured(answer: UpgradeAnswer) -> Iterable[Block]:
     if not reasons:
         return
     yield Heading(level=2, text=("What was not measured",), alarm=True)
-    items: list[Inline] = [(f"{cells_in_words(count)}: {reason}",) for reason, count in reasons[:LISTED]]
+    items = [_failure(f"{cells_in_words(count)}: {reason}", example) for reason, count, example in reasons[:LISTED]]
     yield Bullets.of(items)
 
 
@@ -207,12 +207,18 @@ def _numerics(answer: UpgradeAnswer) -> Iterable[Block]:
     )
 
 
-def _already(upgrade: Upgrade) -> Iterable[Block]:
+def _already(answer: UpgradeAnswer) -> Iterable[Block]:
+    upgrade = answer.upgrade
     if not upgrade.already:
         return
     keys = dict.fromkeys(f"{record.scenario}/{record.format}" for record in upgrade.already)
-    yield Heading(level=2, text=(f"What failed in {one_line(upgrade.before, 60)} already",))
+    yield Heading(level=2, text=(f"What failed in {one_line(upgrade.before, 60)} already",), alarm=not upgrade.tested)
     yield Paragraph(text=(f"No reason against the upgrade: {_some(list(keys), 8)}.",))
+    yield Bullets.of([_failure(what, example) for what, example in answer.failed_already[:LISTED]])
+
+
+def _failure(what: str, example: str) -> Inline:
+    return (f"{what}, such as ", Code(one_line(example)))
 
 
 def _flaky(answer: UpgradeAnswer) -> Iterable[Block]:
@@ -221,7 +227,8 @@ def _flaky(answer: UpgradeAnswer) -> Iterable[Block]:
 
 
 def _ending(answer: UpgradeAnswer) -> Iterable[Block]:
-    trouble: Sequence[CellRecord] = (*answer.upgrade.breaks, *answer.upgrade.changes)
+    told = answer.upgrade
+    trouble: Sequence[CellRecord] = (*told.breaks, *told.changes, *told.unmeasured, *told.already)
     if trouble and answer.folders:
         yield Paragraph(text=("For the evidence of one cell:",))
         folder = next((each for each in answer.folders if each), "latest")
@@ -319,6 +326,10 @@ def _judged(upgrade: Upgrade, causes: Sequence[Cause]) -> dict[str, Any]:
         "gone": _ids(upgrade.gone),
         "failed_before": _ids(upgrade.already),
         "not_measured": [*_ids(upgrade.unmeasured), *upgrade.missing],
+        "failures": [
+            {"cell": record.cell, "status": record.status.value, "said": failure_in_words(record)}
+            for record in (*upgrade.already, *upgrade.unmeasured)
+        ],
         "causes": [cause.to_json() for cause in causes],
     }
 

@@ -1,14 +1,16 @@
-"""What a project pins: TensorFlow and the packages that decide with it, as requirements and lock files name them."""
+"""What a project installs: the packages that its requirements, locks and declarations name."""
 
 from tfmatrix.envs.pins.model import Pin, PinFile
-from tfmatrix.envs.pins.read import FILE_KINDS, find_files, find_pins, is_pin_file, read_pins
+from tfmatrix.envs.pins.read import Found, file_kinds, find_files, is_pin_file, pin_paths, python_beside, read_pins
 
 __all__ = [
-    "FILE_KINDS",
+    "Found",
     "Pin",
     "PinFile",
+    "file_kinds",
     "find_files",
-    "find_pins",
     "is_pin_file",
+    "pin_paths",
+    "python_beside",
     "read_pins",
 ]

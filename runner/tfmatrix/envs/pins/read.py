@@ -1,89 +1,155 @@
-"""Which files pin packages, and how each is read."""
+"""Which files of a folder say what is installed, and how each is read."""
 
 from __future__ import annotations
 
-import codecs
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 from tfmatrix.core.errors import ConfigError
-from tfmatrix.envs.pins.locks import read_pipfile_lock, read_poetry_lock, read_pylock, read_uv_lock
-from tfmatrix.envs.pins.model import Include, Pin, PinFile
-from tfmatrix.envs.pins.pyproject import read_pyproject
-from tfmatrix.envs.pins.requirements import read_requirements
+from tfmatrix.envs.pins.model import PinFile
+from tfmatrix.envs.pins.readers import Kind, Rank, kinds
+from tfmatrix.envs.pins.text import read_text
+from tfmatrix.envs.uv import Uv
 
-FILE_KINDS = ("requirements.txt", "uv.lock", "poetry.lock", "Pipfile.lock", "pylock.toml", "pyproject.toml")
+_PRODUCTION = ("requirements.txt", "requirements.in")
+_SEARCHED = ("requirements*.txt", "requirements*.in", "requirements/*.txt", "requirements/*.in")
+"""Of files in pip's format, which have any name, those that are looked for."""
 
-_LOCKS = {
-    "uv.lock": read_uv_lock,
-    "poetry.lock": read_poetry_lock,
-    "Pipfile.lock": read_pipfile_lock,
-    "pylock.toml": read_pylock,
-    "pyproject.toml": read_pyproject,
-}
-_REQUIREMENTS = ("requirements*.txt", "requirements/*.txt")
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-"""How files begin that are not plain UTF-8: PowerShell's `pip freeze > requirements.txt` writes UTF-16."""
+_NAMES_TENSORFLOW = re.compile(r"tensorflow|tf[-_]nightly", re.IGNORECASE)
+_PYTHON_FILES = (".python-version", "runtime.txt")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The files of a folder that name TensorFlow, the one that decides first, and why others could not be read."""
+
+    files: tuple[PinFile, ...]
+    notes: tuple[str, ...] = ()
+
+
+def file_kinds() -> str:
+    """The kinds of files that are read, for a message."""
+    return ", ".join(kind.name for kind in kinds())
+
+
+def kind_of(path: Path) -> Kind | None:
+    """What kind of file a name is."""
+    return next((kind for kind in kinds() if kind.matches(path.name)), None)
 
 
 def is_pin_file(text: str) -> bool:
     """Whether an argument is meant as a file rather than as a version or an id."""
     path = Path(text)
-    return path.name in _LOCKS or path.suffix in (".txt", ".in", ".lock", ".toml", ".yml", ".yaml") or path.is_file()
+    return (
+        kind_of(path) is not None
+        or path.suffix in (".lock", ".toml", ".yml", ".yaml", ".cfg", ".py")
+        or len(path.parts) > 1
+        or path.is_file()
+    )
 
 
-def read_pins(path: Path, content: bytes | None = None, *, include: Include | None = None) -> PinFile:
-    """What a file pins; `content` is that of another version of it, and `include` reads what it names then.
-
-    Raises ConfigError, with the line where there is one, for a file that is not there or not what its name says.
-    """
-    reader = _LOCKS.get(path.name)
-    if reader is None and path.suffix not in (".txt", ".in"):
+def read_pins(path: Path, uv: Uv) -> PinFile:
+    """What a file pins. ConfigError, with the line where there is one, for a file that cannot be read as its kind."""
+    kind = kind_of(path)
+    if kind is None:
         raise ConfigError(
             "not a kind of file that is read",
             file=path,
-            expected=f"one of: {', '.join(FILE_KINDS)}",
+            expected=f"one of: {file_kinds()}",
             fix="export your pins: `pip freeze > requirements.txt`, `uv export` or `poetry export`",
         )
-    if content is None:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", file=path, expected="a file") from error
-    text = decode(path, content)
-    if reader is not None:
-        return reader(path, text)
-    pins = read_requirements(path, text, include or (lambda other: decode(other, other.read_bytes())))
-    return PinFile(path=path, kind="requirements.txt", pins=pins)
+    return kind.read(path, read_text(path), uv)
 
 
-def decode(path: Path, content: bytes) -> str:
-    """The text of a file; ConfigError for what is none."""
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError("not text in UTF-8", file=path, line=line, expected="a text file") from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise ConfigError("not a text file: it holds null characters", file=path, line=line, expected="a text file")
-    if not text.strip():
-        raise ConfigError("the file is empty", file=path, line=1, expected="pins such as tensorflow==2.15.1")
-    return text
+def pin_paths(folder: Path) -> tuple[Path, ...]:
+    """Files of a project folder that may say what is installed, the most exact kind first."""
+    return tuple(path for _, path in _candidates(folder))
 
 
-def find_files(folder: Path) -> tuple[PinFile, ...]:
-    """The files of a project folder that name TensorFlow, the most exact kind first: locks, requirements, pyproject.
+def find_files(folder: Path, uv: Uv) -> Found:
+    """The files of a project folder that name TensorFlow, in production or in an optional part.
 
-    Empty files are none; a broken one is a ConfigError.
+    A lock stands for the file that it was made of; a file that only includes another one is none of its own. What
+    cannot be read is a note.
     """
-    paths = [folder / name for name in _LOCKS if name != "pyproject.toml"]
-    paths += [path for glob in _REQUIREMENTS for path in sorted(folder.glob(glob))]
-    paths.append(folder / "pyproject.toml")
-    files = [read_pins(path) for path in paths if path.is_file() and path.read_bytes().strip()]
-    return tuple(file for file in files if file.tensorflow)
+    files: list[PinFile] = []
+    notes: list[str] = []
+    superseded: set[Path] = set()
+    for kind, path in _candidates(folder):
+        if path in superseded:
+            continue
+        try:
+            text = read_text(path)
+            if not _may_name_tensorflow(kind, text):
+                continue
+            file = kind.read(path, text, uv)
+        except ConfigError as error:
+            if path.stat().st_size and not error.what.endswith("the file is empty"):
+                notes.append(f"{error.what.splitlines()[0]}: this file is left out")
+            continue
+        superseded |= {path.parent / name for name in kind.made_of}
+        if file.every_tensorflow:
+            files.append(file)
+    return Found(files=tuple(_distinct(files)), notes=tuple(notes))
 
 
-def find_pins(folder: Path) -> tuple[Pin, ...]:
-    """Every pin of TensorFlow in a project folder, best source first; none where nothing names it."""
-    return tuple(pin for file in find_files(folder) for pin in file.tensorflow)
+def _candidates(folder: Path) -> Iterator[tuple[Kind, Path]]:
+    for kind in kinds():
+        globs = _SEARCHED if kind.rank is Rank.REQUIREMENTS else kind.names
+        paths = {path for glob in globs for path in folder.glob(glob) if path.is_file()}
+        for path in sorted(paths, key=_production_first):
+            yield kind, path
+
+
+def _production_first(path: Path) -> tuple[bool, str]:
+    return path.name not in _PRODUCTION, str(path)
+
+
+def _may_name_tensorflow(kind: Kind, text: str) -> bool:
+    """Whether it is worth while: a setup.py is run to be read, and a locked file names what is in it."""
+    return kind.rank is Rank.REQUIREMENTS or _NAMES_TENSORFLOW.search(text) is not None or "file" in text
+
+
+def _distinct(files: Sequence[PinFile]) -> Iterator[PinFile]:
+    """Without files that lead to the very pins of another one: those that include it, or are included by it."""
+    seen: list[tuple[PinFile, set[tuple[Path, int | None]]]] = []
+    for file in files:
+        places = {(pin.file.resolve(), pin.line) for pin in file.every_tensorflow}
+        if any(places & other for _, other in seen):
+            continue
+        seen.append((file, places))
+        yield file
+
+
+def python_beside(folder: Path, uv: Uv) -> tuple[tuple[SpecifierSet, str], ...]:
+    """What other files of a folder say of the Python: a specifier and the file, what decides first."""
+    found: list[tuple[SpecifierSet, str]] = []
+    for name in _PYTHON_FILES:
+        version = _version_in(folder / name)
+        if version:
+            found.append((SpecifierSet(f"=={version}.*"), name))
+    for kind, path in _candidates(folder):
+        if kind.rank is Rank.REQUIREMENTS or path.name == "setup.py":
+            continue
+        try:
+            file = kind.read(path, read_text(path), uv)
+        except ConfigError:
+            continue
+        if file.python:
+            found.append((SpecifierSet(file.python), path.name))
+    return tuple(found)
+
+
+def _version_in(path: Path) -> str:
+    """The Python of .python-version or runtime.txt, as X.Y; nothing where it says something else."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    words = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    found = re.match(r"(?:c?python-?)?(3\.\d+)", words[0]) if words else None
+    return found[1] if found else ""

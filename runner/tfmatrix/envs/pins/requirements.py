@@ -1,93 +1,187 @@
-"""requirements.txt and its like, as pip reads them: continued lines, hashes, markers, `-r` and `-c`."""
+"""requirements.txt and its like, read by pip's own grammar (the package pip-requirements-parser).
+
+What is written for another machine (a folder of a build, an address that does not answer) is left out, with a note.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
-from tfmatrix.core.packages import DECIDING
-from tfmatrix.envs.pins.model import Include, Pin, from_elsewhere, parse_requirement, pin_of
+from tfmatrix.core.packages import TENSORFLOW
+from tfmatrix.envs.pins.model import Pin, PinFile, pin_of, version_in
+from tfmatrix.envs.pins.text import decode
 
-_INCLUDE = re.compile(r"(?:-(?P<short>[rc])\s*|--(?P<long>requirement|constraint)[\s=]\s*)(?P<file>.+)")
-_OPTIONS = re.compile(r"\s--?[A-Za-z].*$")
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_ADDRESS = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*://|git\+|\.{0,2}/|[A-Za-z]:\\|.*\.(?:whl|zip|tar\.gz)$|\.$|\.\[)")
-_WHEEL = re.compile(r"(?:^|/)(?P<name>[A-Za-z0-9_.]+?)-\d[^/]*\.whl")
+REMOTE_SECONDS = 10
+"""How long another file is waited for that is included by its address."""
+
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # pip: "Requirements File Format", "Using environment variables"
+_VALUES = {
+    "index_url": "--index-url",
+    "extra_index_urls": "--extra-index-url",
+    "find_links": "--find-links",
+}
 
 
-def read_requirements(path: Path, text: str, include: Include) -> tuple[Pin, ...]:
+def read_requirements(path: Path, text: str) -> PinFile:
     """The pins of a requirements file and of those that it includes."""
-    return tuple(_read(path, text, include, (path,), is_constraint=False))
+    reading = _Reading()
+    pins = tuple(reading.read(path, text, (path,), is_constraint=False))
+    return PinFile(
+        path=path,
+        kind="requirements.txt",
+        pins=pins,
+        options=tuple(dict.fromkeys(reading.options)),
+        notes=tuple(dict.fromkeys(reading.notes)),
+        reads=tuple(dict.fromkeys(reading.reads)),
+    )
 
 
-def _read(path: Path, text: str, include: Include, seen: tuple[Path, ...], *, is_constraint: bool) -> Iterator[Pin]:
-    for number, line in _logical_lines(text):
-        if (match := _INCLUDE.fullmatch(line)) is not None:
-            yield from _included(path, number, match, include, seen, is_constraint=is_constraint)
-        elif line.startswith("-"):
-            # An index, a switch, or an editable project: nothing of these pins TensorFlow.
-            continue
-        else:
-            pin = _pin(path, number, line, is_constraint=is_constraint)
-            if pin is not None:
+@dataclass
+class _Reading:
+    options: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    reads: list[Path] = field(default_factory=list)
+
+    def read(self, path: Path, text: str, seen: tuple[Path, ...], *, is_constraint: bool) -> Iterator[Pin]:
+        parsed = _parse(_with_variables(text))
+        entries: list[tuple[int, Any]] = [(each.requirement_line.line_number, each) for each in parsed.requirements]
+        entries += [(each.line_number, each) for each in (*parsed.options, *parsed.invalid_lines)]
+        for number, entry in sorted(entries, key=lambda each: each[0]):
+            if hasattr(entry, "options"):
+                yield from self._option(path, number, entry.options, seen, is_constraint=is_constraint)
+            elif hasattr(entry, "error_message"):
+                self._invalid(path, number, entry.line)
+            elif (pin := self._pin(path, number, entry, is_constraint=is_constraint)) is not None:
                 yield pin
 
+    def _option(
+        self, path: Path, number: int, options: dict[str, Any], seen: tuple[Path, ...], *, is_constraint: bool
+    ) -> Iterator[Pin]:
+        for name, value in options.items():
+            if name in ("requirements", "constraints"):
+                for each in value:
+                    limits = is_constraint or name == "constraints"
+                    yield from self._included(path, number, each, seen, is_constraint=limits)
+            elif name in _VALUES:
+                for each in value if isinstance(value, list) else [value]:
+                    self._index(path, number, _VALUES[name], each)
+            elif name == "no_index":
+                self.options.append("--no-index")
 
-def _included(
-    path: Path, number: int, match: re.Match[str], include: Include, seen: tuple[Path, ...], *, is_constraint: bool
-) -> Iterator[Pin]:
-    name = match["file"].strip().strip("'\"")
-    if "://" in name:
-        raise ConfigError(
-            f"includes {name}, which is not a file", file=path, line=number, expected="a file beside this one"
-        )
-    other = path.parent / name
-    if other in seen:
-        raise ConfigError(
-            f"includes {name}, which includes this file again", file=path, line=number, fix="remove one of the two"
-        )
-    try:
-        text = include(other)
-    except OSError as error:
-        raise ConfigError(
-            f"includes {name}, which cannot be read: {error.strerror or error}", file=path, line=number
-        ) from error
-    limits = is_constraint or "c" in (match["short"] or match["long"])[:1]
-    yield from _read(other, text, include, (*seen, other), is_constraint=limits)
+    def _index(self, path: Path, number: int, option: str, value: str) -> None:
+        if "://" in value:
+            self.options.append(f"{option} {value}")
+            return
+        folder = path.parent / value
+        if folder.exists():
+            self.options.append(f"{option} {folder.resolve()}")
+        else:
+            self.notes.append(f"{path}:{number}: there is no {value}: left out")
+
+    def _included(
+        self, path: Path, number: int, name: str, seen: tuple[Path, ...], *, is_constraint: bool
+    ) -> Iterator[Pin]:
+        if "://" in name and not name.startswith("file:"):
+            try:
+                text = _fetch(name)
+            except (OSError, URLError) as error:
+                why = getattr(error, "reason", None) or error
+                self.notes.append(f"{path}:{number}: {name} cannot be had ({why}): left out")
+                return
+            yield from self.read(Path(name), text, (*seen, Path(name)), is_constraint=is_constraint)
+            return
+        other = path.parent / (unquote(urlsplit(name).path) if name.startswith("file:") else name)
+        other = Path(os.path.normpath(other))
+        if other in seen:
+            raise ConfigError(
+                f"includes {name}, which includes this file again", file=path, line=number, fix="remove one of the two"
+            )
+        try:
+            content = other.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"includes {name}, which cannot be read: {error.strerror or error}", file=path, line=number
+            ) from error
+        self.reads.append(other)
+        if content.strip():
+            yield from self.read(other, decode(other, content), (*seen, other), is_constraint=is_constraint)
+
+    def _invalid(self, path: Path, number: int, line: str) -> None:
+        if (missing := _VARIABLE.search(line)) is not None:
+            raise ConfigError(
+                f"the environment variable {missing[1]} is not set",
+                file=path,
+                line=number,
+                expected="its value, as where the project is installed",
+                fix=f"set it: {missing[1]}=… tfmatrix …",
+            )
+        if line.lstrip().startswith("-"):
+            # A switch of another version of pip pins nothing.
+            self.notes.append(f"{path}:{number}: {line.strip()[:60]} is no option that is known: left out")
+            return
+        pin_of(line, path, number)
+
+    def _pin(self, path: Path, number: int, entry: Any, *, is_constraint: bool) -> Pin | None:
+        if entry.link is None:
+            return pin_of(entry.requirement_line.line, path, number, is_constraint=is_constraint)
+        address = entry.link.url
+        version = version_in(address)
+        name = canonicalize_name(entry.name) if entry.name else ""
+        where = "a repository" if entry.is_vcs_url else "a folder" if "://" not in address else _where(address)
+        if not name or not version:
+            if name in TENSORFLOW:
+                raise from_elsewhere(name, path, number)
+            shown = entry.name or address
+            if entry.is_editable or (not name and entry.is_local_path and not entry.is_url):
+                return None  # the project itself, or a part of it
+            self.notes.append(f"{path}:{number}: {shown} comes from {where}, not from a package index: left out")
+            return None
+        self.notes.append(f"{path}:{number}: {name} comes from {where}: {version} of the package index is taken")
+        return pin_of(f"{name}=={version}", path, number, is_constraint=is_constraint, marker=str(entry.marker or ""))
 
 
-def _pin(path: Path, number: int, line: str, *, is_constraint: bool) -> Pin | None:
-    text = _OPTIONS.sub("", line).strip()
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        if not _ADDRESS.match(text):
-            parse_requirement(text, path, number)
-        wheel = _WHEEL.search(text)
-        if wheel and canonicalize_name(wheel["name"]) in DECIDING:
-            raise from_elsewhere(canonicalize_name(wheel["name"]), path, number) from None
-        return None
-    return pin_of(requirement, path, number, is_constraint=is_constraint)
+def _where(address: str) -> str:
+    return "a folder of the machine that wrote it" if address.startswith("file:") else "an address"
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines without comments, continued ones joined, each with the number of its first line; no empty ones."""
-    parts: list[str] = []
-    first = 0
-    for number, raw in enumerate(text.splitlines(), start=1):
-        if not parts:
-            first = number
-        line = _COMMENT.sub("", raw)
-        continued = line.endswith("\\")
-        parts.append(line[:-1] if continued else line)
-        if not continued:
-            joined, parts = " ".join(parts).strip(), []
-            if joined:
-                yield first, joined
-    if (joined := " ".join(parts).strip()) != "":
-        yield first, joined
+def from_elsewhere(name: str, file: Path, line: int | None) -> ConfigError:
+    """The error for a TensorFlow that does not come from a package index."""
+    return ConfigError(
+        f"{name} comes from an address or a folder, and its version is not known",
+        file=file,
+        line=line,
+        expected=f"a version of the package index, such as {name}==2.15.1",
+        fix="give --from and --to as versions instead",
+    )
+
+
+def _parse(text: str) -> Any:
+    from pip_requirements_parser import RequirementsFile
+
+    # Its `from_string` is broken in 32.0.1 (Path is not imported there): a file of its own.
+    with tempfile.TemporaryDirectory(prefix="tfmatrix-pins-") as folder:
+        file = Path(folder, "requirements.txt")
+        file.write_text(text, encoding="utf-8")
+        return RequirementsFile.from_file(str(file), include_nested=False)
+
+
+def _with_variables(text: str) -> str:
+    return _VARIABLE.sub(lambda match: os.environ.get(match[1]) or match[0], text)
+
+
+def _fetch(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=REMOTE_SECONDS) as answer:
+        content: bytes = answer.read()
+    return content.decode("utf-8", "replace")

@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tfmatrix.commands.upgrade.sides import Wanted, find_sides
+from tfmatrix.commands.upgrade.sides import Untouched, Wanted, find_sides
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.envs.releases import Index
+from tfmatrix.envs.uv import Network, Uv
 from tfmatrix.project.project import Project
 
-OFFLINE = Index(offline=True)
 MATRIX = """\
 schema: 1
 environments:
@@ -21,13 +21,16 @@ environments:
 
 
 @pytest.fixture(autouse=True)
-def no_pull_request(monkeypatch):
+def no_pull_request(monkeypatch, package_index):
     monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
+    for module in ("installation", "releases", "lock"):
+        monkeypatch.setattr(f"tfmatrix.envs.{module}.host_platform", lambda: "linux-x86_64")
 
 
-def sides(root: Path, before="", after="", git="", **options):
-    wanted = Wanted(before=before, after=after, git=git, variables=options.pop("variables", {}), **options)
-    return find_sides(Project(root=root), wanted, OFFLINE)
+def sides(root: Path, before="", after="", git="", *, offline=False, **options):
+    wanted = Wanted(before=before, after=after, git=git, **options)
+    uv = Uv(cache=root / ".uv-cache", network=Network(offline=offline))
+    return find_sides(Project(root=root), wanted, Index.of(uv), uv)
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -43,20 +46,21 @@ def repository(tmp_path: Path, monkeypatch) -> Path:
     (folder / "requirements.txt").write_text("-r more.txt\ntensorflow==2.15.1\n")
     (folder / "more.txt").write_text("numpy==1.26.4\n")
     (folder / ".python-version").write_text("3.10.4\n")
+    (folder / ".gitignore").write_text(".uv-cache/\n")
     git(folder.parent, "init", "-b", "main")
     git(folder.parent, "add", ".")
     git(folder.parent, "commit", "-m", "old")
     (folder / "requirements.txt").write_text("-r more.txt\ntensorflow==2.16.2\n")
-    (folder / "more.txt").write_text("numpy==1.26.3\n")
+    (folder / "more.txt").write_text("numpy==1.24.3\n")
     (folder / ".python-version").write_text("3.11\n")
     monkeypatch.chdir(folder)
     return folder
 
 
 def test_versions_without_a_project(tmp_path):
-    before, after = sides(tmp_path, "2.8.4", "2.15.1")
-    assert (before.environment.id, before.environment.python, before.environment.as_of) == ("2.8.4", "3.10", "release")
-    assert (after.environment.id, after.environment.python) == ("2.15.1", "3.11")
+    before, after = sides(tmp_path, "2.8.0", "2.15.1")
+    assert (before.environment.id, before.environment.python, before.environment.as_of) == ("2.8.0", "3.10", "release")
+    assert (after.environment.id, after.environment.python) == ("2.15.1+py3.10", "3.10")
 
 
 def test_ids_of_matrix_yaml_are_its_environments(tmp_path):
@@ -72,46 +76,65 @@ def test_ids_of_matrix_yaml_are_its_environments(tmp_path):
 
 def test_the_old_file_is_that_of_the_commit_with_all_it_includes(repository):
     before, after = sides(repository, after="requirements.txt", git="main")
-    assert (before.environment.tensorflow, before.environment.with_packages) == ("2.15.1", ("numpy==1.26.4",))
+    assert before.environment.tensorflow == "2.15.1"
+    assert "numpy==1.26.4" in before.environment.with_packages
     assert before.environment.python == "3.10"
     assert before.source == "requirements.txt in main"
-    assert (after.environment.tensorflow, after.environment.with_packages) == ("2.16.2", ("numpy==1.26.3",))
+    assert after.environment.tensorflow == "2.16.2"
+    assert "numpy==1.24.3" in after.environment.with_packages
     assert after.environment.python == "3.11"
     assert str(after.file) == "requirements.txt"
 
 
 def test_the_one_file_that_pins_it_is_found(repository, monkeypatch):
     assert sides(repository, git="HEAD")[1].environment.tensorflow == "2.16.2"
-    before, after = sides(repository, after="2.18.1", git="main")
-    assert (before.environment.tensorflow, after.environment.id) == ("2.15.1", "2.18.1")
+    before, after = sides(repository, after="2.14.1", git="main")
+    assert (before.environment.tensorflow, after.environment.id) == ("2.15.1", "2.14.1+py3.10")
     # A pull request on GitHub needs no argument at all.
     git(repository, "update-ref", "refs/remotes/origin/main", "main")
     monkeypatch.setenv("GITHUB_BASE_REF", "main")
     assert sides(repository)[0].source == "requirements.txt in origin/main"
 
 
-def test_of_several_files_none_is_guessed(repository):
-    (repository / "requirements-gpu.txt").write_text("tensorflow==2.16.2\n")
-    with pytest.raises(UsageError, match=r"requirements-gpu\.txt.*requirements\.txt") as caught:
-        sides(repository, git="main")
-    assert "--to requirements-gpu.txt" in str(caught.value)
-    (repository / "requirements-gpu.txt").unlink()
-    # A lock says more than the ranges of the file that it was made of.
-    (repository / "pyproject.toml").write_text('[project]\ndependencies = ["tensorflow>=2.15"]\n')
-    with pytest.raises(UsageError, match="several files"):
-        sides(repository, git="main")
+def test_a_file_that_is_new_has_no_old_side(repository):
     (repository / "requirements.txt").unlink()
-    (repository / "uv.lock").write_text('[[package]]\nname = "tensorflow"\nversion = "2.16.2"\n')
-    with pytest.raises(ConfigError, match=r"uv\.lock: there is no such file there \(in main\)"):
+    (repository / "Pipfile").write_text('[packages]\ntensorflow = "==2.16.2"\n')
+    with pytest.raises(ConfigError, match=r"Pipfile: there is no such file there \(in main\)"):
         sides(repository, git="main")
 
 
 def test_what_is_wrong_in_the_old_file_is_said_of_the_commit(repository):
-    (repository / "requirements.txt").write_text("tensorflow>=2\n")
-    git(repository, "commit", "-am", "loose")
+    (repository / "requirements.txt").write_text("numpy\ntensorflow=2\n")
+    git(repository, "commit", "-am", "broken")
     (repository / "requirements.txt").write_text("tensorflow==2.16.2\n")
-    with pytest.raises(ConfigError, match=r"requirements\.txt:1: TensorFlow is not pinned .* \(in main\)"):
+    with pytest.raises(ConfigError, match=r"^requirements\.txt:2: not a requirement: .* \(in main\)"):
         sides(repository, git="main")
+
+
+def test_untouched_files_are_not_even_read(repository):
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "new")
+    (repository / "matrix.yaml").write_text('schema: 1\nenvironments: [{tensorflow: "2.15.1"}]\n')
+    (repository / "models.py").write_text("changed\n")
+    found = sides(repository, git="main", offline=True)
+    assert found == Untouched(before="what is installed in main", after="what is installed")
+    (repository / "requirements-dev.txt").write_text("<<<<<<<\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-m", "broken, and on both sides")
+    assert isinstance(sides(repository, git="main", offline=True), Untouched)
+    (repository / "more.txt").write_text("numpy==1.26.4\n")
+    assert not isinstance(sides(repository, git="main"), Untouched)
+
+
+def test_paths_are_those_of_the_project(repository, monkeypatch):
+    """A project in a folder of a larger repository, whose root has pins of its own."""
+    (repository.parent / "requirements.txt").write_text("tensorflow==2.12.1\n")
+    monkeypatch.chdir(repository.parent)
+    before, after = sides(repository, git="main", after="requirements.txt")
+    assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.15.1", "2.16.2")
+    # A path that exists only where the command is typed is that.
+    (repository.parent / "other.txt").write_text("tensorflow==2.14.1\n")
+    assert sides(repository, "2.15.1", "other.txt")[1].environment.tensorflow == "2.14.1"
 
 
 @pytest.mark.parametrize(
@@ -138,16 +161,21 @@ def test_outside_of_git(tmp_path):
 
 
 def test_no_file_pins_it(tmp_path):
-    with pytest.raises(UsageError, match=r"no file in .* pins TensorFlow"):
+    git(tmp_path, "init", "-b", "main")
+    git(tmp_path, "commit", "--allow-empty", "-m", "nothing")
+    (tmp_path / "requirements.txt").write_text("numpy\n")
+    with pytest.raises(UsageError, match=r"no file in .* names TensorFlow"):
         sides(tmp_path, git="main")
 
 
 def test_a_selector_that_means_several_names_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("tfmatrix.envs.releases.resolve_selector", lambda text, index: ["2.15.1", "2.16.2"])
+    monkeypatch.setattr("tfmatrix.envs.resolve.resolve_selector", lambda text, index: ["2.15.1", "2.16.2"])
     with pytest.raises(UsageError, match=r"means 2 versions: 2\.15\.1, 2\.16\.2"):
         sides(tmp_path, "2.x", "2.16.2")
 
 
 def test_without_an_index_only_exact_versions_are_known(tmp_path):
     with pytest.raises(InfrastructureError):
-        sides(tmp_path, "2.15", "2.16.2")
+        sides(tmp_path, "2.15", "2.16.2", offline=True)
+    before, after = sides(tmp_path, "2.15.1", "2.16.2", offline=True)
+    assert (before.environment.id, after.environment.id) == ("2.15.1", "2.16.2")

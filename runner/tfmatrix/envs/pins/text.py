@@ -1,0 +1,96 @@
+"""A file's bytes as text and as data, or the one error that says why not."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from tfmatrix.core.errors import ConfigError
+
+_AT_LINE = re.compile(r"\(at line (\d+)")
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+"""How files begin that are not plain UTF-8: PowerShell's `pip freeze > requirements.txt` writes UTF-16."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; ConfigError where it cannot be read or is none."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=path, expected="a file") from error
+    return decode(path, content)
+
+
+def decode(path: Path, content: bytes) -> str:
+    """The text of a file; ConfigError for what is none."""
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError("not text in UTF-8", file=path, line=line, expected="a text file") from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise ConfigError("not a text file: it holds null characters", file=path, line=line, expected="a text file")
+    if not text.strip():
+        raise ConfigError("the file is empty", file=path, line=1, expected="pins such as tensorflow==2.15.1")
+    return text
+
+
+def read_toml(path: Path, text: str) -> dict[str, Any]:
+    """The file as data, or a ConfigError with its line."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _AT_LINE.search(str(error))
+        line = int(found[1]) if found else None
+        raise ConfigError(
+            f"not TOML: {error}", file=path, line=line, expected="the file as its tool wrote it"
+        ) from error
+
+
+def read_json(path: Path, text: str) -> dict[str, Any]:
+    """The file as data, or a ConfigError with its line."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(
+            f"not JSON: {error.msg}", file=path, line=error.lineno, expected="the file as its tool wrote it"
+        ) from error
+    if not isinstance(data, dict):
+        raise ConfigError("not a JSON object", file=path, line=1, expected="the file as its tool wrote it")
+    return data
+
+
+def read_yaml(path: Path, text: str) -> dict[str, Any]:
+    """The file as data, or a ConfigError with its line."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        data = YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        raise ConfigError(
+            f"not YAML: {str(error).splitlines()[0]}",
+            file=path,
+            line=mark.line + 1 if mark else None,
+            expected="the file as its tool wrote it",
+        ) from error
+    if not isinstance(data, dict):
+        raise ConfigError("not a YAML mapping", file=path, line=1, expected="the file as its tool wrote it")
+    return data
+
+
+def table(data: Any, *keys: str, file: Path) -> dict[str, Any]:
+    """The table below these keys, empty where there is none; ConfigError for what is no table."""
+    for key in keys:
+        data = data.get(key) or {}
+        if not isinstance(data, dict):
+            raise ConfigError(f"`{key}` is not a table", file=file, key=key)
+    found: dict[str, Any] = data
+    return found

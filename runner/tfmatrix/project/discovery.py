@@ -1,0 +1,72 @@
+"""Scenarios that lie elsewhere: in packages that name them as entry points of the group `tfmatrix_scenarios`.
+
+    [project.entry-points.tfmatrix_scenarios]
+    models = "app.scenarios"
+
+The value names a module that is a scenario, or a package of which every module is one. Nothing is imported here.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tfmatrix.core.errors import ConfigError
+
+GROUP: Final = "tfmatrix_scenarios"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discovered:
+    """A scenario file, and the folder that the package of its code lies in."""
+
+    path: Path
+    source_folder: Path
+
+
+def discover(root: Path, source_folders: Sequence[Path]) -> tuple[Discovered, ...]:
+    """Those that the project's own pyproject.toml names, then those of packages installed beside tfmatrix.
+
+    Raises ConfigError for an entry point of the project that names no module.
+    """
+    found: dict[Path, Discovered] = {}
+    for name, value in _of_project(root):
+        module = value.partition(":")[0].strip()
+        files = [each for folder in source_folders for each in _files(folder, module)]
+        if not files:
+            raise ConfigError(
+                f'the entry point {name} = "{value}" names no module of the project',
+                file=root / "pyproject.toml",
+                key=f"project.entry-points.{GROUP}",
+                expected="a module, or a package whose modules are scenarios",
+            )
+        for each in files:
+            found.setdefault(each.path.resolve(), each)
+    for point in importlib.metadata.entry_points(group=GROUP):
+        if point.dist is None:
+            continue
+        for each in _files(Path(str(point.dist.locate_file(""))), point.module):
+            found.setdefault(each.path.resolve(), each)
+    return tuple(found.values())
+
+
+def _of_project(root: Path) -> list[tuple[str, str]]:
+    try:
+        data = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    points = ((data.get("project") or {}).get("entry-points") or {}).get(GROUP) or {}
+    return [(str(name), str(value)) for name, value in points.items()]
+
+
+def _files(folder: Path, module: str) -> Iterator[Discovered]:
+    place = folder.joinpath(*module.split("."))
+    if place.with_suffix(".py").is_file():
+        yield Discovered(path=place.with_suffix(".py"), source_folder=folder)
+    elif place.is_dir():
+        for path in sorted(place.glob("[!_.]*.py")):
+            yield Discovered(path=path, source_folder=folder)
