@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfmatrix.checks import course
 from tfmatrix.checks.distance import Distance, distance, number
 from tfmatrix.checks.observation import Array, Observation
 from tfmatrix.checks.tolerance import Tolerance
@@ -64,7 +65,5 @@ def _results(observation: Observation) -> Iterator[tuple[tuple[str, str], Array]
     resume = observation.section("resume")
     if resume is None or resume.get("error"):
         return
-    losses = np.array([float(loss) for loss in resume["losses"]], dtype=np.float32)
-    yield ("resume", "losses"), Array(dtype="float32", stored=losses)
-    for entry, reference in zip(observation.section("weights") or (), resume.get("weights_after") or (), strict=False):
-        yield ("resume", f"weights_after/{entry['path']}"), observation.array(reference)
+    for name, result in course.results(resume, observation.section("weights") or ()):
+        yield ("resume", name), result if isinstance(result, Array) else observation.array(result)

@@ -9,8 +9,10 @@ from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import Kind, Result, absences, absent, general_losses, loss
 from tfmatrix.checks.presentation import (
     ASIDE,
+    NOTATION,
     SENTENCES,
     ConfigDifference,
+    apart_from_notation,
     compare_configs,
     listed,
     without_indices,
@@ -29,6 +31,7 @@ FINDINGS: Mapping[str, Kind] = {
     **{code: loss("compile differs", sentence) for code, sentence in SENTENCES.items()},
     "loss-lost": loss("compile differs", lambda _subject, figures: f"the loss {figures['before']!r} is lost"),
     **ASIDE,
+    **NOTATION,
 }
 
 
@@ -40,22 +43,29 @@ def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str
 
 
 def compare(observations: Observations) -> Result:
-    """Figures: `differences` and `aside`, path lists such as `loss` and `hyperparameters.learning_rate`.
+    """Figures: `differences`, `aside` and `notation`, path lists such as `loss` and `hyperparameters.learning_rate`.
 
     Numbers are compared as float32, in which optimizers keep them.
     """
     ours, theirs = observations.writer.section(SECTION), observations.reader.section(SECTION)
     if theirs is None:
-        return Result(findings=[absent(observations, SECTION)], figures={"differences": ["compile"], "aside": []})
+        return Result(
+            findings=[absent(observations, SECTION)], figures={"differences": ["compile"], "aside": [], "notation": []}
+        )
     found = compare_configs(ours, theirs, same_keras=observations.same_keras)
+    here = (observations.reader.control or {}).get("compile")
+    if here and not observations.same_keras:
+        found = apart_from_notation(found, compare_configs(here, theirs))
     return Result(
         findings=[
             *(_finding(difference) for difference in found.differences),
             *(difference.finding("aside-") for difference in found.aside),
+            *(difference.finding("notation-") for difference in found.notation),
         ],
         figures={
             "differences": [difference.path for difference in found.differences],
             "aside": [difference.path for difference in found.aside],
+            "notation": [difference.path for difference in found.notation],
         },
     )
 

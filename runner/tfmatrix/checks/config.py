@@ -15,8 +15,11 @@ from tfmatrix.checks.contract import Kind, Result, loss, note
 from tfmatrix.checks.presentation import (
     ASIDE,
     MASK_OPERATIONS,
+    NOTATION,
     SENTENCES,
     ConfigDifference,
+    ConfigDifferences,
+    apart_from_notation,
     class_name,
     compare_configs,
     listed,
@@ -37,6 +40,7 @@ _MODEL = ("class", "trainable", "dtype")
 FINDINGS: Mapping[str, Kind] = {
     **{code: loss("config differs", sentence) for code, sentence in SENTENCES.items()},
     **ASIDE,
+    **NOTATION,
     "unreadable": note(
         lambda subject, figures: (
             f"{subject}: not compared, the writer's {figures.get('why') or 'get_config gave nothing'}"
@@ -66,9 +70,38 @@ _Layers = dict[str, Mapping[str, Any]]
 
 
 def compare(observations: Observations) -> Result:
-    """Figures: the number of layers, `differences` (a path list) and `aside` (what differs by a rule that records)."""
-    writer, reader, same_keras = observations.writer, observations.reader, observations.same_keras
+    """Figures: the number of layers, and path lists: `differences`, `aside` (set aside by a rule that records), and
+    `notation` (what the reader's version writes of a model from the same code, too).
+    """
+    writer, reader = observations.writer, observations.reader
     ours, theirs = writer.section("config"), reader.section("config")
+    found = _differences(ours, theirs, observations.same_keras)
+    here = (reader.control or {}).get("config")
+    if here and not observations.same_keras:
+        found = apart_from_notation(found, _differences(here, theirs, same_keras=True))
+    unreadable = [path for path, layer in _by_path(ours["layers"]).items() if layer.get("config") is None]
+    unreadable = [path for path in unreadable if path in _by_path(theirs["layers"])]
+    return Result(
+        findings=[
+            *(change.finding() for change in found.differences),
+            *(change.finding("aside-") for change in found.aside),
+            *(change.finding("notation-") for change in found.notation),
+            *(
+                Finding(code="unreadable", subject=path, figures={"why": writer.note(f"config/{path}")})
+                for path in unreadable
+            ),
+        ],
+        figures={
+            "layers": len(_by_path(ours["layers"])),
+            "differences": [change.path for change in found.differences],
+            "aside": [change.path for change in found.aside],
+            "notation": [change.path for change in found.notation],
+        },
+    )
+
+
+def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], same_keras: bool) -> ConfigDifferences:
+    """How two sections differ."""
     mine, others = _by_path(ours["layers"]), _by_path(theirs["layers"])
     changes: list[ConfigDifference] = []
     aside: list[ConfigDifference] = []
@@ -89,22 +122,7 @@ def compare(observations: Observations) -> Result:
     changes += _compare_maps("trainable", ours.get("trainable"), theirs.get("trainable"), common)
     changes += _compare_maps("dtype", ours.get("dtype_policies"), theirs.get("dtype_policies"), common)
     changes += _compare_wiring(ours.get("wiring"), theirs.get("wiring"), {*mine} & {*others})
-    unreadable = [path for path in common if mine[path].get("config") is None]
-    return Result(
-        findings=[
-            *(change.finding() for change in changes),
-            *(change.finding("aside-") for change in aside),
-            *(
-                Finding(code="unreadable", subject=path, figures={"why": writer.note(f"config/{path}")})
-                for path in unreadable
-            ),
-        ],
-        figures={
-            "layers": len(mine),
-            "differences": [change.path for change in changes],
-            "aside": [change.path for change in aside],
-        },
-    )
+    return ConfigDifferences(differences=tuple(changes), aside=tuple(aside))
 
 
 def _by_path(layers: Sequence[Mapping[str, Any]]) -> _Layers:

@@ -10,7 +10,7 @@ import json
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -146,6 +146,11 @@ class Observation:
     def note(self, name: str) -> str:
         """Why a section is absent or incomplete; empty where nothing was said."""
         return str(self._document.get("notes", {}).get(name) or "")
+
+    @property
+    def seeds(self) -> Sequence[Mapping[str, Any]]:
+        """Layers that draw random numbers, with the `state` of their generators: null where it cannot be seen."""
+        return cast("Sequence[Mapping[str, Any]]", self._document.get("seeds") or [])
 
     @property
     def control(self) -> Mapping[str, Any] | None:

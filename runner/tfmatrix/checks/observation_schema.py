@@ -134,11 +134,28 @@ class _Course(_Form):
     losses: list[Number | list[Any]]
     metrics: dict[Text, list[Any]] = {}
     weights_after: list[Ref] | None
+    slots_after: list[_Slot] | None = None
+    outputs_after: Refs | None = None
+    error: Raised | None
+
+
+class _Noise(_Form):
+    losses: Number = 0.0
+    metrics: dict[Text, Number] = {}
+    weights: list[Number] = []
+    slots: list[Number] = []
+    outputs: dict[Text, Number] = {}
     error: Raised | None
 
 
 class _Resume(_Course):
     fresh: _Course | None = None
+    noise: _Noise | None = None
+
+
+class _Seed(_Form):
+    path: Text
+    state: list[int] | None
 
 
 class _Spec(_Form):
@@ -156,6 +173,9 @@ class _Signature(_Form):
 class _Control(_Form):
     outputs: Refs | None
     renamed: list[Annotated[list[Text], Field(min_length=2, max_length=2)]]
+    config: _Config | None = None
+    compile: _Compile | None = None
+    resume: _Course | None = None
     error: Raised | None
 
 
@@ -186,6 +206,7 @@ class Document(_Form):
     signatures: dict[Text, _Signature] | _Errored | None = None
     control: _Control | _Errored | None = None
     reading: _Reading | _Errored | None = None
+    seeds: list[_Seed] = []
     notes: dict[Text, Text] | None = None
     given: dict[str, Any] | None = None
 

@@ -39,6 +39,7 @@ IGNORED: Mapping[tuple[str, str], str] = {
     ("*", "implementation"): "Keras 2: which of two equivalent formulas a recurrent layer uses",
     ("*", "use_cudnn"): "Keras 3: which kernel a recurrent layer uses",
     ("*", "time_major"): "Keras 2 only; where it is true the outputs differ",
+    ("Embedding", "input_length"): "Keras 2 takes it and uses it nowhere but in the shape of the output",
     ("*", "flash_attention"): "which kernel attention uses",
     ("*", "jit_compile"): "how to compute, not what",
     ("*", "is_legacy_optimizer"): "which implementation of the optimizer",
@@ -138,12 +139,51 @@ ASIDE: Mapping[str, Kind] = {f"aside-{code}": _set_aside(sentence) for code, sen
 """The same, where a rule says that it is no loss."""
 
 
+NOTATION: Mapping[str, Kind] = {
+    f"notation-{code}": note(
+        lambda subject, figures, sentence=sentence: (
+            f"written otherwise here, of a model from the same code, too: {sentence(subject, figures)}"
+        )
+    )
+    for code, sentence in SENTENCES.items()
+}
+"""The same, where the reader's version writes the same of a model that went through no file."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConfigDifferences:
-    """What differs, and what differs but is set aside by a rule that records (seeds, arguments new to the reader)."""
+    """What differs, and what differs but is no loss.
+
+    `aside` is set aside by a rule that records (seeds, arguments new to the reader), `notation` what the reader's own
+    version writes of the same model built from code.
+    """
 
     differences: tuple[ConfigDifference, ...]
     aside: tuple[ConfigDifference, ...]
+    notation: tuple[ConfigDifference, ...] = ()
+
+
+def apart_from_notation(found: ConfigDifferences, from_code: ConfigDifferences) -> ConfigDifferences:
+    """Differences of writer and loaded model, without those in which the loaded model is as the code makes it here.
+
+    `from_code` are the differences of the model built from code in the reader, and the loaded one. Only for two
+    versions of Keras: within one, what the writer's model had after its training may not be what its code says.
+    """
+    lost = {each.path for each in from_code.differences}
+
+    def is_lost(path: str) -> bool:
+        return any(path == other or _is_within(path, other) or _is_within(other, path) for other in lost)
+
+    return ConfigDifferences(
+        differences=tuple(each for each in found.differences if is_lost(each.path)),
+        aside=found.aside,
+        notation=tuple(each for each in found.differences if not is_lost(each.path)),
+    )
+
+
+def _is_within(path: str, outer: str) -> bool:
+    """Whether a path lies below another: `dense.config.units` below `dense.config`, `a[0]` below `a`."""
+    return path.startswith((f"{outer}.", f"{outer}["))
 
 
 def class_name(name: str) -> str:
@@ -200,6 +240,9 @@ def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
             continue
         name = RENAMED_KEYS.get((owner, key), (key, ""))[0]
         result[name] = canonical(item, owner)
+        if owner.startswith("Random") and name.endswith("factor") and _is_number(result[name]):
+            # Augmentation: a number is the range around 0, and some versions write the range.
+            result[name] = [-result[name], result[name]]
     if owner == "Lambda" and (isinstance(config.get("function"), list) or config.get("function_type") == "lambda"):
         # Bytecode differs in its bytes from one marshalling to the next; what it computes shows in the outputs.
         result["function"] = "<lambda>"
@@ -227,6 +270,10 @@ def _mirrors(backward: Any, forward: Any) -> bool:
         for side in (backward, forward)
     )
     return own == other
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_off(value: Any) -> bool:

@@ -1,7 +1,8 @@
-"""Check `resume`: the next training steps of the loaded model give the writer's losses.
+"""Check `resume`: the next training steps of the loaded model go where the writer's go.
 
-Two controls make "the optimizer's state was lost" a measurement: the writer itself going on without saving, and the
-writer's weights going on with a fresh optimizer.
+Losses, metrics (values and names), trained weights, moving statistics, slots and outputs are each judged by themselves
+(see `tfmatrix.checks.course`). Two controls make "the optimizer's state was lost" a measurement: the writer itself
+going on without saving, and the writer's weights going on with a fresh optimizer.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from tfmatrix.checks.contract import (
     raised,
     text,
 )
-from tfmatrix.checks.distance import Distance, distance, number, scale_of
-from tfmatrix.checks.matching import Pair
+from tfmatrix.checks.course import Courses, series
+from tfmatrix.checks.distance import distance, number, scale_of
+from tfmatrix.checks.matching import Pair, without_counter
 from tfmatrix.checks.observation import Array, Numbers, Observation
-from tfmatrix.checks.tolerance import EPSILON, Tolerance, kernel_units, resume_units, working_precision
+from tfmatrix.checks.presentation import class_name
+from tfmatrix.checks.tolerance import EPSILON, kernel_units, working_precision
 from tfmatrix.core.records import Finding
 
 NAME = "resume"
@@ -39,14 +42,6 @@ ORDER = 60
 ASPECT = "next training steps"
 EXPLAINED_BY = ("weights", "config", "compile", "optimizer", "outputs")
 JUDGES_ABSENCE = True
-
-MOST = 0.5
-"""Share of the moved weights that must be off before final weights alone fail the check, where the losses agree.
-
-A weight whose true gradient is zero (a bias in front of batch normalization) has a gradient of pure rounding noise, and
-Adam makes full steps of it: its value says nothing, and no loss depends on it. A lost optimizer state moves all.
-"""
-
 
 RESTARTED = 0.1
 """How near the loaded model is to the fresh optimizer, as a share of what lies between that and the writer, to be
@@ -73,14 +68,34 @@ def _digits_that_tell(values: Sequence[float]) -> int:
     return 9
 
 
-def _ends(_subject: str, figures: Mapping[str, Any]) -> str:
-    return (
-        f"{figures['beyond']} of {figures['moved']} weights that training moves end elsewhere, "
-        f"by up to {text(figures['max_abs'])}"
+def _ends(subject: str, figures: Mapping[str, Any]) -> str:
+    kind = {"slots": "values of the optimizer's slots", "outputs": "values of the outputs"}.get(
+        str(figures.get("kind")), f"values of {figures.get('kind')}"
     )
+    where = f"{subject or 'the output'} by up to {text(figures['max_abs'])}"
+    return f"{figures['beyond']} of {figures['moved']} {kind} end elsewhere than the writer's: {where}"
+
+
+def _metric(subject: str, figures: Mapping[str, Any]) -> str:
+    before, after = (_value(figures[key]) for key in ("before", "after"))
+    return f"metric {subject!r} after {figures['steps']} more steps {after}, writer {before}"
+
+
+def _value(value: Any) -> str:
+    return text(value) if isinstance(value, float | int | str) else str(value)
+
+
+def _seed(subject: str, figures: Mapping[str, Any]) -> str:
+    where = f"the state of the random generator of {subject}"
+    if figures.get("before") is None:
+        return f"{where} cannot be seen, and is not compared: further training may draw other random numbers"
+    before, after = figures["before"], figures.get("after")
+    now = f"is {after}, was {before}" if after is not None else f"({before}) is not kept"
+    return f"{where} {now}: further training draws other random numbers, which is not judged here"
 
 
 _DIFFERENTLY = "training goes on differently"
+_NAMES = "metrics have other names"
 
 FINDINGS: Mapping[str, Kind] = {
     **absences("the loaded model cannot be trained on", "the loaded model cannot be trained on"),
@@ -90,23 +105,73 @@ FINDINGS: Mapping[str, Kind] = {
         _DIFFERENTLY,
         lambda _subject, figures: f"{figures['after']} steps were made, the writer made {figures['before']}",
     ),
+    "metric-renamed": loss(
+        _NAMES,
+        lambda subject, figures: (
+            f"metric {subject!r} is called {figures['after']!r} now: what monitors it finds nothing"
+        ),
+    ),
+    "metric-missing": loss(_NAMES, lambda subject, _figures: f"metric {subject!r} is not reported any more"),
+    "metric-new": loss(_NAMES, lambda subject, _figures: f"metric {subject!r} is reported, but was not by the writer"),
+    "metric": loss("metrics have other values", _metric),
     "weights": loss(_DIFFERENTLY, _ends),
+    "statistics": loss("moving statistics end elsewhere after more training", _ends),
+    "slots": loss("the optimizer's slots end elsewhere after more training", _ends),
+    "outputs": loss("outputs differ after more training", _ends),
     "step-raises": error(
         "training on raises",
         lambda _subject, figures: f"step {figures['step']} of the training after loading raises {raised(figures)}",
     ),
     # What follows is no loss.
-    "some-weights": note(_ends),
+    "metrics-here": note(
+        lambda _subject, figures: (
+            f"metrics are called {', '.join(figures['after'])} here, of a model from the same code, too; "
+            f"in the writer {', '.join(figures['before'])}"
+        )
+    ),
     "state-unseen": note(
         lambda _subject, _figures: "a fresh optimizer goes the same way here: its state cannot be seen"
     ),
+    "states-unmeasured": note(
+        lambda _subject, _figures: "weights after the steps are not judged: what rounding comes to was not measured"
+    ),
+    "seed": note(_seed),
     "writer-cannot": nothing(lambda _subject, figures: f"the writer itself cannot train on: {raised(figures)}"),
 }
 
 
 def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str]:
-    """One thing: where training goes follows from where it starts."""
-    return general_losses(FINDINGS, findings)[:1]
+    """What does not follow from another: where training goes, or else what of it ends elsewhere; and names."""
+    codes = {finding.code for finding in findings}
+    named = [FINDINGS["metric-renamed"].loss] if codes & _OF_NAMES else []
+    first = next((code for code in _LEADING if code in codes), None)
+    if first is None:
+        return named or general_losses(FINDINGS, findings)[:1]
+    if first == "statistics":
+        return [*(_statistic(each) for each in findings if each.code == "statistics"), *named]
+    return [FINDINGS[first].loss, *named]
+
+
+_OF_NAMES = {"metric-renamed", "metric-missing", "metric-new"}
+_LEADING = (
+    "none",
+    "no-keras-model",
+    "restarted",
+    "losses",
+    "steps",
+    "statistics",
+    "weights",
+    "slots",
+    "outputs",
+    "metric",
+)
+"""Losses of which the first explains the others: outputs follow from weights, a metric alone from nothing."""
+
+
+def _statistic(finding: Finding) -> str:
+    role = without_counter(finding.subject.rpartition("/")[2])
+    owner = finding.figures.get("class")
+    return f"`{role}` of {f'`{owner}`' if owner else 'a layer'} ends elsewhere after more training"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,69 +198,124 @@ class _Series:
 
 
 def compare(observations: Observations) -> Result:
-    """Figures: losses of the loaded model, the writer and a fresh optimizer; the largest differences; `restarted`."""
+    """Figures: losses and metrics of the loaded model and the writer; the largest differences by kind; `restarted`."""
     writer, reader = observations.writer, observations.reader
     ours, theirs = writer.section("resume"), reader.section("resume")
     if ours.get("error"):
         return Result(findings=[Finding(code="writer-cannot", figures=exception(ours["error"]))])
     if theirs is None:
         return Result(findings=[absent(observations, SECTION)])
-    expected, found = _numbers(ours["losses"]), _numbers(theirs["losses"])
     fresh = ours.get("fresh") or {}
-    control = _numbers(fresh["losses"]) if fresh and not fresh.get("error") else None
+    control = fresh["losses"] if fresh and not fresh.get("error") else None
     figures: dict[str, Any] = {
         "losses": theirs["losses"],
         "writer_losses": ours["losses"],
-        "fresh_losses": None if control is None else fresh["losses"],
+        "fresh_losses": control,
+        "metrics": theirs.get("metrics") or {},
+        "writer_metrics": ours.get("metrics") or {},
     }
     if theirs.get("error"):
-        where = {"step": len(found) + 1, **exception(theirs["error"])}
+        where = {"step": len(theirs["losses"]) + 1, **exception(theirs["error"])}
         return Result(findings=[Finding(code="step-raises", figures=where)], figures=figures)
-    if len(expected) != len(found):
-        steps = {"before": len(expected), "after": len(found)}
+    if len(ours["losses"]) != len(theirs["losses"]):
+        steps = {"before": len(ours["losses"]), "after": len(theirs["losses"])}
         return Result(findings=[Finding(code="steps", figures=steps)], figures=figures)
-    tolerance = observations.tolerance_for(NAME)
-    precision = working_precision(writer, "float32")
-    a, b = _as_array(expected), _as_array(found)
-    limit = tolerance.limit("losses", precision=precision, scale=scale_of(a), units=resume_units)
-    difference = distance(a, b, limit)
-    pairs = observations.matching.pairs
-    moved, weights = _final_weights(writer, reader, pairs, tolerance)
-    controls: list[_Series] = []
-    if control is not None:
-        granted = tolerance.limit("losses", precision=precision, scale=scale_of(a), units=kernel_units(writer)).atol
-        controls.append(_losses_series(a, b, _as_array(control), granted))
-    if not any(name.startswith("weights_after/") for name in tolerance.floor):
-        controls += _weights_series(writer, reader, pairs)
+    courses = courses_of(observations)
+    difference, limit = courses.losses(), courses.limit_of_losses()
+    controls = _controls(observations, control)
     restarted = any(series.is_restarted for series in controls)
+    states = courses.states()
     figures |= {key: value for key, value in difference.to_json().items() if key.startswith("max_")}
-    figures |= {
-        "rtol": limit.rtol,
-        "atol": limit.atol,
-        "restarted": restarted,
-        "weights_max_abs": number(weights.max_abs),
-        "weights_max_ulp": weights.max_ulp,
-        "weights_beyond": weights.beyond,
-        "weights_moved": moved,
-    }
+    figures |= {"rtol": limit.rtol, "atol": limit.atol, "restarted": restarted}
+    for kind, ending in states.items():
+        figures |= {
+            f"{kind}_max_abs": number(ending.figures.max_abs),
+            f"{kind}_beyond": ending.figures.beyond,
+            f"{kind}_moved": ending.moved,
+        }
     findings: list[Finding] = []
     notes: list[Finding] = []
     if difference.beyond or restarted:
         last = {
-            "steps": len(found),
+            "steps": len(theirs["losses"]),
             "loaded": theirs["losses"][-1],
             "writer": ours["losses"][-1],
-            "fresh": None if control is None else fresh["losses"][-1],
+            "fresh": None if control is None else control[-1],
             "restarted": restarted,
         }
         findings.append(Finding(code="restarted" if restarted else "losses", figures=last))
-    if weights.beyond:
-        is_loss = restarted or weights.beyond > MOST * moved
-        ends = {"beyond": weights.beyond, "moved": moved, "max_abs": number(weights.max_abs)}
-        (findings if is_loss else notes).append(Finding(code="weights" if is_loss else "some-weights", figures=ends))
+    for found in _metrics(courses, reader):
+        (notes if found.code == "metrics-here" else findings).append(found)
+    findings += [
+        ending.finding(kind, kind=kind.replace("statistics", "moving statistics"), **_owner(writer, ending.worst))
+        for kind, ending in states.items()
+        if ending.figures.beyond
+    ]
+    if courses.noise is None:
+        notes.append(Finding(code="states-unmeasured"))
     if controls and not any(series.shows_state for series in controls):
         notes.append(Finding(code="state-unseen"))
-    return Result(findings=[*findings, *notes], figures=figures)
+    return Result(findings=[*findings, *notes, *_seeds(writer, reader)], figures=figures)
+
+
+def courses_of(observations: Observations) -> Courses:
+    """The writer's course and the loaded model's; both sections are there and have no error."""
+    writer, reader = observations.writer, observations.reader
+    return Courses(
+        writer=writer,
+        ours=writer.section(SECTION),
+        reader=reader,
+        theirs=reader.section(SECTION),
+        pairs=observations.matching.pairs,
+        tolerance=observations.tolerance_for(NAME),
+    )
+
+
+def _metrics(courses: Courses, reader: Observation) -> list[Finding]:
+    """What became of the metrics. Names that a model from code has here, too, are no loss."""
+    findings = courses.metrics()
+    if any(each.code in _OF_NAMES for each in findings):
+        before, after = list(courses.ours.get("metrics") or {}), list(courses.theirs.get("metrics") or {})
+        from_code = (((reader.control or {}).get("resume") or {}).get("metrics") or {}).keys()
+        if from_code == set(after):
+            here = Finding(code="metrics-here", figures={"before": before, "after": after})
+            return [here, *(each for each in findings if each.code not in _OF_NAMES)]
+    return findings
+
+
+def _controls(observations: Observations, control: Sequence[Any] | None) -> list[_Series]:
+    """The loaded model against the fresh optimizer, by losses and by the final weights."""
+    writer, reader = observations.writer, observations.reader
+    tolerance, found = observations.tolerance_for(NAME), []
+    if control is not None:
+        a, b, fresh = (
+            series(side) for side in (writer.section(SECTION)["losses"], reader.section(SECTION)["losses"], control)
+        )
+        precision = working_precision(writer, "float32")
+        granted = tolerance.limit("losses", precision=precision, scale=scale_of(a), units=kernel_units(writer)).atol
+        found.append(_losses_series(a, b, fresh, granted))
+    if not any(name.startswith("weights_after/") for name in tolerance.floor):
+        found += _weights_series(writer, reader, observations.matching.pairs)
+    return found
+
+
+def _owner(writer: Observation, path: str) -> dict[str, str]:
+    """The class of the layer that a variable belongs to, where it is known."""
+    layers = {str(layer["path"]): str(layer["class"]) for layer in (writer.section("config") or {}).get("layers") or ()}
+    owner = layers.get(path.rpartition("/")[0])
+    return {"class": class_name(owner)} if owner else {}
+
+
+def _seeds(writer: Observation, reader: Observation) -> list[Finding]:
+    """Random generators whose state is another one after loading, or cannot be seen."""
+    ours, theirs = writer.seeds, reader.seeds
+    findings = []
+    for place, entry in enumerate(ours):
+        other = theirs[place]["state"] if place < len(theirs) else None
+        if entry["state"] is None or entry["state"] != other:
+            states = {"before": entry["state"], "after": other}
+            findings.append(Finding(code="seed", subject=entry["path"], figures=states))
+    return findings
 
 
 def _losses_series(writer: Array, reader: Array, fresh: Array, unit: float) -> _Series:
@@ -231,38 +351,3 @@ def _square(a: Numbers, b: Numbers) -> float:
     """The squared distance. What has grown beyond all numbers gives infinity or NaN, which no comparison holds for."""
     with np.errstate(over="ignore", invalid="ignore"):
         return float(np.sum(np.abs(np.subtract(a, b, dtype=np.result_type(a, np.float64))) ** 2))
-
-
-def _final_weights(
-    writer: Observation, reader: Observation, pairs: Sequence[Pair], tolerance: Tolerance
-) -> tuple[int, Distance]:
-    """How many elements training moved, in the writer or in the reader, and how far from each other they ended."""
-    ours, theirs = writer.section("resume").get("weights_after"), reader.section("resume").get("weights_after")
-    moved, figures = 0, Distance(elements=0)
-    if not ours or not theirs:
-        return moved, figures
-    for pair in pairs:
-        a, b = writer.array(ours[pair.writer.index]), reader.array(theirs[pair.reader.index])
-        starts = pair.writer.array(), pair.reader.array()
-        if not a.is_float or len({(item.dtype, item.shape) for item in (a, b, *starts)}) > 1:
-            continue
-        mask = (starts[0].stored != a.stored) | (starts[1].stored != b.stored)
-        moved += int(np.count_nonzero(mask))
-        precision = working_precision(writer, a.dtype)
-        name = f"weights_after/{pair.writer.entry['path']}"
-        limit = tolerance.limit(name, precision=precision, scale=scale_of(a), units=resume_units)
-        figures += distance(_at(a, mask), _at(b, mask), limit)
-    return moved, figures
-
-
-def _at(array: Array, mask: Numbers) -> Array:
-    return Array(dtype=array.dtype, stored=array.stored[mask])
-
-
-def _numbers(losses: Sequence[float | str]) -> list[float]:
-    """Losses as numbers: the file has "nan" and "inf" as strings."""
-    return [float(loss) for loss in losses]
-
-
-def _as_array(losses: Sequence[float]) -> Array:
-    return Array(dtype="float32", stored=np.array(losses, dtype=np.float32))

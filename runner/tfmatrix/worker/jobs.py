@@ -133,11 +133,13 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         observation.absent("control", "the interpreter has kernels of its own, of which a rebuilt model says nothing")
     elif not hasattr(scenario, "build_model"):
         observation.absent("control", "the model came as a file, without the code that builds it")
-    elif observe.has_outputs_of(observation, job["reference"]):
-        observation.absent("control", "not needed: the outputs are the writer's, bit for bit")
+    elif observe.is_as_written(observation, job["reference"]):
+        observation.absent("control", "not needed: the outputs are the writer's, bit for bit, and so is the rest")
     else:
         with recorder.phase("control"):
-            observe.observe_control(observation, scenario.build_model, inputs, job["reference"], job["seed"])
+            observe.observe_control(
+                observation, scenario.build_model, inputs, job["reference"], job["seed"], data, job["steps"]
+            )
     observation.write(OBSERVATION)
     return {"observation": True}
 

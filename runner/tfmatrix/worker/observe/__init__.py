@@ -19,6 +19,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+import numpy as np
 from protocol import ARRAYS, DOCUMENT
 
 from . import calls, config, layers, optimizer, training
@@ -30,7 +31,7 @@ __all__ = [
     "Observation",
     "built",
     "fresh_start",
-    "has_outputs_of",
+    "is_as_written",
     "kind_of",
     "observe_control",
     "observe_reading",
@@ -70,7 +71,13 @@ class Observation:
         self.kind = kind
         self.arrays = Arrays()
         self.notes: Dict[str, str] = {}
-        self._json: Dict[str, Any] = {"schema": SCHEMA, "kind": kind, "model_class": None, "interface": None}
+        self._json: Dict[str, Any] = {
+            "schema": SCHEMA,
+            "kind": kind,
+            "model_class": None,
+            "interface": None,
+            "seeds": [],
+        }
         for section in SECTIONS:
             self._json[section] = None
         self.weights: List[layers.Weight] = []
@@ -156,6 +163,7 @@ def observe_state(observation: Observation, model: Any, inputs: Any, reference: 
         for section in ("optimizer", "config", "compile"):
             observation.absent(section, "not a Keras model")
         return
+    observation.set("seeds", layers.seeds(model))
     observation.section("config", lambda: config.observe(model, notes))
     if not config.is_compiled(model):
         for section in ("optimizer", "compile"):
@@ -212,7 +220,8 @@ def observe_reading(observation: Observation, load: Callable[[], Any], inputs: A
 
 
 def observe_resume(observation: Observation, model: Any, data: Any, steps: int, seed: int, fresh: bool = False) -> None:
-    """Goes on training; with `fresh` (in the writer) also from the same weights with a new optimizer. Comes last.
+    """Goes on training; with `fresh` (in the writer) also from the same weights with a new optimizer, and once from
+    weights that are some rounding errors off. Comes last.
 
     `data` is what the scenario's training_data returned, or None. A model that is not compiled is an error in a
     reader, as it is for its user.
@@ -230,27 +239,41 @@ def observe_resume(observation: Observation, model: Any, data: Any, steps: int, 
     def resume() -> Dict[str, Any]:
         x, y = data
         arrays, weights = observation.arrays, observation.weights
-        before = training.values_of(weights)
+        start = training.start_of(model, weights)
         result = training.resume(model, x, y, steps, seed, weights, arrays)
         if fresh:
-            result["fresh"] = training.resume_fresh(model, x, y, steps, seed, weights, before, arrays)
+            if not result["error"]:
+                result["noise"] = training.resume_shaken(model, x, y, steps, seed, weights, start, result, arrays)
+            result["fresh"] = training.resume_fresh(model, x, y, steps, seed, weights, start, arrays)
         return result
 
     observation.section("resume", resume)
 
 
 def observe_control(
-    observation: Observation, build_model: Callable[[], Any], inputs: Any, reference: str, seed: int
+    observation: Observation,
+    build_model: Callable[[], Any],
+    inputs: Any,
+    reference: str,
+    seed: int,
+    data: Any = None,
+    steps: int = 0,
 ) -> None:
     """The scenario's code in this environment with the writer's weights, on the same inputs.
 
     Where its outputs differ from the writer's, the code computes differently here; where the loaded model's differ
     from these, loading lost something. Weights are set by path, or in order where paths differ, which are then listed.
-    `control` is {"outputs": {path: REF} | null, "renamed": [[writer's path, path here], …], "error": … | null}.
+    `config` and `compile` are those sections of it: what this version writes of the same code.
+
+    `resume` is how it trains on from the writer's weights and optimizer: null where the writer has no such thing, or
+    where the loaded model trained as the writer did. Its weights stand in the writer's order.
+
+    `control` is {"outputs": {path: REF} | null, "renamed": [[writer's path, path here], …], "config", "compile",
+    "resume", "error": … | null}.
     """
+    writer = Reference(reference)
 
     def control() -> Dict[str, Any]:
-        writer = Reference(reference)
         fresh_start(seed)
         model = built(build_model, inputs)
         here = layers.weights(model)
@@ -262,16 +285,66 @@ def observe_control(
             weight.variable.assign(writer.array(entry["array"]))
         outputs = calls.call(model, inputs, kind_of(model, "keras"), writer.json)
         renamed = [[entry["path"], weight.path] for weight, entry in pairs if weight.path != entry["path"]]
+        keras = layers.is_keras_model(model)
+        compiled = keras and config.is_compiled(model)
         return {
             "outputs": {path: observation.arrays.add(value) for path, value in outputs},
             "renamed": renamed,
+            "config": config.observe(model, {}) if keras else None,
+            "compile": config.observe_compile(model) if compiled else None,
+            "resume": training_of(model, pairs) if compiled and data is not None else None,
             "error": None,
         }
+
+    def training_of(model: Any, pairs: List[Tuple[layers.Weight, Dict[str, Any]]]) -> Any:
+        course, found = writer.json["resume"], observation.get("resume")
+        if not _is_course(course) or (_is_course(found) and _is_near(course, found, writer, observation.arrays)):
+            return None
+        in_order = {id(entry): weight for weight, entry in pairs}
+        weights = [in_order[id(entry)] for entry in writer.json["weights"]]
+        try:
+            state = writer.json["optimizer"]
+            values = {(slot["slot"], slot["variable"]): writer.array(slot["array"]) for slot in state["slots"]}
+            optimizer.take_over(model.optimizer, weights, state["iterations"], values)
+        except Exception as problem:
+            return {"losses": [], "metrics": {}, "weights_after": None, "error": error(problem)}
+        return training.resume(model, data[0], data[1], steps, seed, weights, observation.arrays)
 
     try:
         observation.set("control", control())
     except Exception as problem:
         observation.set("control", {"outputs": None, "renamed": [], "error": error(problem)})
+
+
+def _is_course(section: Any) -> bool:
+    """Whether training went on to its end."""
+    return isinstance(section, Mapping) and not section.get("error")
+
+
+_NEAR = 2.0**-17
+"""A share of the largest value that training may differ by without being looked into; no check fails by so little."""
+
+
+def _is_near(ours: Mapping[str, Any], theirs: Mapping[str, Any], writer: Reference, arrays: Arrays) -> bool:
+    """Whether a training went as the writer's, up to rounding: losses, metrics, weights and outputs."""
+    if ours["metrics"].keys() != theirs["metrics"].keys() or not theirs.get("outputs_after"):
+        return False
+    if len(ours["weights_after"]) != len(theirs["weights_after"]):
+        return False
+    if ours["outputs_after"].keys() != theirs["outputs_after"].keys():
+        return False
+    pairs = [(ours["losses"], theirs["losses"])]
+    pairs += [(values, theirs["metrics"][name]) for name, values in ours["metrics"].items()]
+    refs = list(zip(ours["weights_after"], theirs["weights_after"]))
+    refs += [(ref, theirs["outputs_after"][path]) for path, ref in ours["outputs_after"].items()]
+    pairs += [(writer.array(mine), arrays.value(other)) for mine, other in refs if "array" in mine]
+    return all(_is_close(*pair) for pair in pairs)
+
+
+def _is_close(ours: Any, theirs: Any) -> bool:
+    a, b = np.asarray(ours, "float64"), np.asarray(theirs, "float64")
+    scale = float(np.max(np.abs(a), initial=0.0))
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=_NEAR, atol=_NEAR * scale, equal_nan=True))
 
 
 def paired(here: List[layers.Weight], there: List[Dict[str, Any]]) -> List[Tuple[layers.Weight, Dict[str, Any]]]:
@@ -291,10 +364,22 @@ def paired(here: List[layers.Weight], there: List[Dict[str, Any]]) -> List[Tuple
     return list(zip(here, there))
 
 
-def has_outputs_of(observation: Observation, reference: str) -> bool:
-    """Whether the outputs are those of a written observation (its folder), bit for bit."""
+def is_as_written(observation: Observation, reference: str) -> bool:
+    """Whether there is nothing that a control could explain.
+
+    Outputs are those of a written observation (its folder) bit for bit, configurations are written alike, and training
+    went on as there, up to rounding.
+    """
     writer = Reference(reference)
     here, there = observation.get("outputs"), writer.json["outputs"]
     if not isinstance(here, dict) or not isinstance(there, dict) or "error" in here or here.keys() != there.keys():
         return False
-    return all(observation.arrays.equals(here[path], writer, there[path]) for path in here)
+    if not all(observation.arrays.equals(here[path], writer, there[path]) for path in here):
+        return False
+    for section in ("config", "compile"):
+        if isinstance(observation.get(section), dict) and observation.get(section) != writer.json[section]:
+            return False
+    mine, writers = observation.get("resume"), writer.json["resume"]
+    if not (_is_course(mine) and _is_course(writers)):
+        return mine is None
+    return _is_near(writers, mine, writer, observation.arrays)

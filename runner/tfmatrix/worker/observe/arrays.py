@@ -45,6 +45,10 @@ class Arrays:
         self._arrays[key] = array
         return {"array": key, "dtype": dtype, "shape": shape}
 
+    def value(self, ref: Mapping[str, Any]) -> Any:
+        """The numbers of a REF: where numpy does not know the type, with the one that TensorFlow knows by its name."""
+        return _typed(self._arrays[ref["array"]], ref["dtype"])
+
     def save(self, path: str) -> None:
         """Writes arrays.npz; the same arrays give the same bytes."""
         arrays: Any = self._arrays
@@ -73,12 +77,15 @@ class Reference:
         if "strings" in ref:
             flat = [base64.b64decode(item) for item in ref["strings"]]
             return np.array(flat, dtype=object).reshape(ref["shape"])
-        array = self._arrays[ref["array"]]
-        if array.dtype.name != ref["dtype"]:
-            import tensorflow as tf
+        return _typed(self._arrays[ref["array"]], ref["dtype"]).reshape(ref["shape"])
 
-            array = array.view(tf.as_dtype(ref["dtype"]).as_numpy_dtype)
-        return array.reshape(ref["shape"])
+
+def _typed(array: np.ndarray, dtype: str) -> np.ndarray:
+    if array.dtype.name == dtype:
+        return array
+    import tensorflow as tf
+
+    return array.view(tf.as_dtype(dtype).as_numpy_dtype)
 
 
 def flatten(structure: Any, path: str = "", whole: bool = False) -> Iterator[Tuple[str, Any]]:

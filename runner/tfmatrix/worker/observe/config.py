@@ -6,11 +6,16 @@ meaning. What is a difference of meaning (an activation, a unit count, a loss's 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
+
+from . import calls
 from . import optimizer as optimizers
+from .arrays import to_numpy
 from .layers import children
 from .plain import plain
 
@@ -128,6 +133,10 @@ def layer_config(layer: Any) -> Dict[str, Any]:
     """The layer's own get_config, normalised; of a nested model without its layers."""
     config = {}
     given = layer.get_config()
+    penalty = getattr(layer, "activity_regularizer", None)
+    if penalty is not None and "activity_regularizer" not in given:
+        # Keras 3.0 to 3.6 leave it out, and lose it on every save.
+        given = dict(given, activity_regularizer=plain(penalty))
     if given.get("function_type") == "lambda":
         # Keras 2's Lambda: marshalled code, whose bytes depend on what else refers to it, and where it came from.
         given = dict(given, function=_LAMBDA)
@@ -135,8 +144,43 @@ def layer_config(layer: Any) -> Dict[str, Any]:
     for name, value in sorted(given.items()):
         # Versions differ in which of the arguments that are not used they name.
         if name not in _NOT_CONFIG and name not in _NESTED and value is not None:
-            config[name] = normalised(plain(value))
+            config[name] = _digested(normalised(plain(_unwrapped(value))))
     return config
+
+
+def _unwrapped(value: Any) -> Any:
+    """A config value with arrays as lists, in whatever a version wraps them."""
+    if isinstance(value, Mapping):
+        if value.get("class_name") in ("__numpy__", "__tensor__") and isinstance(value.get("config"), Mapping):
+            return _unwrapped(value["config"].get("value"))
+        return {key: _unwrapped(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_unwrapped(item) for item in value]
+    if isinstance(value, np.ndarray) or (hasattr(value, "numpy") and hasattr(value, "shape")):
+        return to_numpy(value).tolist()
+    return value
+
+
+_MANY = 64
+
+
+def _digested(value: Any) -> Any:
+    """A config value with long lists of numbers as their shape and a digest of their float32."""
+    if isinstance(value, dict):
+        return {key: _digested(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    if _count(value) > _MANY:
+        try:
+            array = np.asarray(value, dtype="float32")
+        except (TypeError, ValueError):
+            return [_digested(item) for item in value]
+        return {"shape": list(array.shape), "sha256": hashlib.sha256(array.tobytes()).hexdigest()}
+    return [_digested(item) for item in value]
+
+
+def _count(value: Any) -> int:
+    return sum(map(_count, value)) if isinstance(value, list) else 1
 
 
 def normalised(value: Any) -> Any:
@@ -173,24 +217,46 @@ def policy_name(layer: Any) -> Optional[str]:
 
 def is_compiled(model: Any) -> bool:
     """Whether compile was called, by a user or by a loader."""
-    compiled = getattr(model, "compiled", None)
-    if compiled is None:
-        compiled = getattr(model, "_is_compiled", None)
-    return bool(compiled) and getattr(model, "optimizer", None) is not None
+    if getattr(model, "optimizer", None) is None:
+        return False
+    if hasattr(model, "compiled"):
+        return bool(model.compiled)
+    # TensorFlow 2.0 and 2.1 keep what compile was given and put the rest off until fit knows the shapes of a
+    # Sequential: its `_is_compiled` is False until then, and its optimizer tells.
+    return bool(model._is_compiled) or not hasattr(model, "_get_compile_args")
 
 
 def observe_compile(model: Any) -> Dict[str, Any]:
     """What compile was given: optimizer class and hyperparameters, loss, metrics and weights of both."""
     given = _compile_arguments(model)
     single = len(getattr(model, "outputs", None) or [None]) == 1
+    names = calls.interface(model)["outputs"] or []
     return {
         "optimizer": optimizers.class_name(model.optimizer),
         "hyperparameters": optimizers.hyperparameters(model.optimizer),
-        "loss": function_json(given.get("loss")),
-        "loss_weights": plain(given.get("loss_weights")),
-        "metrics": _metrics(given.get("metrics"), single),
-        "weighted_metrics": _metrics(given.get("weighted_metrics"), single),
+        "loss": function_json(by_output(given.get("loss"), names)),
+        "loss_weights": plain(by_output(given.get("loss_weights"), names)),
+        "metrics": _metrics(by_output(given.get("metrics"), names, several=True), single),
+        "weighted_metrics": _metrics(by_output(given.get("weighted_metrics"), names, several=True), single),
     }
+
+
+def by_output(given: Any, names: Sequence[str], several: bool = False) -> Any:
+    """What compile was given for outputs by name, as the list in the order of the outputs that means the same.
+
+    `several`: each output has a list of them. What names something else than the outputs stays as it is.
+    """
+    if not isinstance(given, Mapping) or "class_name" in given or len(names) < 2 or not set(given) <= set(names):
+        return given
+    if not several:
+        return [given.get(name) for name in names]
+    return [_as_list(given.get(name)) for name in names]
+
+
+def _as_list(given: Any) -> List[Any]:
+    if given is None:
+        return []
+    return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
 def _compile_arguments(model: Any) -> Dict[str, Any]:
@@ -220,6 +286,9 @@ def _metrics(given: Any, single: bool) -> Any:
     value = function_json(given)
     if not isinstance(value, (list, dict)):
         return [value]
+    if not single and isinstance(value, list) and any(isinstance(item, list) for item in value):
+        value = [_as_list(item) for item in value]
+        return value if any(value) else []
     if single and isinstance(value, list):
         flat: List[Any] = []
         for item in value:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 
+from .arrays import to_numpy
+
 _AUTOMATIC_NAME = re.compile(r"^[Vv]ariable(_\d+)?$")
 # Keras 2's models count their steps in raw variables of their own.
 _KERAS_COUNTERS = {"_train_counter", "_test_counter", "_predict_counter", "_steps_per_execution"}
@@ -101,6 +103,26 @@ def _keras_weights(model: Any) -> List[Weight]:
         path, name = own.get(id(variable)) or ("", _unique(_full_name(variable), orphans))
         result.append(Weight(_join(path, name), path, name, variable, id(variable) in trainable, True))
     return result + raw
+
+
+def seeds(model: Any) -> List[Dict[str, Any]]:
+    """The layers of a Keras model that draw random numbers, and the state of their generators.
+
+    [{"path", "state"}]; a state is null where it cannot be seen: Keras 2 keeps it in the compiled function.
+    """
+    found: List[Dict[str, Any]] = []
+    for path, layer in walk(model):
+        generators = list(getattr(layer, "_seed_generators", None) or [])  # Keras 3
+        for generator in generators:
+            found.append({"path": path, "state": _state_of(generator)})
+        if not generators and hasattr(layer, "_random_generator"):
+            generator = getattr(layer._random_generator, "_generator", None)
+            found.append({"path": path, "state": None if generator is None else _state_of(generator)})
+    return found
+
+
+def _state_of(generator: Any) -> List[int]:
+    return [int(word) for word in to_numpy(generator.state).ravel()]
 
 
 def _is_variable(value: Any) -> bool:

@@ -55,54 +55,84 @@ def implementation(optimizer: Any) -> str:
     return "keras3" if hasattr(inner, "_trainable_variables") else "keras2"
 
 
-def build(optimizer: Any, variables: Sequence[Any]) -> None:
+def build(optimizer: Any, trained: Sequence[Any]) -> None:
     """Creates the slot variables, into which a load may have put off restoring values until now."""
     if implementation(optimizer) != "legacy":
         if not getattr(optimizer, "built", False):
-            optimizer.build(variables)
+            optimizer.build(trained)
         return
     inner = unwrapped(optimizer)
     inner.iterations  # noqa: B018, creates the variable
     if hasattr(inner, "_create_all_weights"):
-        inner._create_all_weights(variables)
+        inner._create_all_weights(trained)
     else:  # TensorFlow 2.0 to 2.2
         inner._create_hypers()
-        inner._create_slots(variables)
+        inner._create_slots(trained)
 
 
-def reset(optimizer: Any, variables: Sequence[Any]) -> None:
+def reset(optimizer: Any, trained: Sequence[Any]) -> None:
     """Gives every variable of a built optimizer the value that it has in a new one of the same config."""
     new = type(optimizer).from_config(optimizer.get_config())
-    build(new, variables)
-    own, fresh = _variables(optimizer), _variables(new)
+    build(new, trained)
+    own, fresh = variables(optimizer), variables(new)
     if [tuple(variable.shape) for variable in own] != [tuple(variable.shape) for variable in fresh]:
         raise ValueError("a new %s has other variables" % class_name(optimizer))
     for variable, value in zip(own, fresh):
         variable.assign(value)
 
 
-def _variables(optimizer: Any) -> List[Any]:
-    variables = optimizer.variables
-    return list(variables() if callable(variables) else variables)
+def variables(optimizer: Any) -> List[Any]:
+    """All variables of an optimizer, in its own order."""
+    own = optimizer.variables
+    return list(own() if callable(own) else own)
 
 
 def observe(optimizer: Any, weights: Sequence[Weight], arrays: Arrays) -> Dict[str, Any]:
     """The optimizer as JSON; the slots' `variable` is an index into `weights`."""
     inner = unwrapped(optimizer)
     build(optimizer, [weight.variable for weight in weights if weight.trainable and weight.tracked])
-    kind = implementation(optimizer)
-    slots = _legacy_slots(inner, weights) if kind == "legacy" else _attribute_slots(inner, weights)
     return {
         "class": class_name(optimizer),
-        "implementation": kind,
+        "implementation": implementation(optimizer),
         "iterations": int(to_numpy(inner.iterations)),
         "hyperparameters": hyperparameters(optimizer),
         "state": _state(optimizer),
-        "slots": [
-            {"slot": slot, "variable": index, "path": weights[index].path, "array": arrays.add(value)}
-            for slot, index, value in slots
-        ],
+        "slots": slots(optimizer, weights, arrays),
     }
+
+
+def slots(optimizer: Any, weights: Sequence[Weight], arrays: Arrays) -> List[Dict[str, Any]]:
+    """The slots of a built optimizer by meaning; `variable` is an index into `weights`."""
+    return [
+        {"slot": slot, "variable": index, "path": weights[index].path, "array": arrays.add(value)}
+        for slot, index, value in _slots(optimizer, weights)
+    ]
+
+
+def _slots(optimizer: Any, weights: Sequence[Weight]) -> List[Tuple[str, int, Any]]:
+    inner = unwrapped(optimizer)
+    return (_legacy_slots if implementation(optimizer) == "legacy" else _attribute_slots)(inner, weights)
+
+
+def take_over(
+    optimizer: Any, weights: Sequence[Weight], iterations: int, values: Mapping[Tuple[str, int], Any]
+) -> None:
+    """Gives an optimizer the iterations and slots of another; `values` by slot and place in `weights`.
+
+    Raises ValueError where it has slots that the other has not: another implementation keeps another state.
+    """
+    build(optimizer, [weight.variable for weight in weights if weight.trainable and weight.tracked])
+    inner = unwrapped(optimizer)
+    own = _slots(optimizer, weights)
+    if not getattr(inner, "momentum", True):
+        # Without momentum it is never read, and not every version keeps it.
+        own = [entry for entry in own if entry[0] != "momentum"]
+    missing = sorted({slot for slot, index, _ in own if (slot, index) not in values})
+    if missing:
+        raise ValueError("the writer's optimizer has no %s" % ", ".join(missing))
+    inner.iterations.assign(iterations)
+    for slot, index, variable in own:
+        variable.assign(values[slot, index])
 
 
 def hyperparameters(optimizer: Any) -> Dict[str, Any]:

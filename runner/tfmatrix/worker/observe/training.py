@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from . import calls
 from . import optimizer as optimizers
 from .arrays import Arrays, flatten, to_numpy
 from .layers import Weight, walk
-from .plain import error, plain
+from .plain import error, plain, plain_float
 
 Result = Dict[str, Any]
 
@@ -49,17 +50,31 @@ def train(model: Any, x: Any, y: Any, steps: int) -> Dict[str, List[Any]]:
     With fit, as users do: Keras 3's train_on_batch traces every step anew, warns of that, and returns running means.
     """
     rows = int(next(value for _, value in flatten(x, whole=True)).shape[0])
-    history = model.fit(x, y, batch_size=rows, epochs=steps, shuffle=False, verbose=0).history
+    # Where BackupAndRestore of Keras 3 left off (None elsewhere): epochs are counted from there.
+    first = getattr(model, "_initial_epoch", None) or 0
+    epochs = {"epochs": first + steps, "initial_epoch": first}
+    history = model.fit(x, y, batch_size=rows, shuffle=False, verbose=0, **epochs).history
     names = sorted(history, key=lambda name: (name != "loss", name))
     return {str(name): [np.asarray(value, "float64").tolist() for value in history[name]] for name in names}
 
 
 def resume(model: Any, x: Any, y: Any, steps: int, seed: int, weights: Sequence[Weight], arrays: Arrays) -> Result:
-    """Goes on training for `steps` steps; {"losses", "metrics", "weights_after", "error"}.
+    """Goes on training for `steps` steps, and looks at every kind of state then.
+
+    {"losses", "metrics", "weights_after", "slots_after", "outputs_after", "error"}: weights in the order of `weights`,
+    slots as the section `optimizer` has them, outputs in inference mode on `x`.
 
     The seed is set aside: every random layer starts from `seed` here, in the writer as in a reader, whatever it has
     drawn before.
     """
+    result = _course(model, x, y, steps, seed, weights, arrays)
+    if not result["error"]:
+        result["slots_after"] = optimizers.slots(model.optimizer, weights, arrays)
+        result["outputs_after"] = {path: arrays.add(value) for path, value in _outputs(model, x)}
+    return result
+
+
+def _course(model: Any, x: Any, y: Any, steps: int, seed: int, weights: Sequence[Weight], arrays: Arrays) -> Result:
     try:
         _restart_random_layers(model, seed)
         history: Dict[str, List[Any]] = plain(train(model, x, y, steps))
@@ -70,29 +85,113 @@ def resume(model: Any, x: Any, y: Any, steps: int, seed: int, weights: Sequence[
     return {"losses": losses, "metrics": history, "weights_after": after, "error": None}
 
 
+def _outputs(model: Any, x: Any) -> List[Tuple[str, Any]]:
+    return list(flatten(model(calls.as_tensors(x), training=False)))
+
+
 def _failed(problem: Exception) -> Result:
     return {"losses": [], "metrics": {}, "weights_after": None, "error": error(problem)}
 
 
+Start = Tuple[List[np.ndarray], List[np.ndarray]]
+"""Values of the weights and of the optimizer's variables."""
+
+
+def start_of(model: Any, weights: Sequence[Weight]) -> Start:
+    """Where a training starts: copies of the values."""
+    own = optimizers.variables(model.optimizer) if getattr(model, "optimizer", None) is not None else []
+    return values_of(weights), [np.array(to_numpy(variable)) for variable in own]
+
+
 def resume_fresh(
+    model: Any, x: Any, y: Any, steps: int, seed: int, weights: Sequence[Weight], start: Start, arrays: Arrays
+) -> Result:
+    """The same from the weights at the start, with a new optimizer of the same config: what a lost state looks like."""
+    try:
+        for weight, value in zip(weights, start[0]):
+            weight.variable.assign(value)
+        optimizers.reset(model.optimizer, _trained(weights))
+    except Exception as problem:
+        return _failed(problem)
+    return _course(model, x, y, steps, seed, weights, arrays)
+
+
+SHAKE, SHAKE_NARROW = 2.0**-18, 2.0**-8
+"""By what share of itself `resume_shaken` moves a weight: as much as other kernels may come to. Some ten units in the
+last place of float32, and a few of what computes in float16 or bfloat16."""
+
+
+def resume_shaken(
     model: Any,
     x: Any,
     y: Any,
     steps: int,
     seed: int,
     weights: Sequence[Weight],
-    values: Sequence[np.ndarray],
+    start: Start,
+    course: Result,
     arrays: Arrays,
 ) -> Result:
-    """The same from the weights' `values`, with a new optimizer of the same config: what a lost state looks like."""
+    """The same from weights that are some rounding errors off: what of the result is rounding and nothing else.
+
+    A weight whose true gradient is zero (a bias in front of batch normalization) has one of pure rounding noise, and
+    Adam makes full steps of it: its value says nothing, and that of no other weight follows from it.
+
+    {"losses", "metrics", "weights", "slots", "outputs", "error"}: by how much each ends elsewhere than in `course`, the
+    largest absolute difference by place or name; nothing is kept of the values themselves.
+    """
+    aside = Arrays()
+    random = np.random.RandomState(seed)
+    units = SHAKE_NARROW if any(_is_narrow(layer) for _, layer in walk(model)) else SHAKE
     try:
-        for weight, value in zip(weights, values):
+        for weight, value in zip(weights, start[0]):
+            if np.issubdtype(value.dtype, np.floating):
+                value = (value * (1 + units * random.choice([-1.0, 1.0], size=value.shape))).astype(value.dtype)
             weight.variable.assign(value)
-        trained = [weight.variable for weight in weights if weight.trainable and weight.tracked]
-        optimizers.reset(model.optimizer, trained)
+        for variable, value in zip(optimizers.variables(model.optimizer), start[1]):
+            variable.assign(value)
+        other = resume(model, x, y, steps, seed, weights, aside)
     except Exception as problem:
-        return _failed(problem)
-    return resume(model, x, y, steps, seed, weights, arrays)
+        other = _failed(problem)
+    if other["error"]:
+        return {"error": other["error"]}
+
+    def apart(mine: Any, others: Any) -> Any:
+        return _apart(arrays.value(mine), aside.value(others))
+
+    slots = zip(course["slots_after"], other["slots_after"])
+    return {
+        "losses": _apart(course["losses"], other["losses"]),
+        "metrics": {name: _apart(course["metrics"][name], values) for name, values in other["metrics"].items()},
+        "weights": [apart(*pair) for pair in zip(course["weights_after"], other["weights_after"])],
+        "slots": [apart(mine["array"], others["array"]) for mine, others in slots],
+        "outputs": {path: apart(ref, other["outputs_after"][path]) for path, ref in course["outputs_after"].items()},
+        "error": None,
+    }
+
+
+def _is_narrow(layer: Any) -> bool:
+    """Whether a layer computes in float16 or bfloat16."""
+    return str(getattr(layer, "compute_dtype", None) or "").endswith("float16")
+
+
+def _apart(mine: Any, others: Any) -> Any:
+    """The largest absolute difference of the elements, as JSON; of what is no number on one side, infinity."""
+    a, b = (
+        np.asarray(value, dtype="float64" if np.asarray(value).dtype.kind != "c" else "complex128")
+        for value in (mine, others)
+    )
+    if a.shape != b.shape or not a.size:
+        return "inf" if a.shape != b.shape else 0.0
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    with np.errstate(invalid="ignore"):
+        differences = np.where(same, 0.0, np.abs(a - b))
+    return plain_float(float(np.max(np.where(np.isnan(differences), np.inf, differences))))
+
+
+def _trained(weights: Sequence[Weight]) -> List[Any]:
+    """The variables that the optimizer trains."""
+    return [weight.variable for weight in weights if weight.trainable and weight.tracked]
 
 
 def values_of(weights: Sequence[Weight]) -> List[np.ndarray]:
