@@ -37,6 +37,7 @@ class Draft:
     signatures: Any = None
     control: Any = None
     reading: Any = None
+    seeds: list[dict[str, Any]] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> Draft:
@@ -93,7 +94,7 @@ class Draft:
                 name: refs(getattr(self, name))
                 for name in (
                     *("outputs", "optimizer", "config", "compile", "resume", "signatures", "control", "reading"),
-                    "notes",
+                    *("seeds", "notes"),
                 )
             },
         }
@@ -189,7 +190,18 @@ def trained() -> Draft:
         },
         resume={
             "losses": [0.5, 0.4, 0.3011],
+            "metrics": {"mae": [0.9, 0.8, 0.7]},
             "weights_after": [weight.values + np.float32(0.001) for weight in weights],
+            "slots_after": [{**slot, "array": slot["array"] * np.float32(0.9)} for slot in slots],
+            "outputs_after": {"": np.array([[0.2, 0.6, 0.2], [0.4, 0.4, 0.2]], "float32")},
+            "noise": {
+                "losses": 1e-7,
+                "metrics": {"mae": 1e-7},
+                "weights": [1e-7] * len(weights),
+                "slots": [1e-7] * len(slots),
+                "outputs": {"": 1e-7},
+                "error": None,
+            },
             "error": None,
             "fresh": {
                 "losses": [0.5, 0.45, 0.4121],
@@ -210,5 +222,5 @@ def trained() -> Draft:
 def loaded() -> Draft:
     """What a loader without losses makes of `trained()`."""
     draft = trained()
-    del draft.resume["fresh"]
+    del draft.resume["fresh"], draft.resume["noise"]
     return draft

@@ -14,6 +14,7 @@ from typing import Any
 from tfmatrix.analysis.reasons import reason
 from tfmatrix.checks.contract import NO_KERAS_MODEL
 from tfmatrix.checks.registry import checks
+from tfmatrix.checks.signatures import WRONG
 from tfmatrix.core.records import CellRecord, Finding
 from tfmatrix.core.status import CheckStatus
 from tfmatrix.core.text import one_line
@@ -29,8 +30,12 @@ _DOING: Mapping[str, str] = {
 def losses(record: CellRecord) -> tuple[str, ...]:
     """What was lost, in the order of the checks, without what follows from another loss. Never empty for a drift."""
     follow = consequences(record)
+    is_wrong = any(finding.code == WRONG for finding in record.findings("signatures"))
     found: list[str] = []
     for name in record.failed_checks:
+        if is_wrong and name == "outputs":
+            # They are what the signature gives.
+            continue
         check, findings = record.checks.get(name) or {}, record.findings(name)
         if check.get("status") == CheckStatus.ERROR:
             found.append(_raised(name, record, findings))
@@ -76,7 +81,8 @@ def _share(record: CellRecord) -> str:
     numerics, serialization = (bool((shares.get(share) or {}).get("found")) for share in ("numerics", "serialization"))
     if numerics == serialization:
         return ""
-    return " by the reader's kernels" if numerics else ", though what is stored is the same"
+    # More than another order of the same sums: that much passes (`tfmatrix.checks.outputs`).
+    return ": the same code computes otherwise in the reader" if numerics else ", though what is stored is the same"
 
 
 def _raised(name: str, record: CellRecord, findings: Sequence[Finding]) -> str:

@@ -59,8 +59,8 @@ class Ending:
 class Courses:
     """The writer's course and another one; `pairs` are the variables of both observations that are one.
 
-    `in_writers_order`: the other course is that of a control, which started from the writer's weights and lists them in
-    the writer's order.
+    `is_control`: the other course is that of a control, which started from the writer's weights and lists them in the
+    writer's order.
     """
 
     writer: Observation
@@ -69,7 +69,16 @@ class Courses:
     theirs: Course
     pairs: Sequence[Pair]
     tolerance: Tolerance
-    in_writers_order: bool = False
+    is_control: bool = False
+
+    @property
+    def differing(self) -> set[str]:
+        """The kinds that ended elsewhere: `losses`, `metrics` and those of `states`."""
+        if len(self.ours["losses"]) != len(self.theirs["losses"]):
+            return {"losses"}
+        found = {kind for kind, ending in self.states().items() if ending.figures.beyond}
+        found |= {"losses"} if self.losses().beyond else set()
+        return found | ({"metrics"} if self.metrics() else set())
 
     @property
     def noise(self) -> Mapping[str, Any] | None:
@@ -144,8 +153,8 @@ class Courses:
         for pair in self.pairs:
             index = pair.writer.index
             a = self.writer.array(mine[index])
-            b = self.reader.array(others[index if self.in_writers_order else pair.reader.index])
-            starts = pair.writer.array(), pair.writer.array() if self.in_writers_order else pair.reader.array()
+            b = self.reader.array(others[index if self.is_control else pair.reader.index])
+            starts = pair.writer.array(), pair.writer.array() if self.is_control else pair.reader.array()
             if not a.is_float or len({(item.dtype, item.shape) for item in (a, b, *starts)}) > 1:
                 continue
             mask = (starts[0].stored != a.stored) | (starts[1].stored != b.stored)
@@ -159,7 +168,7 @@ class Courses:
         noise = self._floors("slots")
         place = {pair.reader.index: pair.writer.index for pair in self.pairs}
         others = {
-            (slot["slot"], slot["variable"] if self.in_writers_order else place.get(slot["variable"])): slot
+            (slot["slot"], slot["variable"] if self.is_control else place.get(slot["variable"])): slot
             for slot in self.theirs.get("slots_after") or ()
         }
         for slot, floor in zip(self.ours.get("slots_after") or (), noise, strict=True):

@@ -153,7 +153,8 @@ class Judge:
             same_keras=question["same_keras"],
         )
         failed = [name for name, check in found.items() if not holds(check)]
-        attribution = attribute(writer, reader, tolerance_for("outputs"), failed) if failed else None
+        tolerances = {"tolerance": tolerance_for("outputs"), "training": tolerance_for("resume")}
+        attribution = attribute(writer, reader, failed_checks=failed, **tolerances) if failed else None
         return {"checks": found, "attribution": attribution}
 
     def promised(self, cell: CellId, saved: Outcome) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tfmatrix.checks.signatures import WRONG
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import WRITING, CellRecord
 from tfmatrix.core.status import Status
@@ -129,6 +130,7 @@ def promised(
 def broken(rules: Iterable[Rule], record: CellRecord) -> tuple[Rule, ...]:
     """Of the rules that promise a cell, those that its result breaks.
 
+    None where the writer's own signature cannot be called: the file is wrong, whoever reads it.
     Outputs that differ by the reader's kernels alone break none: the documents take floating point details out.
     """
     match record.status:
@@ -137,6 +139,9 @@ def broken(rules: Iterable[Rule], record: CellRecord) -> tuple[Rule, ...]:
         case Status.CRASH | Status.TIMEOUT:
             # Of a save nothing was promised.
             return () if (record.error or {}).get("phase") in WRITING else tuple(rules)
+        case Status.DRIFT if any(finding.code == WRONG for finding in record.findings("signatures")):
+            # It was wrong from the start: no reader broke it.
+            return ()
         case Status.DRIFT:
             lost = {check for check in record.failed_checks if not (check == "outputs" and _is_numerics(record))}
             return tuple(rule for rule in rules if lost & set(rule.checks))

@@ -139,14 +139,12 @@ ASIDE: Mapping[str, Kind] = {f"aside-{code}": _set_aside(sentence) for code, sen
 """The same, where a rule says that it is no loss."""
 
 
-NOTATION: Mapping[str, Kind] = {
-    f"notation-{code}": note(
-        lambda subject, figures, sentence=sentence: (
-            f"written otherwise here, of a model from the same code, too: {sentence(subject, figures)}"
-        )
-    )
-    for code, sentence in SENTENCES.items()
-}
+def _notation(sentence: Sentence) -> Kind:
+    here = "written otherwise here, of a model from the same code, too"
+    return note(lambda subject, figures: f"{here}: {sentence(subject, figures)}")
+
+
+NOTATION: Mapping[str, Kind] = {f"notation-{code}": _notation(sentence) for code, sentence in SENTENCES.items()}
 """The same, where the reader's version writes the same of a model that went through no file."""
 
 

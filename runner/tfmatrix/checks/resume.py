@@ -33,7 +33,7 @@ from tfmatrix.checks.distance import distance, number, scale_of
 from tfmatrix.checks.matching import Pair, without_counter
 from tfmatrix.checks.observation import Array, Numbers, Observation
 from tfmatrix.checks.presentation import class_name
-from tfmatrix.checks.tolerance import EPSILON, kernel_units, working_precision
+from tfmatrix.checks.tolerance import EPSILON, Tolerance, kernel_units, working_precision
 from tfmatrix.core.records import Finding
 
 NAME = "resume"
@@ -68,12 +68,14 @@ def _digits_that_tell(values: Sequence[float]) -> int:
     return 9
 
 
+_KINDS = {"statistics": "moving statistics", "slots": "the optimizer's slots", "outputs": "the outputs"}
+
+
 def _ends(subject: str, figures: Mapping[str, Any]) -> str:
-    kind = {"slots": "values of the optimizer's slots", "outputs": "values of the outputs"}.get(
-        str(figures.get("kind")), f"values of {figures.get('kind')}"
-    )
-    where = f"{subject or 'the output'} by up to {text(figures['max_abs'])}"
-    return f"{figures['beyond']} of {figures['moved']} {kind} end elsewhere than the writer's: {where}"
+    kind = _KINDS.get(str(figures.get("kind")), "weights")
+    where = f"{subject or 'the output'} " if "kind" in figures else ""
+    said = f"{figures['beyond']} of {figures['moved']} values of {kind} end elsewhere than the writer's"
+    return f"{said}: {where}by up to {text(figures['max_abs'])}"
 
 
 def _metric(subject: str, figures: Mapping[str, Any]) -> str:
@@ -136,6 +138,7 @@ FINDINGS: Mapping[str, Kind] = {
         lambda _subject, _figures: "weights after the steps are not judged: what rounding comes to was not measured"
     ),
     "seed": note(_seed),
+    "some-weights": note(_ends),  # in older records only
     "writer-cannot": nothing(lambda _subject, figures: f"the writer itself cannot train on: {raised(figures)}"),
 }
 
@@ -220,9 +223,10 @@ def compare(observations: Observations) -> Result:
     if len(ours["losses"]) != len(theirs["losses"]):
         steps = {"before": len(ours["losses"]), "after": len(theirs["losses"])}
         return Result(findings=[Finding(code="steps", figures=steps)], figures=figures)
-    courses = courses_of(observations)
+    tolerance = observations.tolerance_for(NAME)
+    courses = courses_of(writer, reader, observations.matching.pairs, tolerance)
     difference, limit = courses.losses(), courses.limit_of_losses()
-    controls = _controls(observations, control)
+    controls = _controls(courses, control)
     restarted = any(series.is_restarted for series in controls)
     states = courses.states()
     figures |= {key: value for key, value in difference.to_json().items() if key.startswith("max_")}
@@ -247,7 +251,7 @@ def compare(observations: Observations) -> Result:
     for found in _metrics(courses, reader):
         (notes if found.code == "metrics-here" else findings).append(found)
     findings += [
-        ending.finding(kind, kind=kind.replace("statistics", "moving statistics"), **_owner(writer, ending.worst))
+        ending.finding(kind, kind=kind, **_owner(writer, ending.worst))
         for kind, ending in states.items()
         if ending.figures.beyond
     ]
@@ -258,16 +262,19 @@ def compare(observations: Observations) -> Result:
     return Result(findings=[*findings, *notes, *_seeds(writer, reader)], figures=figures)
 
 
-def courses_of(observations: Observations) -> Courses:
+def courses_of(writer: Observation, reader: Observation, pairs: Sequence[Pair], tolerance: Tolerance) -> Courses:
     """The writer's course and the loaded model's; both sections are there and have no error."""
-    writer, reader = observations.writer, observations.reader
+    ours, theirs = writer.section(SECTION), reader.section(SECTION)
+    return Courses(writer=writer, ours=ours, reader=reader, theirs=theirs, pairs=pairs, tolerance=tolerance)
+
+
+def control_of(writer: Observation, reader: Observation, pairs: Sequence[Pair], tolerance: Tolerance) -> Courses | None:
+    """The writer's course and that of the model from code in the reader; None where there is none that went through."""
+    ours, control = writer.section(SECTION), (reader.control or {}).get("resume")
+    if not ours or ours.get("error") or not control or control.get("error"):
+        return None
     return Courses(
-        writer=writer,
-        ours=writer.section(SECTION),
-        reader=reader,
-        theirs=reader.section(SECTION),
-        pairs=observations.matching.pairs,
-        tolerance=observations.tolerance_for(NAME),
+        writer=writer, ours=ours, reader=reader, theirs=control, pairs=pairs, tolerance=tolerance, is_control=True
     )
 
 
@@ -283,19 +290,17 @@ def _metrics(courses: Courses, reader: Observation) -> list[Finding]:
     return findings
 
 
-def _controls(observations: Observations, control: Sequence[Any] | None) -> list[_Series]:
+def _controls(courses: Courses, control: Sequence[Any] | None) -> list[_Series]:
     """The loaded model against the fresh optimizer, by losses and by the final weights."""
-    writer, reader = observations.writer, observations.reader
-    tolerance, found = observations.tolerance_for(NAME), []
+    writer, tolerance = courses.writer, courses.tolerance
+    found: list[_Series] = []
     if control is not None:
-        a, b, fresh = (
-            series(side) for side in (writer.section(SECTION)["losses"], reader.section(SECTION)["losses"], control)
-        )
+        a, b, fresh = series(courses.ours["losses"]), series(courses.theirs["losses"]), series(control)
         precision = working_precision(writer, "float32")
         granted = tolerance.limit("losses", precision=precision, scale=scale_of(a), units=kernel_units(writer)).atol
         found.append(_losses_series(a, b, fresh, granted))
     if not any(name.startswith("weights_after/") for name in tolerance.floor):
-        found += _weights_series(writer, reader, observations.matching.pairs)
+        found += _weights_series(writer, courses.reader, courses.pairs)
     return found
 
 

@@ -62,6 +62,9 @@ def _one_sided(side: str, general: str, sentence: str) -> Kind:
     )
 
 
+WRONG = "writer-wrong"
+"""The code of a signature that its own writer cannot call: no reader is to blame."""
+
 FINDINGS: Mapping[str, Kind] = {
     **absences("the loaded model has no signatures", "the signatures are lost"),
     "missing": loss("a signature is missing", lambda subject, _figures: f"signature {subject!r} is missing"),
@@ -73,6 +76,13 @@ FINDINGS: Mapping[str, Kind] = {
     "output-missing": _one_sided("output", "an output is missing", _MISSING),
     "output-new": _one_sided("output", "an output is new", _NEW),
     "spec": loss("the inputs or outputs of a signature changed", _spec),
+    WRONG: loss(
+        "the writer's own signature cannot be called with the model's inputs",
+        lambda subject, figures: (
+            f"the writer wrote signature {subject!r} wrong: called with the model's inputs it raises {raised(figures)} "
+            "in the writer, too; `model.export` writes one that can be called"
+        ),
+    ),
     "signature-raises": loss(
         "a signature raises", lambda subject, figures: f"signature {subject!r} raises {raised(figures)}"
     ),
@@ -109,7 +119,9 @@ def compare(observations: Observations) -> Result:
             *_compare_specs(name, "output", expected["outputs"], found["outputs"]),
         ]
         findings += specs
-        if found.get("error") and not expected.get("error"):
+        if expected.get("error"):
+            findings.append(Finding(code=WRONG, subject=name, figures=exception(expected["error"])))
+        elif found.get("error"):
             findings.append(Finding(code="signature-raises", subject=name, figures=exception(found["error"])))
         if expected.get("results") is None or found.get("results") is None:
             continue

@@ -145,7 +145,10 @@ def test_a_model_that_cannot_be_called_says_why() -> None:
 @pytest.mark.parametrize(
     ("attribution", "expected"),
     [
-        ({"numerics": {"found": True}, "serialization": {"found": False}}, "outputs differ by the reader's kernels"),
+        (
+            {"numerics": {"found": True}, "serialization": {"found": False}},
+            "outputs differ: the same code computes otherwise in the reader",
+        ),
         (
             {"numerics": {"found": False}, "serialization": {"found": True}},
             "outputs differ, though what is stored is the same",
@@ -166,3 +169,24 @@ def test_a_check_that_is_not_installed_here_goes_by_its_codes() -> None:
 def test_a_drift_without_evidence_has_a_reason_too() -> None:
     assert losses(record("s/h5/a/b", Status.DRIFT)) == ("something is different, but no check says what",)
     assert losses(record("s/h5/a/b", Status.DRIFT, failed_checks=("config",))) == ("config failed",)
+
+
+def test_a_signature_that_its_writer_cannot_call_is_one_cause() -> None:
+    def wrong(draft: Draft) -> None:
+        drifts.signature_raises(draft)
+        draft.outputs = {"error": {"type": "TypeError", "message": "Binding inputs failed"}}
+
+    ours = trained()
+    drifts.signature_raises(ours)
+    record = drifted(wrong, ours=ours)
+    assert record.failed_checks == ("outputs", "signatures")
+    assert losses(record) == ("the writer's own signature cannot be called with the model's inputs",)
+
+
+def test_a_moving_statistic_is_named_with_its_layer() -> None:
+    def elsewhere(draft: Draft) -> None:
+        draft.resume["weights_after"][5] = draft.resume["weights_after"][5] + 1
+
+    assert losses(drifted(elsewhere)) == (
+        "`moving_variance` of `BatchNormalization` ends elsewhere after more training",
+    )

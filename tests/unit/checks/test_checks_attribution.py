@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from observation_builder import Draft
+from observation_builder import Draft, loaded, trained
 from tfmatrix.checks.attribution import attribute
 from tfmatrix.checks.tolerance import Tolerance
 
@@ -101,3 +101,43 @@ def test_outputs_that_could_not_be_computed() -> None:
         control={"outputs": {"": np.ones(1, "float32")}, "renamed": [], "error": None},
     ).build()
     assert attribute(writer, reader, Tolerance())["sentence"] == "cannot tell: the loaded model gave no outputs"
+
+
+def _moved_variance(course: dict) -> dict:
+    place = [weight.path for weight in trained().weights].index("batch_normalization/moving_variance")
+    course["weights_after"][place] = course["weights_after"][place] + np.float32(0.0751)
+    return course
+
+
+def _control(course: dict) -> dict:
+    return {"outputs": trained().outputs, "renamed": [], "resume": course, "error": None}
+
+
+def test_training_that_the_code_does_otherwise_here_too_is_the_versions() -> None:
+    theirs = loaded()
+    _moved_variance(theirs.resume)
+    theirs.control = _control(_moved_variance(loaded().resume))
+    found = attribute(trained().build(), theirs.build(), Tolerance(), ("resume",))
+    assert (found["numerics"]["found"], found["numerics"]["checks"]) == (True, ["resume"])
+    assert not found["serialization"]["found"]
+    assert found["sentence"] == (
+        "numerics: the model rebuilt in the reader trains on as the loaded one does, and not as the writer's: the "
+        "outputs are the writer's, bit for bit"
+    )
+
+
+def test_training_that_only_the_loaded_model_does_otherwise_was_lost() -> None:
+    theirs = loaded()
+    theirs.resume["losses"] = [0.7, 0.66, 0.6081]
+    theirs.control = _control(loaded().resume)
+    found = attribute(trained().build(), theirs.build(), Tolerance(), ("config", "resume"))
+    assert found["serialization"]["checks"] == ["config", "resume"]
+    assert not found["numerics"]["found"]
+
+
+def test_what_the_version_does_otherwise_does_not_hide_what_was_lost_as_well() -> None:
+    theirs = loaded()
+    _moved_variance(theirs.resume)["losses"] = [0.7, 0.66, 0.6081]
+    theirs.control = _control(_moved_variance(loaded().resume))
+    found = attribute(trained().build(), theirs.build(), Tolerance(), ("resume",))
+    assert found["serialization"]["checks"] == ["resume"]

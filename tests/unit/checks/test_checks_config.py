@@ -307,3 +307,62 @@ def test_a_layer_that_is_called_on_something_else_is_a_difference(theirs: Draft,
 )
 def test_wiring_is_compared_where_both_sides_know_it(theirs: Draft) -> None:
     assert checked("config", _wired().build(), theirs.build())["status"] == "pass"
+
+
+def _augmented(axis: Any, **more: Any) -> Draft:
+    draft = loaded()
+    draft.layer("batch_normalization")["config"] |= {"axis": axis, **more}
+    return draft
+
+
+def _control(draft: Draft) -> dict[str, Any]:
+    return {"outputs": {}, "renamed": [], "config": draft.config, "compile": draft.compile, "error": None}
+
+
+def test_what_the_readers_version_writes_of_the_same_code_is_notation() -> None:
+    """Keras 2 resolves the axis when it is built (3), Keras 3 leaves what it was given (-1)."""
+    ours, theirs = _augmented(3), _augmented(-1)
+    assert checked("config", ours.build(), theirs.build(), same_keras=False)["status"] == "fail"
+    theirs.control = _control(_augmented(-1))
+    check = checked("config", ours.build(), theirs.build(), same_keras=False)
+    assert (check["status"], check["differences"]) == ("pass", [])
+    assert check["notation"] == ["batch_normalization.axis"]
+    assert check["detail"] == [
+        "written otherwise here, of a model from the same code, too: batch_normalization.axis: 3 → -1"
+    ]
+
+
+def test_an_argument_that_the_code_gives_and_the_loaded_model_lacks_is_lost() -> None:
+    """Keras 3.0 to 3.6 do not write activity_regularizer."""
+    penalty = {"class_name": "L2", "config": {"l2": 0.05}}
+    ours, theirs = trained(), loaded()
+    ours.layer("dense")["config"]["activity_regularizer"] = penalty
+    code = loaded()
+    code.layer("dense")["config"]["activity_regularizer"] = penalty
+    theirs.control = _control(code)
+    check = checked("config", ours.build(), theirs.build(), same_keras=False)
+    assert check["status"] == "fail"
+    assert check["differences"] == ["dense.activity_regularizer"]
+
+
+def test_within_one_version_the_code_explains_nothing() -> None:
+    """There the writer's model may have changed since its code ran: what a loader resets looks like the code."""
+    ours, theirs = _augmented(-1, momentum=0.5), _augmented(-1, momentum=0.99)
+    theirs.control = _control(_augmented(-1, momentum=0.99))
+    assert checked("config", ours.build(), theirs.build(), same_keras=True)["status"] == "fail"
+
+
+def test_a_value_of_its_own_is_lost_whatever_the_code_says() -> None:
+    ours, theirs = _augmented(3), _augmented(1)
+    theirs.control = _control(_augmented(-1))
+    assert checked("config", ours.build(), theirs.build(), same_keras=False)["status"] == "fail"
+
+
+def test_notation_of_what_compile_was_given() -> None:
+    ours, theirs, code = trained(), loaded(), loaded()
+    for draft in (theirs, code):
+        draft.compile["hyperparameters"]["epsilon"] = 1e-06
+    assert checked("compile", ours.build(), theirs.build(), same_keras=False)["status"] == "fail"
+    theirs.control = _control(code)
+    check = checked("compile", ours.build(), theirs.build(), same_keras=False)
+    assert (check["status"], check["notation"]) == ("pass", ["hyperparameters.epsilon"])

@@ -110,6 +110,15 @@ def test_floating_point_details_break_no_promise() -> None:
     assert broken((), load_error(RAW, "m")) == ()
 
 
+def test_a_file_that_was_wrong_from_the_start_breaks_no_promise() -> None:
+    found = promised(record(RAW).id, versions("2.16.1"), versions("2.16.2"))
+    finding = {"code": "writer-wrong", "subject": "serving_default", "figures": {"type": "TypeError", "message": "m"}}
+    cell = drift(RAW, {"outputs": {"status": "error"}, "signatures": {"status": "fail", "findings": [finding]}})
+    assert found
+    assert broken(found, cell) == ()
+    assert broken(found, drift(RAW, {"outputs": {"status": "error"}, "signatures": {}})) == found
+
+
 @pytest.mark.parametrize(
     ("fmt", "writer", "reader", "said"),
     [

@@ -1,4 +1,4 @@
-"""`save_weights("ckpt")`: Keras 2's TF format, a checkpoint, loaded into a model rebuilt from code."""
+"""`save_weights("ckpt")`: Keras 2's TF format, a checkpoint that holds the optimizer too, into a model from code."""
 
 from tfmatrix.worker.formats._promises import WEIGHTS
 
@@ -21,6 +21,6 @@ model.load_weights(os.path.join(PATH, "ckpt"))
 """
 LOADER = "load_weights"
 LOADS = "keras"
-CHECKS = WEIGHTS
+CHECKS = (*WEIGHTS, "optimizer", "resume")
 
 FILES = {"weights-checkpoint": ("",)}

@@ -45,7 +45,8 @@ def call(model: Any, inputs: Any, kind: str, reference: Any = None) -> List[Tupl
     elif hasattr(model, "input_names"):
         named = model(arguments(dict.fromkeys(model.input_names), tensors, reference))
     else:
-        named = model(tensors)
+        # A TFSMLayer takes one tensor as it is: of a dictionary with one input nobody has to know the name.
+        named = model(next(iter(tensors.values())) if isinstance(tensors, Mapping) and len(tensors) == 1 else tensors)
     if not isinstance(named, Mapping):
         return list(flatten(named))
     return in_writers_terms(list(flatten(named)), reference)

@@ -172,10 +172,12 @@ def _digested(value: Any) -> Any:
         return value
     if _count(value) > _MANY:
         try:
-            array = np.asarray(value, dtype="float32")
-        except (TypeError, ValueError):
-            return [_digested(item) for item in value]
-        return {"shape": list(array.shape), "sha256": hashlib.sha256(array.tobytes()).hexdigest()}
+            array = np.asarray(value)
+        except ValueError:  # ragged
+            array = np.asarray("")
+        if array.dtype.kind in "fiu":
+            digest = hashlib.sha256(array.astype("float32").tobytes()).hexdigest()
+            return {"shape": list(array.shape), "sha256": digest}
     return [_digested(item) for item in value]
 
 
