@@ -72,10 +72,12 @@ _KINDS = {"statistics": "moving statistics", "slots": "the optimizer's slots", "
 
 
 def _ends(subject: str, figures: Mapping[str, Any]) -> str:
-    kind = _KINDS.get(str(figures.get("kind")), "weights")
-    where = f"{subject or 'the output'} " if "kind" in figures else ""
+    where = f"by up to {text(figures['max_abs'])}"
+    if "kind" not in figures:  # in older records
+        return f"{figures['beyond']} of {figures['moved']} weights that training moves end elsewhere, {where}"
+    kind = _KINDS.get(str(figures["kind"]), "weights")
     said = f"{figures['beyond']} of {figures['moved']} values of {kind} end elsewhere than the writer's"
-    return f"{said}: {where}by up to {text(figures['max_abs'])}"
+    return f"{said}: {subject or 'the output'} {where}"
 
 
 def _metric(subject: str, figures: Mapping[str, Any]) -> str:

@@ -50,12 +50,18 @@ def train(model: Any, x: Any, y: Any, steps: int) -> Dict[str, List[Any]]:
     With fit, as users do: Keras 3's train_on_batch traces every step anew, warns of that, and returns running means.
     """
     rows = int(next(value for _, value in flatten(x, whole=True)).shape[0])
-    # Where BackupAndRestore of Keras 3 left off (None elsewhere): epochs are counted from there.
-    first = getattr(model, "_initial_epoch", None) or 0
-    epochs = {"epochs": first + steps, "initial_epoch": first}
-    history = model.fit(x, y, batch_size=rows, shuffle=False, verbose=0, **epochs).history
-    names = sorted(history, key=lambda name: (name != "loss", name))
-    return {str(name): [np.asarray(value, "float64").tolist() for value in history[name]] for name in names}
+
+    def fit(epochs: int) -> Dict[str, List[Any]]:
+        history = model.fit(x, y, batch_size=rows, epochs=epochs, shuffle=False, verbose=0).history
+        return {str(name): [np.asarray(value, "float64").tolist() for value in history[name]] for name in history}
+
+    found = fit(steps)
+    # A model that BackupAndRestore took up leaves the epochs out that it has made already, in every fit.
+    skipped = steps - len(found.get("loss", []))
+    if skipped > 0:
+        more = fit(2 * skipped)
+        found = {name: found.get(name, []) + values for name, values in more.items()}
+    return {name: found[name] for name in sorted(found, key=lambda name: (name != "loss", name))}
 
 
 def resume(model: Any, x: Any, y: Any, steps: int, seed: int, weights: Sequence[Weight], arrays: Arrays) -> Result:
