@@ -14,7 +14,7 @@ from tfmatrix.core.records import CellRecord, Try
 from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.progress import Progress
-from tfmatrix.engine.remedies import SAVE_AS, attempt, best
+from tfmatrix.engine.remedies import SAVE_AS, attempt, best, is_last_resort
 from tfmatrix.store.runs import RunWriter
 
 
@@ -101,7 +101,7 @@ class Records:
                 found = attempt(SAVE_AS + other.format, other.status, other.checks, wanted, "")
                 if found.brings_back_the_model:
                     tries.append(found)
-        return _with_tries(record, tries)
+        return _with_tries(record, sorted(tries, key=lambda each: is_last_resort(each.name)))
 
     def _wanted(self, record: CellRecord, siblings: Sequence[CellRecord]) -> Collection[str]:
         """The checks that another format must hold to be as good as a failing cell's own: those that its own promises.

@@ -45,7 +45,7 @@ class Remedy:
 
 
 def candidates(failing: Failing) -> tuple[Remedy, ...]:
-    """The workarounds worth a try for a failing cell, those first that bring back the most.
+    """The workarounds worth a try for a failing cell, in the order in which a person would try them.
 
     None where the format has another loader than `load_model`: they are documented for that.
     """
@@ -122,18 +122,26 @@ def in_order(remedies: Sequence[Remedy], helped: Sequence[Try]) -> list[Remedy]:
 
     `helped` are that cell's tries. A combination comes after what it combines, as before.
     """
-    useful = sorted((each for each in helped if each.brings_back_the_model), key=lambda each: len(each.missing))
+    useful = [each for each in helped if each.brings_back_the_model and not is_last_resort(each.name)]
+    useful.sort(key=lambda each: len(each.missing))
     rank = {each.name: position for position, each in enumerate(useful)}
+    # A last resort that brings back everything would end the tries before any other.
     return sorted(remedies, key=lambda remedy: rank.get(remedy.name, len(rank)))
+
+
+def is_last_resort(name: str) -> bool:
+    """Whether a remedy is one that a person tries when nothing else helps."""
+    return name in {module.NAME for module in remedies().values() if getattr(module, "LAST_RESORT", False)}
 
 
 def best(tries: Sequence[Try], failed_checks: Collection[str], status: Status) -> str | None:
     """The name of the remedy to recommend: one that brings back everything, else the model with the fewest losses.
 
+    Of equals the first that was tried; a last resort only where nothing else brings back the model.
     A cell that loads already is not helped by what brings back no more than it has.
     """
     useful = [each for each in tries if each.brings_back_the_model]
     if status is Status.DRIFT:
         useful = [each for each in useful if set(each.missing) < set(failed_checks)]
-    chosen = min(useful, key=lambda each: len(each.missing), default=None)
+    chosen = min(useful, key=lambda each: (is_last_resort(each.name), len(each.missing)), default=None)
     return chosen.name if chosen is not None else None

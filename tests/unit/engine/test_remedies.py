@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
-from tfmatrix.engine.remedies import Remedy, attempt, best, candidates, is_sensible
+from tfmatrix.engine.remedies import Remedy, attempt, best, candidates, in_order, is_sensible
 from tfmatrix.project.formats import own_formats
 from tfmatrix.worker.remedies import Failing, remedies
 
@@ -33,16 +33,43 @@ def names(**changes: object) -> list[str]:
 
 def test_a_load_error_of_a_keras_file_tries_everything_documented() -> None:
     assert names(legacy_reader="2.16.2+tf-keras") == [
-        "TF_USE_LEGACY_KERAS=1",
         "custom_objects",
+        "compile=False",
+        "rebuild from code + load_weights",
         "safe_mode=False",
         "enable_unsafe_deserialization()",
-        "compile=False",
-        "custom_objects + safe_mode=False",
         "custom_objects + compile=False",
+        "custom_objects + safe_mode=False",
         "compile=False + safe_mode=False",
-        "rebuild from code + load_weights",
+        "TF_USE_LEGACY_KERAS=1",
     ]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "TypeError: Could not locate function 'mse'. Make sure custom classes are decorated",
+        "ValueError: Could not deserialize 'keras.metrics.mse' because it is not a KerasSaveable subclass",
+        "ValueError: Could not interpret metric identifier: mae",
+        "ValueError: Unknown loss function: 'MSE'. Please ensure that you are using a `custom_object_scope`",
+    ],
+)
+def test_a_short_name_that_the_loader_does_not_know_is_spelled_out_first(error: str) -> None:
+    assert names(error=error)[0] == "custom_objects of Keras's own classes"
+
+
+@pytest.mark.parametrize("error", ["", "Could not locate class 'Scaled'", "Unknown layer: 'mse_layer'"])
+def test_other_names_are_not(error: str) -> None:
+    assert "custom_objects of Keras's own classes" not in names(error=error)
+
+
+def test_a_last_resort_is_recommended_and_moved_up_only_where_nothing_else_helps() -> None:
+    less = Try(name="compile=False", status=Status.DRIFT, held=("outputs", "weights"), missing=("compile",))
+    legacy = Try(name="TF_USE_LEGACY_KERAS=1", status=Status.PASS, held=PROMISED)
+    assert best([less, legacy], ("load",), Status.LOAD_ERROR) == "compile=False"
+    assert best([legacy], ("load",), Status.LOAD_ERROR) == "TF_USE_LEGACY_KERAS=1"
+    known = [remedy.name for remedy in in_order(candidates(failing(legacy_reader="x")), [less, legacy])]
+    assert (known[0], known[-1]) == ("compile=False", "TF_USE_LEGACY_KERAS=1")
 
 
 @pytest.mark.parametrize(

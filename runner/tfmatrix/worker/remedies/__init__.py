@@ -5,7 +5,9 @@ A file of this folder holds both sides of a remedy: when the host finds it worth
 `NAME`
     What reports show.
 `ORDER`
-    Its place among the tries: those first that bring back the most.
+    Its place among the tries: what a person would do first comes first. From 90 on: what gives up the file's own model.
+`LAST_RESORT` (optional)
+    That it is recommended only where nothing else brings back the model: it changes the environment.
 `PRICE`
     What it costs, in words; empty where it costs nothing.
 `helps(failing)`

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from tfmatrix.worker.remedies import Failing
 
 NAME = "TF_USE_LEGACY_KERAS=1"
-ORDER = 10
+ORDER = 120
+LAST_RESORT = True
 PRICE = "the program runs on tf-keras, which is Keras 2, and needs that package"
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tfmatrix.worker.remedies import Failing
 
 NAME = "compile=False"
-ORDER = 60
+ORDER = 30
 COMBINES = 2
 PRICE = "the model is not compiled: to train it on, loss, metrics and optimizer are set anew"
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from tfmatrix.worker.remedies import Failing
 
 NAME = "rebuild from code + load_weights"
-ORDER = 80
-PRICE = "whoever loads the model needs the code that builds it; the state of the optimizer stays behind"
+ORDER = 40
+PRICE = "whoever loads the model needs the code that builds it"
 
 
 def helps(failing: Failing) -> bool:
@@ -23,6 +23,10 @@ def change(loading: Loading) -> None:
 
     def instead() -> Any:
         model = loading.build()
+        optimizer: Any = getattr(model, "optimizer", None)
+        if hasattr(optimizer, "build") and loading.path.endswith(".keras"):
+            # Keras 3 restores the optimizer of a `.keras` file, too, where it has its variables already.
+            optimizer.build(model.trainable_variables)
         model.load_weights(loading.weights)
         return model
 

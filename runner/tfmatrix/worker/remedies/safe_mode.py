@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tfmatrix.worker.remedies import Failing
 
 NAME = "safe_mode=False"
-ORDER = 40
+ORDER = 50
 COMBINES = 3
 PRICE = "code that the file holds is run: only for files that you trust"
 

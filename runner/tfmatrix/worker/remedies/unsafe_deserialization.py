@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tfmatrix.worker.remedies import Failing
 
 NAME = "enable_unsafe_deserialization()"
-ORDER = 50
+ORDER = 60
 PRICE = "code that files hold is run, whichever the process loads: only where you trust them all"
 
 

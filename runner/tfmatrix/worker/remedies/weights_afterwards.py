@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tfmatrix.worker.remedies import Failing
 
 NAME = "load_weights after load_model"
-ORDER = 30
+ORDER = 35
 PRICE = ""
 
 
