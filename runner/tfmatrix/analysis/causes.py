@@ -45,9 +45,10 @@ class Cause:
 
     `title` is one line, code in backticks. `where` is `writers → readers` in matrix order, for a failing save the
     writers alone. `first_reader` is the first environment of the matrix that shows it (`first_writer` where it fails
-    at saving). `text` is what the example cell said, the decisive part. `known` counts cells that known_failures.yaml
-    lists, for `reasons`. `tried` counts cells for which remedies were tried. `also_failed` counts checks whose failure
-    follows from this one.
+    at saving), `good_again` the first one behind all of them where the same cells are measured and do not fail.
+    `text` is what the example cell said, the decisive part. `known` counts cells that known_failures.yaml lists, for
+    `reasons`. `tried` counts cells for which remedies were tried. `also_failed` counts checks whose failure follows
+    from this one.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Cause:
     where: str
     first_writer: str
     first_reader: str | None
+    good_again: str | None
     known: int
     reasons: tuple[str, ...]
     promised: int
@@ -93,6 +95,7 @@ class Cause:
             "readers": list(self.readers),
             "first_writer": self.first_writer,
             "first_reader": self.first_reader,
+            "good_again": self.good_again,
             "saves": self.saves,
             "known": self.known,
             "reasons": list(self.reasons),
@@ -243,6 +246,7 @@ def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[
         else environments.pairs((record.writer, record.reader) for record in records),
         first_writer=writers[0],
         first_reader=None if in_save else readers[0],
+        good_again=_good_again(run, environments, records, in_save=in_save),
         known=sum(record.known for record in records),
         reasons=reasons,
         promised=sum(record.promised for record in records),
@@ -253,6 +257,33 @@ def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[
         text=key.text,
         also_failed=dict(also),
     )
+
+
+def _good_again(run: Run, environments: Environments, records: Sequence[CellRecord], *, in_save: bool) -> str | None:
+    """The first environment behind those that show a cause where the same cells are measured and none of them fails.
+
+    Looked for among the readers of the same saves, and where there is none among the writers of the same scenarios and
+    formats.
+    """
+
+    def of_reader(record: CellRecord) -> tuple[str, ...]:
+        return record.scenario, record.format, record.writer
+
+    def of_writer(record: CellRecord) -> tuple[str, ...]:
+        return record.scenario, record.format, "" if in_save else record.reader
+
+    for place, same in (("writer", of_writer),) if in_save else (("reader", of_reader), ("writer", of_writer)):
+        concerned = {same(record) for record in records}
+        last = max(environments.position(getattr(record, place)) for record in records)
+        behind: dict[str, list[CellRecord]] = {}
+        for record in run.records:
+            name = getattr(record, place)
+            if record.status.is_measured and environments.position(name) > last and same(record) in concerned:
+                behind.setdefault(name, []).append(record)
+        good = [name for name, cells in behind.items() if not any(each.status.is_incompatibility for each in cells)]
+        if good:
+            return min(good, key=environments.position)
+    return None
 
 
 def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:

@@ -14,7 +14,7 @@ from tfmatrix.checks.presentation import (
     ConfigDifference,
     apart_from_notation,
     compare_configs,
-    listed,
+    each_alone,
     without_indices,
 )
 from tfmatrix.core.records import Finding
@@ -36,10 +36,10 @@ FINDINGS: Mapping[str, Kind] = {
 
 
 def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str]:
-    """That it is not compiled, else all that differs in one."""
+    """That it is not compiled, else what differs, each alone."""
     if any(finding.code in ("none", "no-keras-model") for finding in findings):
         return general_losses(FINDINGS, findings)
-    return [f"compile differs: {listed(f'`{without_indices(each.subject)}`' for each in findings)}"] if findings else []
+    return each_alone("compile differs", (f"`{without_indices(each.subject)}`" for each in findings))
 
 
 def compare(observations: Observations) -> Result:

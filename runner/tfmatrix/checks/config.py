@@ -22,7 +22,9 @@ from tfmatrix.checks.presentation import (
     apart_from_notation,
     class_name,
     compare_configs,
-    listed,
+    each_alone,
+    owned_by,
+    owner_of,
     without_indices,
 )
 from tfmatrix.core.records import Finding
@@ -50,17 +52,20 @@ FINDINGS: Mapping[str, Kind] = {
 
 
 def losses(findings: Sequence[Finding], _figures: Mapping[str, Any]) -> list[str]:
-    """All that differs in one: keys without the layer that they belong to, which is the scenario's."""
-    return [f"config differs: {listed(_key(each.subject) for each in findings)}"] if findings else []
+    """What differs, each alone: the argument and the class of the layer, whose name is the scenario's."""
+    return each_alone("config differs", map(_key, findings))
 
 
-def _key(path: str) -> str:
+def _key(finding: Finding) -> str:
+    path = finding.subject
     if path == ORDER_OF_LAYERS:
         return path
-    # `dense.kernel_initializer.seed` → `kernel_initializer.seed`
+    # `dense.kernel_initializer.seed` → `kernel_initializer.seed` of `Dense`
     plain = without_indices(path)
     inner = plain.partition(".")[2]
-    return f"`{inner or plain}`" if inner or plain in _MODEL else "a layer"
+    if inner:
+        return f"`{inner}` of {owned_by(finding)}"
+    return f"`{plain}`" if plain in _MODEL else "a layer"
 
 
 _INPUT = re.compile(r"input \d+")
@@ -83,7 +88,7 @@ def compare(observations: Observations) -> Result:
     unreadable = [path for path in unreadable if path in _by_path(theirs["layers"])]
     return Result(
         findings=[
-            *(change.finding() for change in found.differences),
+            *(change.finding(**owner_of(writer, change.path.partition(".")[0])) for change in found.differences),
             *(change.finding("aside-") for change in found.aside),
             *(change.finding("notation-") for change in found.notation),
             *(

@@ -114,6 +114,7 @@ class _Optimizer(_Form):
 class _Layer(_Form):
     path: Text
     class_: Annotated[Text, Field(alias="class")]
+    custom: bool = False
     config: dict[str, Any] | None
 
 

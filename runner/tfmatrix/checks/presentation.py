@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from tfmatrix.checks.contract import Kind, Sentence, note
+from tfmatrix.checks.observation import Observation
 from tfmatrix.checks.seeds import is_seed_key
 from tfmatrix.core.records import Finding
 
@@ -188,6 +189,20 @@ def class_name(name: str) -> str:
     """The class without its package (`Custom>Adam`) and without names of other versions."""
     short = name.rpartition(">")[2]
     return CLASS_ALIASES.get(short, short)
+
+
+def owner_of(observation: Observation, layer: str) -> dict[str, str]:
+    """The class of a layer, as a figure of a finding; empty where it is unknown, or no layer of Keras."""
+    for entry in (observation.section("config") or {}).get("layers") or ():
+        if entry["path"] == layer and not entry.get("custom"):
+            return {"class": class_name(str(entry["class"]))}
+    return {}
+
+
+def owned_by(finding: Finding) -> str:
+    """What a finding's subject belongs to, in words that are the same in every scenario."""
+    owner = finding.figures.get("class")
+    return f"`{owner}`" if owner else "a layer"
 
 
 def compare_configs(
@@ -355,16 +370,16 @@ def without_indices(path: str) -> str:
     return re.sub(r"\[\d+\]", "", path)
 
 
-MOST_KEYS = 4
-"""Keys of a config that a loss names; the rest is counted."""
+MOST_LOSSES = 4
+"""Differences of a config that are a loss each; of more, all are one."""
 
 
-def listed(keys: Iterable[str]) -> str:
-    """Keys in the words of a loss, in alphabetical order."""
+def each_alone(prefix: str, keys: Iterable[str]) -> list[str]:
+    """The differences of a config as losses, in alphabetical order: `config differs: KEY`, one each."""
     every = sorted(dict.fromkeys(keys))
-    if len(every) <= MOST_KEYS:
-        return ", ".join(every)
-    return f"{', '.join(every[: MOST_KEYS - 1])} and {len(every) - MOST_KEYS + 1} more"
+    if len(every) <= MOST_LOSSES:
+        return [f"{prefix}: {key}" for key in every]
+    return [f"{prefix}: {', '.join(every[: MOST_LOSSES - 1])} and {len(every) - MOST_LOSSES + 1} more"]
 
 
 def _limited(value: Any) -> Any:

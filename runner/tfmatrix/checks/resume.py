@@ -32,7 +32,7 @@ from tfmatrix.checks.course import Courses, series
 from tfmatrix.checks.distance import distance, number, scale_of
 from tfmatrix.checks.matching import Pair, without_counter
 from tfmatrix.checks.observation import Array, Numbers, Observation
-from tfmatrix.checks.presentation import class_name
+from tfmatrix.checks.presentation import owned_by, owner_of
 from tfmatrix.checks.tolerance import EPSILON, Tolerance, kernel_units, working_precision
 from tfmatrix.core.records import Finding
 
@@ -175,8 +175,7 @@ _LEADING = (
 
 def _statistic(finding: Finding) -> str:
     role = without_counter(finding.subject.rpartition("/")[2])
-    owner = finding.figures.get("class")
-    return f"`{role}` of {f'`{owner}`' if owner else 'a layer'} ends elsewhere after more training"
+    return f"`{role}` of {owned_by(finding)} ends elsewhere after more training"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +252,7 @@ def compare(observations: Observations) -> Result:
     for found in _metrics(courses, reader):
         (notes if found.code == "metrics-here" else findings).append(found)
     findings += [
-        ending.finding(kind, kind=kind, **_owner(writer, ending.worst))
+        ending.finding(kind, kind=kind, **owner_of(writer, ending.worst.rpartition("/")[0]))
         for kind, ending in states.items()
         if ending.figures.beyond
     ]
@@ -304,13 +303,6 @@ def _controls(courses: Courses, control: Sequence[Any] | None) -> list[_Series]:
     if not any(name.startswith("weights_after/") for name in tolerance.floor):
         found += _weights_series(writer, courses.reader, courses.pairs)
     return found
-
-
-def _owner(writer: Observation, path: str) -> dict[str, str]:
-    """The class of the layer that a variable belongs to, where it is known."""
-    layers = {str(layer["path"]): str(layer["class"]) for layer in (writer.section("config") or {}).get("layers") or ()}
-    owner = layers.get(path.rpartition("/")[0])
-    return {"class": class_name(owner)} if owner else {}
 
 
 def _seeds(writer: Observation, reader: Observation) -> list[Finding]:

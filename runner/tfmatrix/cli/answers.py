@@ -87,6 +87,7 @@ class Cause(TypedDict):
     readers: list[str]
     first_writer: str
     first_reader: str
+    good_again: str | None
     saves: int
     known: int
     reasons: list[str]

@@ -119,6 +119,8 @@ def _cause_blocks(cause: Cause) -> list[Block]:
     where = cause.where + ("" if cause.readers else " (at saving: every reader of these saves is concerned)")
     first = f"{cause.first_reader or cause.first_writer}" + ("" if cause.first_reader else " (writer)")
     rows = [("where", where), ("first shown by", first)]
+    if cause.good_again:
+        rows.append(("good again with", cause.good_again))
     rows += [("formats", ", ".join(cause.formats)), ("scenarios", ", ".join(cause.scenarios))]
     if cause.also_failed:
         also = ", ".join(f"{name} ({count})" for name, count in sorted(cause.also_failed.items()))

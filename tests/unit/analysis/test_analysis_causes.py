@@ -239,3 +239,26 @@ def test_an_inferred_cell_has_the_causes_of_what_it_is_inferred_from() -> None:
     cause = only(find_causes(run_of([inferred, measured])))
     assert set(cause.cells) == {measured.cell, inferred.cell}
     assert cause.example == measured.cell
+
+
+def test_the_first_reader_that_reads_the_same_saves_again_is_named() -> None:
+    """Keras 3.14.0 alone hands metrics the wrong output: 3.13.2 before it and 3.15.1 behind it do not."""
+    saves = [f"{scenario}/keras/2.12.1" for scenario in "ab"]
+    bad = [load_error(f"{save}/2.15.1", UNKNOWN.format("MyLayer")) for save in saves]
+    good = [record(f"{save}/{reader}") for save in saves for reader in ("2.12.1", "2.16.2", "2.21.0")]
+    cause = only(find_causes(run_of([*bad, *good])))
+    assert (cause.first_reader, cause.good_again) == ("2.15.1", "2.16.2")
+    still = [load_error(f"{saves[1]}/2.16.2", "list index out of range", "IndexError")]
+    causes = {cause.title: cause for cause in find_causes(run_of([*bad, *good[:4], *still, good[5]]))}
+    assert causes["the loader does not know the scenario's own layer"].good_again == "2.21.0", "b fails in 2.16.2, too"
+
+
+def test_the_first_writer_that_writes_it_well_again_is_named() -> None:
+    bad = [load_error(f"a/keras/2.12.1/{reader}", UNKNOWN.format("MyLayer")) for reader in ("2.12.1", "2.15.1")]
+    cause = only(find_causes(run_of([*bad, record("a/keras/2.15.1/2.12.1"), record("a/keras/2.15.1/2.15.1")])))
+    assert cause.good_again == "2.15.1"
+
+
+def test_where_it_never_ends_nothing_is_named() -> None:
+    cells = [load_error(f"a/keras/2.12.1/{reader}", UNKNOWN.format("MyLayer")) for reader in ("2.15.1", "2.21.0")]
+    assert only(find_causes(run_of([*cells, record("a/keras/2.12.1/2.12.1")]))).good_again is None

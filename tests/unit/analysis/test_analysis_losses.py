@@ -24,9 +24,17 @@ from tfmatrix.core.status import Status
         ("optimizer", [drifts.another_optimizer], ["another optimizer"]),
         ("compile", [drifts.not_compiled], ["not compiled"]),
         ("compile", [drifts.no_loss], ["compile differs: `loss`"]),
-        ("compile", [drifts.other_metric_and_rate], ["compile differs: `hyperparameters.learning_rate`, `metrics`"]),
-        ("config", [drifts.other_activations], ["config differs: `activation`"]),
-        ("config", [drifts.other_layers], ["config differs: `trainable`, a layer, order of layers"]),
+        (
+            "compile",
+            [drifts.other_metric_and_rate],
+            ["compile differs: `hyperparameters.learning_rate`", "compile differs: `metrics`"],
+        ),
+        ("config", [drifts.other_activations], ["config differs: `activation` of `Dense`"]),
+        (
+            "config",
+            [drifts.other_layers],
+            ["config differs: `trainable`", "config differs: a layer", "config differs: order of layers"],
+        ),
         ("weights", [drifts.lose_a_weight, drifts.other_weight], ["weights are missing", "weights have other values"]),
         ("weights", [drifts.reset_weight], ["weights are reset"]),
         ("weights", [drifts.reset_weight, drifts.other_weight], ["weights have other values"]),
@@ -90,7 +98,7 @@ def test_what_is_set_aside_is_not_named_among_what_differs() -> None:
 
     cell = drifted(seeded)
     assert "aside-changed" in {finding.code for finding in cell.findings("config")}
-    assert losses(cell) == ("config differs: `activation`",)
+    assert losses(cell) == ("config differs: `activation` of `Dense`",)
 
 
 def test_what_follows_from_a_loss_is_no_loss_of_its_own() -> None:

@@ -46,6 +46,18 @@ def test_the_patterns_fit_real_messages() -> None:
         "https://github.com/tensorflow/tensorflow/issues/44670": ("the optimizer is lost", Status.DRIFT, "savedmodel"),
         "https://github.com/keras-team/keras/pull/19669": ("loading does not return, h5", Status.TIMEOUT, "h5"),
     }
+    keras, tensorflow = "https://github.com/keras-team/keras/issues", "https://github.com/tensorflow/tensorflow/issues"
+    statistic = "`moving_variance` of `BatchNormalization` ends elsewhere after more training"
+    wrong = "the writer's own signature cannot be called with the model's inputs"
+    drifts |= {
+        f"{keras}/19649": (statistic, Status.DRIFT, "custom"),
+        f"{tensorflow}/55545": (statistic, Status.DRIFT, "custom"),
+        f"{tensorflow}/48692": ("metrics have other names", Status.DRIFT, "keras"),
+        f"{keras}/22625": ("metrics have other values", Status.DRIFT, "keras"),
+        f"{keras}/19820": ("config differs: `activity_regularizer` of `Dense`", Status.DRIFT, "keras"),
+        f"{keras}/19458": (wrong, Status.DRIFT, "tf-savedmodel-raw"),
+        f"{keras}/19396": (wrong, Status.DRIFT, "tf-savedmodel-raw"),
+    }
     for url, (title, status, fmt) in drifts.items():
         assert url in {link.url for link in find_upstream(title=title, text="", status=status, formats=[fmt])}
     assert {entry.link.url for entry in read_upstream()} == fitting | set(others) | set(drifts)

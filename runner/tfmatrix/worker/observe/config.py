@@ -24,6 +24,9 @@ _NOT_CONFIG = {"name", "trainable", "dtype", "batch_input_shape", "batch_shape",
 _NESTED = {"layers", "input_layers", "output_layers", "build_input_shape"}
 _PRESENTATION = {"module", "registered_name", "build_config", "shared_object_id"}
 
+KERAS = ("keras", "tensorflow", "tensorflow_core", "tf_keras")
+"""Packages that Keras's own layers come from."""
+
 _ALIASES = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
@@ -53,7 +56,8 @@ def observe(model: Any, notes: Dict[str, str]) -> Dict[str, Any]:
     trainable = {"": bool(model.trainable)}
     policies = {"": policy_name(model)}
     for path, layer in _layers(model, ""):
-        entry: Dict[str, Any] = {"path": path, "class": type(layer).__name__, "config": None}
+        own = type(layer).__module__.partition(".")[0] not in KERAS
+        entry: Dict[str, Any] = {"path": path, "class": type(layer).__name__, "custom": own, "config": None}
         try:
             entry["config"] = layer_config(layer)
         except Exception as problem:
@@ -135,7 +139,7 @@ def layer_config(layer: Any) -> Dict[str, Any]:
     given = layer.get_config()
     penalty = getattr(layer, "activity_regularizer", None)
     if penalty is not None and "activity_regularizer" not in given:
-        # Keras 3.0 to 3.6 leave it out, and lose it on every save.
+        # Early releases of Keras 3 leave it out (3.0.5 and 3.3.3 do), and lose it on every save.
         given = dict(given, activity_regularizer=plain(penalty))
     if given.get("function_type") == "lambda":
         # Keras 2's Lambda: marshalled code, whose bytes depend on what else refers to it, and where it came from.

@@ -10,6 +10,7 @@ import numpy as np
 from . import calls
 from . import optimizer as optimizers
 from .arrays import Arrays, flatten, to_numpy
+from .config import KERAS
 from .layers import Weight, walk
 from .plain import error, plain, plain_float
 
@@ -227,7 +228,7 @@ def _restart_random_layers(model: Any, seed: int) -> None:
 def _may_draw(model: Any) -> bool:
     """Whether a training step may draw random numbers: a layer with a rate, or code that is not Keras's."""
     for _, layer in walk(model):
-        if type(layer).__module__.partition(".")[0] not in ("keras", "tensorflow", "tensorflow_core", "tf_keras"):
+        if type(layer).__module__.partition(".")[0] not in KERAS:
             return True
         rates = [getattr(layer, name, None) for name in ("rate", "dropout", "recurrent_dropout", "stddev")]
         if any(rates) or "Random" in type(layer).__name__:
