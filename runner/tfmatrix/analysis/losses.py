@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfmatrix.analysis.reasons import reason
-from tfmatrix.checks.contract import NO_KERAS_MODEL
+from tfmatrix.checks.contract import NO_KERAS_MODEL, WRONG
 from tfmatrix.checks.registry import checks
-from tfmatrix.checks.signatures import WRONG
 from tfmatrix.core.records import CellRecord, Finding
 from tfmatrix.core.status import CheckStatus
 from tfmatrix.core.text import one_line

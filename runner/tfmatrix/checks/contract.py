@@ -220,6 +220,9 @@ def _with_reason(sentence: str, figures: Mapping[str, Any]) -> str:
     return f"{sentence}: {figures['why']}" if figures.get("why") else sentence
 
 
+WRONG = "writer-wrong"
+"""The code of a signature that its own writer cannot call: no reader is to blame."""
+
 NO_KERAS_MODEL = "what was loaded is no Keras model"
 
 COMMON: Mapping[str, Kind] = {

@@ -7,6 +7,10 @@ What rounding alone may come to is measured where the writer's course has `noise
 weights that are some rounding errors off. A weight whose true gradient is zero (a bias in front of batch
 normalization) has a gradient of pure rounding noise, and Adam makes full steps of it: there the measured noise is as
 large as the steps, and the weight says nothing. Without the measurement the states are not judged.
+
+Under SGD such a weight makes tiny steps of nothing but noise. Rounding errors of a gradient are as large as those of
+the terms that it is a sum of, however small the sum: so what the largest step of any weight of the model may be off by
+is granted to each of them, and to each slot what the largest values of its name may be off by.
 """
 
 from __future__ import annotations
@@ -138,9 +142,13 @@ class Courses:
             return Distance(elements=a.size, unequal=a.size, beyond=max(a.size, 1), max_abs=float("inf"))
         return distance(a, b, self._limit(name, a, noise))
 
-    def _limit(self, name: str, reference: Array, noise: float | str, units: Units = resume_units) -> Limit:
+    def _limit(
+        self, name: str, reference: Array, noise: float | str, units: Units = resume_units, scale: float | None = None
+    ) -> Limit:
+        """`scale` is that of the largest values that the result was made of, where it is not the result's own."""
         precision = working_precision(self.writer, reference.dtype)
-        limit = self.tolerance.limit(name, precision=precision, scale=scale_of(reference), units=units)
+        scale = scale_of(reference) if scale is None else scale
+        limit = self.tolerance.limit(name, precision=precision, scale=scale, units=units)
         if self.tolerance.is_given:
             return limit
         return Limit(rtol=limit.rtol, atol=limit.atol + NOISE_FACTOR * float(noise))
@@ -150,6 +158,7 @@ class Courses:
         noise = self._floors("weights")
         if not mine or not others:
             return
+        step = max((_step(pair, self.writer.array(mine[pair.writer.index])) for pair in self.pairs), default=0.0)
         for pair in self.pairs:
             index = pair.writer.index
             a = self.writer.array(mine[index])
@@ -160,7 +169,8 @@ class Courses:
             mask = (starts[0].stored != a.stored) | (starts[1].stored != b.stored)
             moved = int(np.count_nonzero(mask))
             name = pair.writer.path
-            limit = self._limit(f"weights_after/{pair.writer.entry['path']}", a, noise[index])
+            name_there = f"weights_after/{pair.writer.entry['path']}"
+            limit = self._limit(name_there, a, noise[index], scale=max(step, scale_of(a)))
             kind = "statistics" if pair.writer.trainable is False else "weights"
             found[kind].add(name, distance(_at(a, mask), _at(b, mask), limit), moved)
 
@@ -171,6 +181,9 @@ class Courses:
             (slot["slot"], slot["variable"] if self.is_control else place.get(slot["variable"])): slot
             for slot in self.theirs.get("slots_after") or ()
         }
+        largest: dict[str, float] = {}
+        for slot in self.ours.get("slots_after") or ():
+            largest[slot["slot"]] = max(largest.get(slot["slot"], 0.0), scale_of(self.writer.array(slot["array"])))
         for slot, floor in zip(self.ours.get("slots_after") or (), noise, strict=True):
             other = others.get((slot["slot"], slot["variable"]))
             if other is None:
@@ -178,7 +191,7 @@ class Courses:
             a, b = self.writer.array(slot["array"]), self.reader.array(other["array"])
             if not a.is_float or (a.dtype, a.shape) != (b.dtype, b.shape):
                 continue
-            limit = self._limit(f"slots_after/{slot['slot']}/{slot['path']}", a, floor)
+            limit = self._limit(f"slots_after/{slot['slot']}/{slot['path']}", a, floor, scale=largest[slot["slot"]])
             found.add(f"{slot['slot']} of {slot['path']}", distance(a, b, limit), a.size)
 
     def _of_outputs(self, found: Ending) -> None:
@@ -201,6 +214,15 @@ class Courses:
     def _floors(self, kind: str) -> Sequence[float | str]:
         floors: Sequence[float | str] = (self.noise or {})[kind]
         return floors
+
+
+def _step(pair: Pair, after: Array) -> float:
+    """The largest step of a weight from where it started."""
+    start = pair.writer.array()
+    if not after.is_float or (start.dtype, start.shape) != (after.dtype, after.shape):
+        return 0.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        return scale_of(Array(dtype=after.dtype, stored=np.subtract(after.values, start.values)))
 
 
 def results(section: Course, weights: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:

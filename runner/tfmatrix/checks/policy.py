@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.checks.signatures import WRONG
+from tfmatrix.checks.contract import WRONG
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import WRITING, CellRecord
 from tfmatrix.core.status import Status

@@ -7,6 +7,7 @@ from typing import Any
 
 from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import (
+    WRONG,
     Kind,
     Result,
     absences,
@@ -61,9 +62,6 @@ def _one_sided(side: str, general: str, sentence: str) -> Kind:
         lambda subject, figures: sentence.format(subject=subject, side=side, name=figures["name"]),
     )
 
-
-WRONG = "writer-wrong"
-"""The code of a signature that its own writer cannot call: no reader is to blame."""
 
 FINDINGS: Mapping[str, Kind] = {
     **absences("the loaded model has no signatures", "the signatures are lost"),

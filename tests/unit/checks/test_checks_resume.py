@@ -174,6 +174,18 @@ def test_a_weight_that_rounding_alone_moves_as_far_says_nothing() -> None:
     assert _check(theirs, ours)["status"] == "fail"
 
 
+def test_a_weight_that_makes_tiny_steps_of_nothing_but_noise_says_nothing() -> None:
+    """The same bias under SGD: 2e-8, where the other weights of the model step by a thousandth."""
+    ours, theirs = trained(), loaded()
+    ours.weight("dense/bias").values = theirs.weight("dense/bias").values = np.zeros(8, "float32")
+    ours.resume["weights_after"][1] = np.full(8, 1e-8, "float32")
+    theirs.resume["weights_after"][1] = np.full(8, -1.4e-8, "float32")
+    ours.resume["noise"]["weights"][1] = 1e-9
+    assert _check(theirs, ours)["status"] == "pass"
+    theirs.resume["weights_after"][1] = np.full(8, 1e-4, "float32")
+    assert _check(theirs, ours)["status"] == "fail"
+
+
 def test_states_are_not_judged_where_rounding_was_not_measured() -> None:
     ours, theirs = trained(), loaded()
     theirs.resume["weights_after"][1] = theirs.resume["weights_after"][1] + np.float32(0.1)

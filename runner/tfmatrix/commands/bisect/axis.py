@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | tensorflow | TensorFlow | its release's own days (`--as-of` for another day) |
 | keras | one TensorFlow, and Keras | today: all else is the same for every version |
-| numpy, protobuf | one TensorFlow, and the package | its release's own days |
+| numpy, h5py, protobuf | one TensorFlow, and the package | its release's own days |
 """
 
 from __future__ import annotations

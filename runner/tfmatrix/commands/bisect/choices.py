@@ -11,6 +11,7 @@ class AxisName(StrEnum):
     TENSORFLOW = "tensorflow"
     KERAS = "keras"
     NUMPY = "numpy"
+    H5PY = "h5py"
     PROTOBUF = "protobuf"
 
 
