@@ -177,6 +177,9 @@ def _look(root: Path, uv: Uv) -> _Pinned:
             "and ends with exit code 2 in a pull request that changes requirements"
         )
         return _Pinned(pin=None, notes=tuple(notes), inputs=tuple(inputs))
+    newest = [python for python in reversed(PYTHONS) if SpecifierSet(chosen.python).contains(f"{python}.99")]
+    # Of several pins by Python, that of the newest one: so an installation takes it.
+    here.sort(key=lambda pin: next((place for place, python in enumerate(newest) if _counts(pin, python)), len(newest)))
     pin = next((pin for pin in here if pin.version), here[0])
     keras = next((each.version for each in chosen.pins if each.package == "keras"), "")
     return _Pinned(pin=pin, keras=keras, notes=tuple(notes), inputs=tuple(inputs))
@@ -186,13 +189,15 @@ def _is_for_this_machine(pin: Pin) -> bool:
     """Whether a pin is installed here, with any Python that TensorFlow ever had."""
     if pin.package == "tensorflow-macos" and not host_platform().startswith("darwin"):
         return False
+    return any(_counts(pin, python) for python in PYTHONS)
+
+
+def _counts(pin: Pin, python: str) -> bool:
+    """Whether a pin is installed with a Python here."""
     if not pin.marker:
         return True
-    marker = Marker(pin.marker)
-    return any(
-        marker.evaluate({"python_version": python, "python_full_version": f"{python}.99", "extra": ""})
-        for python in PYTHONS
-    )
+    given = {"python_version": python, "python_full_version": f"{python}.99", "extra": ""}
+    return Marker(pin.marker).evaluate(given)
 
 
 def _as_it_is(pin: Pin, root: Path) -> str:

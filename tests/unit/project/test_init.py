@@ -57,6 +57,8 @@ def test_an_empty_folder_becomes_a_project_that_can_be_planned(tmp_path):
          "2.17.1"),
         ({"environment.yml": "dependencies: [python=3.10, tensorflow=2.14.0=cpu]\n"}, "2.14.0"),
         ({"Dockerfile": "FROM tensorflow/tensorflow:2.11.0-gpu\n"}, "2.11.0"),
+        ({"requirements.txt": "tensorflow==2.13.1; python_version < '3.11'\n"
+          "tensorflow==2.15.1; python_version >= '3.11'\n"}, "2.15.1"),
         ({"setup.cfg": "[options]\ninstall_requires = tensorflow==2.13.1\n"}, "2.13.1"),
         ({"pylock.prod.toml": 'lock-version = "1.0"\ncreated-by = "t"\n[[packages]]\nname = "tensorflow"\n'
           'version = "2.15.1"\n'}, "2.15.1"),

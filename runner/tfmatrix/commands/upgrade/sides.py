@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import UsageError
 from tfmatrix.envs.git import Commit, open_commit
+from tfmatrix.envs.installation import NotInstallable
 from tfmatrix.envs.pins import pin_paths
 from tfmatrix.envs.resolve import Named, Resolved, Resolver, find_file, named, plain_environment
 from tfmatrix.project.config import load_config
@@ -93,8 +94,15 @@ def find_sides(project: Project, wanted: Wanted, index: Index, uv: Uv) -> tuple[
         lowest=wanted.lowest,
         from_source=wanted.from_source,
     )
-    old, new = resolver.resolve([before, after])
-    return _with_notes(old, notes), new
+    try:
+        old, new = resolver.resolve([before, after])
+    except NotInstallable as error:
+        error.file = str(_from_here(root, Path(error.file)))
+        raise
+    return (
+        replace(old, notes=(*notes, *old.notes), file=old.file and _from_here(root, old.file)),
+        replace(new, file=new.file and _from_here(root, new.file)),
+    )
 
 
 def _touched(root: Path, commit: Commit, after: Named | None) -> bool:
@@ -110,10 +118,10 @@ _MAY_SAY = (".txt", ".in", ".lock", ".toml", ".cfg", ".python-version", "setup.p
 """Endings and names of files that say what is installed, or that others of these read."""
 
 
-def _with_notes(side: Side, notes: tuple[str, ...]) -> Side:
-    from dataclasses import replace
-
-    return replace(side, notes=(*notes, *side.notes))
+def _from_here(root: Path, file: Path) -> Path:
+    """A file of the project as it is called where the command is typed: what a CI system points at."""
+    path = root / file
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else file
 
 
 def _base_of_pull_request() -> str:

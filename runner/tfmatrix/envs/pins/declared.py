@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from packaging.dependency_groups import resolve_dependency_groups
-from packaging.metadata import parse_email
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -23,7 +23,7 @@ from tfmatrix.envs.pins.model import (
     python_specifier,
 )
 from tfmatrix.envs.pins.requirements import from_elsewhere, read_requirements
-from tfmatrix.envs.pins.text import decode, read_toml, table
+from tfmatrix.envs.pins.text import decode, read_json, read_toml, table
 from tfmatrix.envs.uv import Uv
 
 _DYNAMIC = ("dependencies", "optional-dependencies")
@@ -211,10 +211,9 @@ def read_built(path: Path, text: str, uv: Uv, kind: str) -> PinFile:
 
     Raises ConfigError, with the end of what the build said.
     """
-    content = _metadata(path, uv)
-    raw, _ = parse_email(content)
+    built = _metadata(path, uv)
     pins = []
-    for each in raw.get("requires_dist") or ():
+    for each in built["requires"]:
         requirement = Requirement(each)
         found = _EXTRA.search(str(requirement.marker or ""))
         extra = found[1] if found else ""
@@ -222,24 +221,22 @@ def read_built(path: Path, text: str, uv: Uv, kind: str) -> PinFile:
         requirement.marker = None
         line = line_with(text, str(requirement), requirement.name)
         pins.append(pin_of(str(requirement), path, line, extra=extra, marker=rest.strip("() ") if found else rest))
-    python = raw.get("requires_python") or ""
+    python = built["python"]
     return PinFile(
         path=path,
         kind=kind,
         pins=tuple(pins),
         python=python_specifier(python, path, None) if python else "",
         python_line=line_with(text, "python_requires", "requires-python"),
-        extras=tuple(raw.get("provides_extra") or ()),
+        extras=tuple(built["extras"]),
     )
 
 
-def _metadata(path: Path, uv: Uv) -> bytes:
-    import tempfile
-
+def _metadata(path: Path, uv: Uv) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="tfmatrix-metadata-") as folder:
         script = Path(folder, "metadata.py")
         script.write_text(_SCRIPT, encoding="utf-8")
-        target = Path(folder, "METADATA")
+        target = Path(folder, "metadata.json")
         result = uv.run(
             [
                 "run",
@@ -263,12 +260,17 @@ def _metadata(path: Path, uv: Uv) -> bytes:
                 expected="a project that `pip install .` can build",
                 fix="name a requirements file or a lock instead: --to requirements.txt",
             )
-        return target.read_bytes()
+        return read_json(path, target.read_text(encoding="utf-8"))
 
 
 _SCRIPT = """\
-import sys, build.util
+import json, sys, build.util
 found = build.util.project_wheel_metadata(sys.argv[1])
-with open(sys.argv[2], "wb") as file:
-    file.write(found.as_bytes() if hasattr(found, "as_bytes") else str(found).encode())
+told = {
+    "requires": found.get_all("Requires-Dist") or [],
+    "python": found.get("Requires-Python") or "",
+    "extras": found.get_all("Provides-Extra") or [],
+}
+with open(sys.argv[2], "w", encoding="utf-8") as file:
+    json.dump(told, file)
 """

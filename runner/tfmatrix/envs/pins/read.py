@@ -89,7 +89,8 @@ def find_files(folder: Path, uv: Uv) -> Found:
             file = kind.read(path, text, uv)
         except ConfigError as error:
             if path.stat().st_size and not error.what.endswith("the file is empty"):
-                notes.append(f"{error.what.splitlines()[0]}: this file is left out")
+                said = error.what.splitlines()[0].replace(f"{folder}/", "")
+                notes.append(f"{said}: this file is left out")
             continue
         superseded |= {path.parent / name for name in kind.made_of}
         if file.every_tensorflow:

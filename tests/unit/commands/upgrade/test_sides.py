@@ -132,6 +132,8 @@ def test_paths_are_those_of_the_project(repository, monkeypatch):
     monkeypatch.chdir(repository.parent)
     before, after = sides(repository, git="main", after="requirements.txt")
     assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.15.1", "2.16.2")
+    # What a CI system points at is called as where the command is typed.
+    assert after.file == Path("service/requirements.txt")
     # A path that exists only where the command is typed is that.
     (repository.parent / "other.txt").write_text("tensorflow==2.14.1\n")
     assert sides(repository, "2.15.1", "other.txt")[1].environment.tensorflow == "2.14.1"
