@@ -20,6 +20,7 @@ from tfmatrix.core.packages import DISTRIBUTIONS, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure, one_line
+from tfmatrix.envs.resolve import LEGACY_KERAS
 from tfmatrix.store.runs import Run
 
 _SAVE_AS = "save as "
@@ -176,6 +177,9 @@ def _versions(run: Run, side: Side) -> dict[str, str]:
             version = version or side.environment.tensorflow
         if version:
             found[title] = version
+    if LEGACY_KERAS in side.environment.env and "tf-keras" in found:
+        # The Keras that `tf.keras` is there.
+        found["Keras"] = f"{found.pop('tf-keras')} (tf-keras)"
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -188,3 +189,32 @@ def test_hostile_texts_stay_texts():
             assert "\x00" not in text
         assert all("\n" not in line for line in workflow_commands(each))
         ET.fromstring(to_junit(each))
+
+
+def test_what_failed_on_both_sides_is_told_with_its_exception_and_a_cell():
+    broken = [
+        load_error(f"net/h5/{writer}/{reader}", "no module named layers", "ImportError")
+        for writer in (OLD, NEW)
+        for reader in (OLD, NEW)
+    ]
+    made = answer(broken)
+    assert made.upgrade.verdict is UpgradeVerdict.UNKNOWN
+    for text in (to_text(made), to_markdown(made)):
+        assert "ImportError: no module named layers" in text
+        assert f"net/h5/{OLD}/{OLD}" in text
+        assert "tfmatrix explain" in text
+    failures = json.loads(to_json(made))["upgrade"]["failures"]
+    assert {each["said"] for each in failures} == {"ImportError: no module named layers"}
+    assert any("failed before already" in line and "ImportError" in line for line in workflow_commands(made))
+
+
+def test_the_table_shows_the_keras_that_tf_keras_is():
+    environment = replace(pinned(NEW).environment, env={"TF_USE_LEGACY_KERAS": "1"})
+    after = replace(pinned(NEW), environment=environment)
+    made = answer([record(f"net/h5/{OLD}/{reader}") for reader in (OLD, NEW)], after=after)
+    packages = dict(made.run.header["environments"][NEW]["packages"]) | {"tf-keras": "2.16.0"}
+    described = made.run.header["environments"] | {NEW: {"packages": packages}}
+    run = replace(made.run, header={**made.run.header, "environments": described})
+    versions = replace(made, run=run).versions(after)
+    assert versions["Keras"] == "2.16.0 (tf-keras)"
+    assert "tf-keras" not in versions
