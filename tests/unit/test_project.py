@@ -39,3 +39,33 @@ def test_the_worker_compiles_on_the_oldest_python_it_is_written_for():
 
     for path in (ROOT / "runner" / "tfmatrix" / "worker").rglob("*.py"):
         ast.parse(path.read_text(), feature_version=(3, 7))
+
+
+def test_everything_that_the_host_imports_is_declared():
+    """A library that happens to be here hides that nobody else has it."""
+    import ast
+    import sys
+    import tomllib
+    from importlib.metadata import packages_distributions
+
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = {canonicalize_name(Requirement(each).name) for each in declared}
+    # Named by what needs them: a template's escaped text, and the types of pydantic's own errors.
+    names |= {"markupsafe" if "jinja2" in names else "", "pydantic-core" if "pydantic" in names else ""}
+    known = packages_distributions()
+    source = ROOT / "runner" / "tfmatrix"
+    missing = []
+    for path in source.rglob("*.py"):
+        if path.is_relative_to(source / "worker"):
+            continue  # what it imports is its environment's
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for module in {each.partition(".")[0] for each in modules} - sys.stdlib_module_names - {"tfmatrix"}:
+                found = {canonicalize_name(each) for each in known.get(module, [module])}
+                if not found & names:
+                    missing.append(f"{path.relative_to(source)}: {module}")
+    assert missing == []
