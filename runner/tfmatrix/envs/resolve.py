@@ -450,7 +450,7 @@ def one_version(text: str, known: Mapping[str, Environment], index: Index) -> st
 def is_exact(text: str) -> bool:
     """Whether a text is one version, and needs no index to tell which."""
     try:
-        return len(Version(text).release) == 3
+        return len(Version(text).release) == 3 and re.fullmatch(r"[0-9A-Za-z.]+", text) is not None
     except InvalidVersion:
         return text == NIGHTLY
 
@@ -472,4 +472,4 @@ def _python_key(python: str) -> int:
     return -int(python.partition(".")[2])
 
 
-__all__ = ["Named", "NotInstallable", "Resolved", "Resolver", "find_file", "named", "plain_environment"]
+__all__ = ["Named", "NotInstallable", "Resolved", "Resolver", "find_file", "is_exact", "named", "plain_environment"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from tfmatrix.core.environment import FIRST_WITH_KERAS_3, Environment, default_python, has_keras_3
+from tfmatrix.core.environment import FIRST_WITH_KERAS_3, Environment, has_keras_3
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.ids import environment_id, identified
 from tfmatrix.envs.lock import NIGHTLY, read_lock
+from tfmatrix.envs.resolve import is_exact, plain_environment
 from tfmatrix.project.modelfiles.modelfile import ModelFile
 from tfmatrix.project.project import Project
 
@@ -106,7 +106,7 @@ def _named(project: Project, text: str, index: Index) -> tuple[Environment, ...]
         versions = resolve_selector(text, index)
     except InfrastructureError:
         # Without an index an exact version may still be locked and provided.
-        if not _is_exact(text):
+        if not is_exact(text):
             raise
         versions = [text]
     return tuple(known.get(version) or plain_environment(version) for version in versions)
@@ -144,7 +144,7 @@ def _with_its_keras(project: Project, environment: Environment, model: ModelFile
     if not has_keras_3(environment):
         # It cannot have saved it. That is said by its own attempt to load the file.
         return environment
-    if environment.tensorflow == NIGHTLY or not _is_exact(named):
+    if environment.tensorflow == NIGHTLY or not is_exact(named):
         return environment
     try:
         lock = read_lock(project.locks, environment)
@@ -165,21 +165,8 @@ def _with_tf_keras(project: Project, environment: Environment) -> Environment:
     return named or identified(wanted, known)
 
 
-def plain_environment(version: str) -> Environment:
-    """A release with the packages of its own days."""
-    as_of = "today" if version == NIGHTLY else "release"
-    return Environment(id=version, tensorflow=version, python=default_python(version), as_of=as_of)
-
-
 def _minor(environment: Environment) -> Version:
     try:
         return Version(environment.tensorflow)
     except InvalidVersion:
         return Version("9999")
-
-
-def _is_exact(text: str) -> bool:
-    try:
-        return len(Version(text).release) == 3 and re.fullmatch(r"[0-9A-Za-z.]+", text) is not None
-    except InvalidVersion:
-        return text == NIGHTLY
