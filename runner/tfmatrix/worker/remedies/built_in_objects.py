@@ -8,7 +8,7 @@ https://github.com/keras-team/keras/issues/19330.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List
 
 if TYPE_CHECKING:
     from tfmatrix.worker.loading import Loading
@@ -42,20 +42,32 @@ _UNKNOWN = re.compile(
 
 def helps(failing: Failing) -> bool:
     """Where the loader says that it does not know such a name."""
-    return any(name.lower() in SHORT for name in _UNKNOWN.findall(failing.error))
+    return bool(unknown(failing.error))
 
 
 def change(loading: Loading) -> None:
-    """Adds them, in small and capital letters, to what the scenario's user passes."""
-    loading.custom_objects = dict(objects(), **(loading.custom_objects or {}))
+    """Loads again with each name that the loader does not know, one after the other, as a person does.
+
+    No others: where Keras 3 does know a metric by its short name, an object in its place stops it.
+    """
+
+    def instead() -> Any:
+        import tensorflow as tf
+
+        told: Dict[str, Any] = {}
+        while True:
+            given = dict(told, **(loading.custom_objects or {}))
+            try:
+                return tf.keras.models.load_model(loading.path, custom_objects=given)
+            except Exception as error:
+                names = [name for name in unknown(str(error)) if name not in given]
+                if not names:
+                    raise
+                told.update({name: getattr(tf.keras.losses, SHORT[name.lower()])() for name in names})
+
+    loading.instead = instead
 
 
-def objects() -> Dict[str, Any]:
-    """Name to object, of those that this version has."""
-    import tensorflow as tf
-
-    found: Dict[str, Any] = {}
-    for name, owner in SHORT.items():
-        if hasattr(tf.keras.losses, owner):
-            found[name] = found[name.upper()] = getattr(tf.keras.losses, owner)()
-    return found
+def unknown(message: str) -> List[str]:
+    """The short names that an exception is about."""
+    return [name for name in _UNKNOWN.findall(message) if name.lower() in SHORT]
