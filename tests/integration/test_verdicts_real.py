@@ -100,10 +100,10 @@ def training_data(rng):
     return x, x[:, :1]
 '''
 TEXT = '''\
-"""One input, by name, of a SavedModel that is read as a layer."""
+"""One input, by name, for serving and for phones."""
 import tensorflow as tf
 
-FORMATS = ("savedmodel-tfsm",)
+FORMATS = ("savedmodel-tfsm", "tflite-int8")
 
 
 def build_model():
@@ -119,7 +119,7 @@ CELLS = (
     f"statistics/custom/{OLD}/*",
     f"metrics/*/{OLD}/{OLD}",
     f"dropout/keras/{NEW}/{NEW}",
-    f"named/savedmodel-tfsm/{OLD}/{NEW}",
+    f"named/*/{OLD}/{NEW}",
 )
 
 
@@ -183,3 +183,9 @@ def test_the_state_of_a_seed_generator_is_told(cells):
 
 def test_a_dictionary_with_one_input_is_no_reason_to_fail_for_a_layer(cells):
     assert cells[f"named/savedmodel-tfsm/{OLD}/{NEW}"]["status"] == "pass"
+
+
+def test_an_integer_model_is_calibrated_by_the_scenarios_inputs(cells):
+    record = cells[f"named/tflite-int8/{OLD}/{NEW}"]
+    assert record["status"] == "pass"
+    assert record["checks"]["outputs"]["conversion"] > 1e-4, "activations of 8 bits are not the model's"

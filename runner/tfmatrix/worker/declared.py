@@ -36,7 +36,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": lambda own, other: own < other,
 }
 FUNCTIONS = ("build_model", "save_model", "load_model")
-"""The functions of a scenario that a call may use."""
+"""The functions of a scenario that a call may use, beside `inputs`, which each has."""
 
 REQUIREMENT = re.compile(r"^(tensorflow|keras)(>=|<=|<|>)(\d+(?:\.\d+)*)$")
 """What `requires` may ask for."""
@@ -116,7 +116,7 @@ class Format:
 
 
 def _functions(scenario: Any) -> Dict[str, Any]:
-    return {name: getattr(scenario, name) for name in FUNCTIONS if hasattr(scenario, name)}
+    return {name: getattr(scenario, name) for name in (*FUNCTIONS, "inputs") if hasattr(scenario, name)}
 
 
 def _run(chosen: Format, part: str, names: Mapping[str, Any]) -> Dict[str, Any]:

@@ -101,7 +101,7 @@ def test_a_changed_call_is_measured_again_and_no_other(worker: Path) -> None:
 
 def test_a_call_that_two_formats_share_changes_both(worker: Path) -> None:
     assert changed(worker, "formats/tflite.py", lambda text: text.replace("convert()", "convert(1)")) == {
-        "save/tflite", "save/tflite-dynamic",
+        "save/tflite", "save/tflite-dynamic", "save/tflite-int8",
     }  # fmt: skip
 
 
