@@ -38,6 +38,7 @@ from tfmatrix.store.runs import Run
 
 if TYPE_CHECKING:
     from tfmatrix.commands.check.result import CheckResult
+    from tfmatrix.commands.migrate.command import MigrateResult
     from tfmatrix.commands.upgrade.answer import UpgradeAnswer
     from tfmatrix.commands.upgrade.settled import Refused, Unchanged
     from tfmatrix.engine.run import RunOptions
@@ -57,6 +58,7 @@ __all__ = [
     "UsageError",
     "check",
     "load_run",
+    "migrate",
     "run",
     "upgrade",
 ]
@@ -197,6 +199,44 @@ def check(
         builder=builder,
         options=_options(executor, jobs, offline, progress, remedies=remedies, trust_model=trust_model),
     )
+
+
+def migrate(
+    project: Project,
+    files: Sequence[Path | str],
+    *,
+    to: str = "latest",
+    format: str = "keras",
+    output: Path = Path("migrated"),
+    saved_with: str | None = None,
+    inputs: Path | None = None,
+    custom_objects: Path | None = None,
+    tf_keras: bool = True,
+    executor: str | None = None,
+    jobs: int | None = None,
+    offline: bool = False,
+    trust_model: bool = False,
+    progress: Progress | None = None,
+) -> MigrateResult:
+    """Makes files that the version `to` reads, as `tfmatrix migrate`; only what is proven is handed over, in `output`.
+
+    `files` are model files, SavedModel folders, globs and folders of them; they are read, never written. Each result
+    says its `level`: proven, proven for inference (`lost` names what does not hold), or refused (`reason`, `fix`).
+    Executor venv loads the files as this user, and refuses that without `trust_model`.
+    """
+    from tfmatrix.commands.migrate.command import MigrateOptions, migrate_project
+
+    wanted = MigrateOptions(
+        to=to,
+        format=format,
+        output=output,
+        saved_with=saved_with,
+        custom_objects=custom_objects,
+        inputs=inputs,
+        tf_keras=tf_keras,
+    )
+    options = _options(executor, jobs, offline, progress, trust_model=trust_model)
+    return migrate_project(project, [str(file) for file in files], wanted, options)
 
 
 def _options(

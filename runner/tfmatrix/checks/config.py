@@ -14,6 +14,7 @@ from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import Kind, Result, loss, note
 from tfmatrix.checks.presentation import (
     ASIDE,
+    FUNCTION_LAYERS,
     MASK_OPERATIONS,
     NOTATION,
     SENTENCES,
@@ -138,9 +139,9 @@ def _by_path(layers: Sequence[Mapping[str, Any]]) -> _Layers:
 def _one_sided(
     change: ConfigDifference, same_keras: bool, changes: list[ConfigDifference], aside: list[ConfigDifference]
 ) -> None:
-    """A layer that one side lacks: a loss, but for masks that Keras 3 lists among the layers."""
+    """A layer that one side lacks: a loss, but for what only one Keras lists among the layers."""
     name = change.before if change.after is ... else change.after
-    (aside if name in MASK_OPERATIONS and not same_keras else changes).append(change)
+    (aside if name in MASK_OPERATIONS | FUNCTION_LAYERS and not same_keras else changes).append(change)
 
 
 def _compare_layer(

@@ -44,6 +44,8 @@ IGNORED: Mapping[tuple[str, str], str] = {
     ("*", "flash_attention"): "which kernel attention uses",
     ("*", "jit_compile"): "how to compute, not what",
     ("*", "is_legacy_optimizer"): "which implementation of the optimizer",
+    ("SeparableConv1D", "kernel_initializer"): "of Conv; not used: it has a depthwise and a pointwise one",
+    ("SeparableConv2D", "kernel_initializer"): "the same",
     ("Lambda", "function_type"): "told by the function itself",
     ("Lambda", "output_shape_type"): "told by the value itself",
     ("Lambda", "output_shape_module"): "where a function lives",
@@ -99,6 +101,12 @@ CLASS_ALIASES: Mapping[str, str] = {
 
 MASK_OPERATIONS = {"NotEqual"}
 """Operations that Keras 3 lists as layers of a functional model when a layer computes a mask (Embedding)."""
+
+FUNCTION_LAYERS = {"TFOpLambda", "SlicingOpLambda"}
+"""Layers that Keras 2 makes of a function or an operator on symbolic tensors; in Keras 3 an operation, and no layer.
+
+What it computes is part of the outputs.
+"""
 
 _POLICIES = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"}
 _SEQUENCES = {"__tuple__", "TensorShape"}

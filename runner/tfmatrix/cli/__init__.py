@@ -23,6 +23,7 @@ from tfmatrix.cli import (  # noqa: F401  (each registers its commands)
     diff,
     environments,
     matrix,
+    migrate,
     project,
     reports,
     store,

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
+from tfmatrix.commands.migrate.proof import Proof
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.hints import did_you_mean
 
@@ -374,6 +375,65 @@ class Check(TypedDict):
 
 
 @with_config(_CLOSED)
+class MigratedFile(TypedDict):
+    """One file; `result` is proven, proven for inference, refused or not measured."""
+
+    file: str
+    saved_with: str
+    result: Literal["proven", "proven for inference", "refused", "not measured"]
+    way: Literal["", "native", "tf-keras", "inference"]
+    new_file: str
+    proof: str
+    lost: list[str]
+    notes: list[str]
+    checks: dict[str, str]
+    reason: str
+    fix: str
+    done_before: bool
+
+
+@with_config(_CLOSED)
+class Migrate(TypedDict):
+    """`tfmatrix migrate --json`."""
+
+    schema: Literal[1]
+    to: str
+    exit_code: int
+    files: list[MigratedFile]
+
+
+@with_config(_CLOSED)
+class MigrateVerified(TypedDict):
+    """`tfmatrix migrate --verify --json`."""
+
+    schema: Literal[1]
+    proof: str
+    result: str
+    holds: bool
+    differences: list[str]
+    exit_code: int
+
+
+@with_config(_CLOSED)
+class Inspect(TypedDict):
+    """`tfmatrix inspect --json`; `runs_code` says in words what loading the file runs."""
+
+    schema: Literal[1]
+    path: str
+    what: str
+    formats: list[str]
+    keras: str
+    tensorflow: str
+    model_class: str
+    layers: dict[str, int]
+    custom: list[str]
+    optimizer: str
+    bytes: int
+    weights_bytes: int | None
+    runs_code: list[str]
+
+
+@with_config(_CLOSED)
 class BisectReading(TypedDict):
     """A cell in one version."""
 
@@ -632,6 +692,9 @@ ANSWERS: Final[dict[str, tuple[str, Any]]] = {
         "tfmatrix explain --format json",
         ExplainedCell | ExplainedCells | ExplainedCause | ExplainedWarning,
     ),
+    "inspect": ("tfmatrix inspect --json", Inspect),
+    "migrate": ("tfmatrix migrate --json", Migrate | MigrateVerified),
+    "migrate-proof": ("NAME.proof.json, which tfmatrix migrate writes", Proof),
     "plan": ("tfmatrix plan --json", Plan),
     "report": ("tfmatrix report --format json, tfmatrix run --json", Report),
     "upgrade": ("tfmatrix upgrade --json", Unchanged | Refused | Answered),

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from tfmatrix.core.version import __version__
 
-FIRST = ("upgrade", "check")
+FIRST = ("upgrade", "check", "migrate")
 """What most people come for stands first in `--help`; the others as they are registered."""
 
 

@@ -68,17 +68,9 @@ def measure_file(project: Project, request: FileRequest, options: RunOptions | N
     Raises UsageError for a file that is no model, for inputs that do not fit it, and for code that cannot be imported.
     """
     model = read_model(request.model, project.formats)
-    builder, function = _builder(request.builder)
-    if model.needs_builder and builder is None:
-        raise UsageError(
-            f"{model.shown} is {model.what}: it has values and no model",
-            expected="--builder FILE.py:FUNCTION, a function that returns the model they belong to",
-            fix="such as --builder model.py:build_model",
-        )
     before = sha256_of(model)
-    name = subject_name(model)
-    store = Store(project.store)
-    subject, folder = _subject(store, request, model, name, builder, function, before, project.formats[model.loader])
+    subject, folder = given_file(Store(project.store), request, model, project.formats[model.loader], sha256=before)
+    name = subject.about.name
     environments = list({each.id: each for each in (request.writer, *request.readers)}.values())
     run, code = run_project(
         project.with_environments(environments, scenarios=folder),
@@ -145,17 +137,21 @@ def _builder(text: str | None) -> tuple[Path | None, str]:
     return Path(file), function
 
 
-def _subject(
-    store: Store,
-    request: FileRequest,
-    model: ModelFile,
-    name: str,
-    builder: Path | None,
-    function: str,
-    sha256: str,
-    loader: Format,
+def given_file(
+    store: Store, request: FileRequest, model: ModelFile, loader: Format, *, sha256: str
 ) -> tuple[GivenFile, Path]:
-    """The file as a subject, and the folder (in the store) of the code and inputs that belong to it."""
+    """The file as a subject, and the folder (in the store) of the code and inputs that belong to it.
+
+    Raises UsageError for weights without a builder, and for code or inputs that are none.
+    """
+    builder, function = _builder(request.builder)
+    if model.needs_builder and builder is None:
+        raise UsageError(
+            f"{model.shown} is {model.what}: it has values and no model",
+            expected="--builder FILE.py:FUNCTION, a function that returns the model they belong to",
+            fix="such as --builder model.py:build_model",
+        )
+    name = subject_name(model)
     given = {"custom": request.custom_objects, "builder": builder, "inputs": request.inputs}
     parts = {part: path for part, path in given.items() if path is not None}
     contents = {part: _content(part, path) for part, path in parts.items()}

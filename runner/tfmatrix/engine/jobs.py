@@ -15,6 +15,7 @@ from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
 from tfmatrix.executors.intake import Quota, take_over
 from tfmatrix.store.content import Store
 from tfmatrix.worker.folders import remove_tree
+from tfmatrix.worker.protocol import NEUTRAL
 
 MAX_IDLE_WORKERS = 6
 """Workers kept without work; each holds an imported TensorFlow (about 0.5 GB)."""
@@ -92,9 +93,22 @@ class Jobs:
             store=self._store,
             quota=Quota(bytes=self._defaults.disk),
             phase=_phase(job),
-            artifact=job["format"]["artifact"] if job["kind"] == "save" else None,
+            artifact=_artifact_of(job),
+            observes=job["kind"] not in ("rebuild", "resave"),
         )
 
 
 def _phase(job: Mapping[str, Any]) -> str:
     return "save" if job["kind"] == "save" else "load"
+
+
+def _artifact_of(job: Mapping[str, Any]) -> str | None:
+    """The name under which a job has to write; None for one that writes nothing."""
+    match job["kind"]:
+        case "save" | "rebuild":
+            return str(job["format"]["artifact"])
+        case "resave":
+            return str(job["target"]["artifact"])
+        case "adopt" if job.get("neutral"):
+            return NEUTRAL
+    return None

@@ -65,12 +65,19 @@ class _Survey:
 
 
 def take_over(
-    result: Any, folder: Path, *, store: Store, quota: Quota, phase: str, artifact: str | None = None
+    result: Any,
+    folder: Path,
+    *,
+    store: Store,
+    quota: Quota,
+    phase: str,
+    artifact: str | None = None,
+    observes: bool = True,
 ) -> Outcome:
     """Moves what a job left in its folder into the store and makes an outcome of its result.
 
     `phase` is what the job was for, "save" or "load"; `artifact` is the name under which a save had to write, and None
-    where none is taken. Full disks and the like are an outcome "infra".
+    where none is taken; `observes`: it had to leave an observation. Full disks and the like are an outcome "infra".
     """
     try:
         reply = read_reply(result)
@@ -78,7 +85,7 @@ def take_over(
             assert reply.error is not None, "read_reply holds that"
             said = f"the worker failed: {reply.error.type}: {reply.error.message}"
             return Outcome.infra(said, reply.error.traceback)
-        return _taken(reply, folder, store, quota, artifact)
+        return _taken(reply, folder, store, quota, artifact, observes)
     except RefusedError as refusal:
         return Outcome.refused(phase, str(refusal))
     except InfrastructureError as error:
@@ -103,12 +110,12 @@ def copy_folder(source: Path, target: Path, *, what: str, quota: Quota) -> int:
     return survey.bytes
 
 
-def _taken(reply: Reply, folder: Path, store: Store, quota: Quota, artifact: str | None) -> Outcome:
+def _taken(reply: Reply, folder: Path, store: Store, quota: Quota, artifact: str | None, observes: bool) -> Outcome:
     saved = observed = None
     described: Mapping[str, Any] = {}
     if reply.status == "ok" and artifact is not None and not reply.artifact:
         raise RefusedError("the job says that it saved, and left no artifact")
-    if reply.status == "ok" and not reply.observation:
+    if reply.status == "ok" and observes and not reply.observation:
         raise RefusedError("the job says that it is done, and left no observation")
     if reply.artifact and artifact is None:
         raise RefusedError("the job left an artifact, and was not to save")

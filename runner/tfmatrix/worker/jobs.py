@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from types import ModuleType
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 import declared
 import files
@@ -43,7 +43,7 @@ def run(job: Mapping[str, Any], output: int = 1) -> dict[str, Any]:
     os.makedirs(job["folder"], exist_ok=True)
     os.chdir(job["folder"])
     result: dict[str, Any] = dict(protocol.EMPTY, status="ok")
-    steps = {"save": _save, "adopt": files.adopt, "load": _load}[job["kind"]]
+    steps = KINDS[job["kind"]]
     try:
         result.update(steps(job, recorder))
     except Unsupported as error:
@@ -156,3 +156,12 @@ def _own_copy(artifact: str) -> str:
 
 def _training_data(scenario: ModuleType, job: Mapping[str, Any]) -> Any:
     return scenario.training_data(rng(job)) if hasattr(scenario, "training_data") else None
+
+
+KINDS: Mapping[str, Callable[[Mapping[str, Any], Recorder], dict[str, Any]]] = {
+    "save": _save,
+    "adopt": files.adopt,
+    "load": _load,
+    "rebuild": files.rebuild,
+    "resave": files.resave,
+}

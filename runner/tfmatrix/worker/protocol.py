@@ -23,6 +23,9 @@ ARRAYS = "arrays.npz"
 EMPTY = {"phase": None, "reason": None, "error": None, "artifact": False, "observation": False}
 """A result's fields where there is nothing to say."""
 
+NEUTRAL = "neutral.json"
+"""The file of a model's neutral form; see files/neutral.py."""
+
 NONSENSE = "make-coffee"
 """The request that no worker knows: one that does not answer `unsupported` would pass everything."""
 

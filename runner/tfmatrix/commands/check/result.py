@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.commands.check.environments import reader_environments, writer_environment
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
+from tfmatrix.engine.file_environments import reader_environments, writer_environment
 from tfmatrix.engine.files import FileRequest, FileRun, abridged, measure_file
 from tfmatrix.engine.run import RunOptions
 from tfmatrix.project.modelfiles.modelfile import ModelFile, read_model

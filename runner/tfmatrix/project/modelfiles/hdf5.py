@@ -37,10 +37,12 @@ class Hdf5Error(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Hdf5Head:
-    """`attributes` are the names of the root's; `keras_version` is what the file says, or empty."""
+    """`attributes` are the names of the root's; the others are what the file says, or empty: the two JSON texts too."""
 
     attributes: frozenset[str]
     keras_version: str
+    model_config: str = ""
+    training_config: str = ""
 
 
 def read_head(path: Path) -> Hdf5Head:
@@ -68,7 +70,12 @@ def read_head(path: Path) -> Hdf5Head:
     found = json.loads(done.stdout)
     if "error" in found:
         raise Hdf5Error(found["error"])
-    return Hdf5Head(attributes=frozenset(found["names"]), keras_version=found["keras_version"])
+    return Hdf5Head(
+        attributes=frozenset(found["names"]),
+        keras_version=found["keras_version"],
+        model_config=found["model_config"],
+        training_config=found["training_config"],
+    )
 
 
 def _check_length(path: Path) -> None:

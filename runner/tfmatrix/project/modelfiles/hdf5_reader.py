@@ -2,7 +2,8 @@
 
     python -P hdf5_reader.py FILE CPU_SECONDS BYTES
 
-Prints one JSON object: `{"names": […], "keras_version": "…"}`, or `{"error": "…"}` for a file that cannot be read.
+Prints one JSON object: `{"names": […], "keras_version": "…", "model_config": "…", "training_config": "…"}`, or
+`{"error": "…"}` for a file that cannot be read.
 pyfive follows whatever offset a file names, for ever if it must; nothing in a file can make it do more than compute.
 """
 
@@ -10,8 +11,8 @@ import json
 import sys
 from typing import Any
 
-MAX_VERSION = 100
-"""Characters of a version that are told at most."""
+TOLD = {"keras_version": 100, "model_config": 64 * 2**20, "training_config": 2**20}
+"""Attributes whose text is told, and how many characters at most; of a JSON text that is longer nothing can be made."""
 
 
 def limit(cpu_seconds: int, memory: int) -> None:
@@ -33,9 +34,12 @@ def head(path: str) -> dict[str, Any]:
     with open(path, "rb") as stream:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
         try:
             attributes = File(stream).attrs
-            value = attributes.get("keras_version", b"")
-            text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-            return {"names": sorted(map(str, attributes)), "keras_version": text[:MAX_VERSION]}
+            found: dict[str, Any] = {"names": sorted(map(str, attributes))}
+            for name, most in TOLD.items():
+                value = attributes.get(name, b"")
+                text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+                found[name] = text[:most]
+            return found
         except MemoryError:
             return {"error": "it names more memory than a model's head can need"}
         except Exception as error:  # noqa: BLE001  (pyfive raises whatever the bytes make it stumble over)

@@ -10,13 +10,13 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.formats import own_formats
-from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, read_head
+from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, Hdf5Head, read_head
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, inside
 from tfmatrix.worker.declared import Format
 
@@ -32,7 +32,8 @@ class ModelFile:
     `path` is the file or folder; of a checkpoint its prefix. `kind` is hdf5, zip, directory, checkpoint, weights or
     tflite, in words `what`; `layout` is what formats call it in FILES. `formats` are the ids that are measured,
     `loader` the one whose loader makes the reference, `name` what the file is called in the store, whose ending decides
-    what a loader takes it for. `keras` and `tensorflow` are the versions that the file names, or empty.
+    what a loader takes it for. `keras` and `tensorflow` are the versions that the file names, or empty. `head` is
+    that of an HDF5 file.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class ModelFile:
     keras: str = ""
     tensorflow: str = ""
     needs_builder: bool = False
+    head: Hdf5Head | None = field(default=None, repr=False)
 
     @property
     def said(self) -> str:
@@ -146,7 +148,7 @@ def _hdf5(path: Path) -> ModelFile:
     if "model_config" in head.attributes:
         # Before Keras 2.13 ".keras" was another ending of HDF5; loaders go by the ending.
         named = " named .keras, as before TensorFlow 2.13" if path.suffix == ".keras" else ""
-        return ModelFile(path=path, kind="hdf5", what=f"an HDF5 model{named}", layout="hdf5", keras=keras)
+        return ModelFile(path=path, kind="hdf5", what=f"an HDF5 model{named}", layout="hdf5", keras=keras, head=head)
     return ModelFile(
         path=path,
         kind="weights",

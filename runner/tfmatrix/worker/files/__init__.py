@@ -2,5 +2,6 @@
 
 from .adoption import adopt
 from .inputs import code, cut_network, given
+from .rebuild import rebuild, resave
 
-__all__ = ["adopt", "code", "cut_network", "given"]
+__all__ = ["adopt", "code", "cut_network", "given", "rebuild", "resave"]

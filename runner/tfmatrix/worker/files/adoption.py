@@ -10,17 +10,18 @@ import observe
 from capture import Recorder
 from declared import Format
 from observe import calls
-from protocol import OBSERVATION
+from protocol import ARTIFACT, OBSERVATION
 from steps import Failed, custom_objects, step
 from switches import enable_unsafe_deserialization
 
 from . import inputs as inputs_of
+from . import neutral
 
 
 def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     """Load a file that no scenario made, in the environment that wrote it; what it is there is the reference.
 
-    The result has no artifact: the host has it already.
+    The result has no artifact: the host has it already. With `neutral` it is the model's neutral form.
     """
     loader = Format.of_job(job["format"])
     network = inputs_of.cut_network()
@@ -70,6 +71,10 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     if "signatures" not in loader.checks and os.path.exists(os.path.join(path, "saved_model.pb")):
         with recorder.phase("signatures"):
             observe.observe_signatures(observation, observe.saved_model(path), inputs)
+    if job.get("neutral"):
+        # Before training goes on, which changes the model.
+        with recorder.phase("neutral"):
+            neutral.write(model, ARTIFACT)
     targets = None
     with recorder.phase("resume"):
         if "resume" in loader.checks:
@@ -85,7 +90,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     }
     observation.set("given", described)
     observation.write(OBSERVATION)
-    return {"observation": True}
+    return {"observation": True, "artifact": bool(job.get("neutral"))}
 
 
 def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any) -> tuple[Any, str]:

@@ -41,8 +41,8 @@ _ALIASES = {
     "cosine_proximity": "cosine_similarity",
 }
 _LAMBDA = "<lambda>"
-_WRAPPERS = {"MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper"}
-_ACCURACIES = {"binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"}
+WRAPPERS = {"MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper"}
+ACCURACIES = {"binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy"}
 _DEFAULT_REDUCTIONS = ("auto", "sum_over_batch_size")
 
 
@@ -234,7 +234,7 @@ def is_compiled(model: Any) -> bool:
 
 def observe_compile(model: Any) -> Dict[str, Any]:
     """What compile was given: optimizer class and hyperparameters, loss, metrics and weights of both."""
-    given = _compile_arguments(model)
+    given = compile_arguments(model)
     single = len(getattr(model, "outputs", None) or [None]) == 1
     names = calls.interface(model)["outputs"] or []
     return {
@@ -265,7 +265,8 @@ def _as_list(given: Any) -> List[Any]:
     return list(given) if isinstance(given, (list, tuple)) else [given]
 
 
-def _compile_arguments(model: Any) -> Dict[str, Any]:
+def compile_arguments(model: Any) -> Dict[str, Any]:
+    """What compile was given: loss, loss_weights, metrics and weighted_metrics, as they are."""
     if hasattr(model, "_get_compile_args"):  # Keras 2
         return dict(model._get_compile_args())
     compiled_loss = getattr(model, "_compile_loss", None)
@@ -319,21 +320,28 @@ def function_json(value: Any) -> Any:
         config = dict(value.get_config())
         # Keras 3's Huber, and others, leave what they compute with out of get_config, and lose it on a load.
         config.update(getattr(value, "_fn_kwargs", None) or {})
-        wrapped = getattr(value, "fn", None) or getattr(value, "_fn", None)
-        if type(value).__name__ in _WRAPPERS and wrapped is not None:
+        wrapped = wrapped_function(value)
+        if wrapped is not None:
             config["fn"] = getattr(wrapped, "__name__", None) or _canonical(type(wrapped).__name__)
         return _object_json(type(value).__name__, config)
     return _canonical(getattr(value, "__name__", type(value).__name__))
 
 
+def wrapped_function(value: Any) -> Any:
+    """The function inside of a loss or a metric that only wraps it; None for any other."""
+    if type(value).__name__ not in WRAPPERS:
+        return None
+    return getattr(value, "fn", None) or getattr(value, "_fn", None)
+
+
 def _object_json(class_name: str, config: Mapping[str, Any]) -> Any:
     config = dict(config)
     name = _canonical(class_name)
-    if class_name in _WRAPPERS:
+    if class_name in WRAPPERS:
         wrapped = normalised(plain(config.get("fn")))
         name = _canonical(re.sub(r"^<function (.*)>$", r"\1", wrapped if isinstance(wrapped, str) else class_name))
         # "accuracy" is resolved to one of these when the shapes are known, and saved as what it was resolved to.
-        if name in _ACCURACIES and config.get("name") in ("accuracy", "acc"):
+        if name in ACCURACIES and config.get("name") in ("accuracy", "acc"):
             name = "accuracy"
     kept = {}
     for key, value in sorted(config.items()):

@@ -144,33 +144,38 @@ def hyperparameters(optimizer: Any) -> Dict[str, Any]:
     for name, value in sorted(unwrapped(optimizer).get_config().items()):
         if name in _NOT_HYPERPARAMETERS or value is None or any(value == none for none in _NO_EFFECT.get(name, ())):
             continue
-        result[name] = _rounded(plain(value))
+        result[name] = rounded(plain(value))
     if "use_ema" not in result:
         result.pop("ema_momentum", None)
         result.pop("ema_overwrite_frequency", None)
     return result
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """A value of get_config with its numbers as float32 prints them, and without presentation."""
     if isinstance(value, float):
         return plain_float(float(str(np.float32(value))))
     if isinstance(value, list):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     if isinstance(value, dict):
         # Learning rate schedules are serialized with where their class lives, which moves between versions.
         presentation = ("module", "registered_name", "name", "build_config")
-        return {key: _rounded(item) for key, item in value.items() if key not in presentation}
+        return {key: rounded(item) for key, item in value.items() if key not in presentation}
     return value
 
 
-def _state(optimizer: Any) -> Dict[str, Any]:
+def scalars(optimizer: Any) -> Dict[str, Any]:
     """Scalars beside the iterations that change the next step: Nadam's product of momentums, the loss scale."""
     inner = unwrapped(optimizer)
     found = {"u_product": getattr(inner, "_u_product", getattr(inner, "_m_cache", None))}
     if inner is not optimizer:
         found["loss_scale"] = getattr(optimizer, "dynamic_scale", getattr(optimizer, "loss_scale", None))
         found["good_steps"] = getattr(optimizer, "step_counter", getattr(optimizer, "dynamic_counter", None))
-    numbers = {name: _scalar(value) for name, value in found.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _state(optimizer: Any) -> Dict[str, Any]:
+    numbers = {name: _scalar(value) for name, value in scalars(optimizer).items()}
     return {name: number for name, number in numbers.items() if number is not None}
 
 

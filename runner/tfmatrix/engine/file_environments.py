@@ -52,7 +52,7 @@ def writer_environment(
     if model.tensorflow:
         release = _newest(project, model.tensorflow, index)
         if model.loader == "savedmodel" and _minor(release) >= FIRST_WITH_KERAS_3:
-            release = _with_tf_keras(project, release)
+            release = with_tf_keras(project, release)
             return release, f"the file says TensorFlow {model.tensorflow}, and has the metadata of Keras 2"
         return release, f"the file says TensorFlow {model.tensorflow}"
     if model.keras:
@@ -73,7 +73,7 @@ def _by_keras(project: Project, model: ModelFile, index: Index) -> tuple[Environ
     if releases is not None and len(releases) == 1:
         environment = _newest(project, releases[0], index)
         if Version(releases[0]) >= FIRST_WITH_KERAS_3:
-            environment = _with_tf_keras(project, environment)
+            environment = with_tf_keras(project, environment)
         return environment, f"the file says Keras {model.keras}, which belongs to TensorFlow {releases[0]}"
     if releases is not None:
         several = " and ".join(releases)
@@ -156,7 +156,7 @@ def _with_its_keras(project: Project, environment: Environment, model: ModelFile
     return identified(replace(environment, keras=named, as_of="today"), known)
 
 
-def _with_tf_keras(project: Project, environment: Environment) -> Environment:
+def with_tf_keras(project: Project, environment: Environment) -> Environment:
     """Keras 2 on a TensorFlow that has Keras 3: the package tf-keras, whose minor is that of TensorFlow (its lock)."""
     known = project.config.environments if project.matrix_file.exists() else ()
     wanted = replace(environment, id="", with_packages=("tf-keras",), env={"TF_USE_LEGACY_KERAS": "1"})

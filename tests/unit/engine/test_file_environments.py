@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tfmatrix.commands.check.environments import reader_environments, writer_environment
 from tfmatrix.core.errors import UsageError
+from tfmatrix.engine.file_environments import reader_environments, writer_environment
 from tfmatrix.envs.releases import Index
 from tfmatrix.project.modelfiles.modelfile import ModelFile
 from tfmatrix.project.project import Project

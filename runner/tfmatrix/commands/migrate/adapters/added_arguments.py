@@ -1,0 +1,62 @@
+"""Arguments of layers that Keras 3 added. At their default Keras 2 does the same without; else it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfmatrix.commands.migrate.adapters._objects import Object, in_model, with_config
+from tfmatrix.engine.migration import CannotAdaptError
+
+SINCE = "3.0"
+SOURCE = "https://github.com/keras-team/keras/releases"
+
+_ADDED: Mapping[str, tuple[Any, ...]] = {
+    "quantization_config": (None,),
+    "lora_rank": (None,),
+    "lora_alpha": (None,),
+    "gated": (False,),
+    "zero_output_for_mask": (False,),
+    "flash_attention": (None, False),
+    "use_gate": (False,),
+    "antialias": (False,),
+    "salt_as_seed": (False,),
+}
+"""Argument to the values at which Keras 2 does the same without."""
+
+_SEED: tuple[str, ...] = (
+    "MultiHeadAttention",
+    "LSTM",
+    "GRU",
+    "SimpleRNN",
+    "LSTMCell",
+    "GRUCell",
+    "SimpleRNNCell",
+    "Attention",
+)
+_SEED += ("AdditiveAttention", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+"""Layers that Keras 2 gives no seed: what they draw in training is another sequence in any case."""
+
+
+def up(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Nothing: Keras 3 takes what is not there at its default."""
+    return document
+
+
+def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Drops them. Raises CannotAdaptError for one that says something."""
+
+    def change(each: Object) -> Object:
+        if "name" not in each["config"]:
+            return each
+        config = dict(each["config"])
+        for name, defaults in _ADDED.items():
+            if name in config and (value := config.pop(name)) not in defaults:
+                raise CannotAdaptError(
+                    f"its {each['class_name']} {config.get('name')} has {name}={value!r}, which Keras 2 does not know"
+                )
+        if each["class_name"] in _SEED:
+            config.pop("seed", None)
+        return with_config(each, config)
+
+    return in_model(document, change)

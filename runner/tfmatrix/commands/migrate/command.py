@@ -1,0 +1,369 @@
+"""Migrates files: finds what is meant and who wrote it, measures what is new, hands over what is proven."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfmatrix.analysis.losses import losses
+from tfmatrix.commands.migrate.adapters import adapt
+from tfmatrix.commands.migrate.proof import (
+    CheckProof,
+    EnvironmentProof,
+    FileProof,
+    Proof,
+    figures_of,
+    lost_of,
+    read_proof,
+    sha256_of,
+    size_of,
+    write_json,
+)
+from tfmatrix.commands.migrate.sources import SUFFIXES, Source, find_sources
+from tfmatrix.core.environment import Environment, has_keras_3
+from tfmatrix.core.errors import ExitCode, UsageError
+from tfmatrix.core.hints import did_you_mean, one_of
+from tfmatrix.core.outcome import Outcome
+from tfmatrix.core.version import __version__
+from tfmatrix.engine.file_environments import reader_environments, with_tf_keras, writer_environment
+from tfmatrix.engine.files import FileRequest, given_file
+from tfmatrix.engine.migration import Attempt, Level, Migrated, MigrationFile, MigrationRequest, Way, migrate_files
+from tfmatrix.engine.run import RunOptions
+from tfmatrix.project.network import package_index
+from tfmatrix.project.project import Project
+from tfmatrix.store.content import Store, write_atomically
+
+if TYPE_CHECKING:
+    from tfmatrix.envs.releases import Index
+
+FORMATS = ("keras", "h5", "savedmodel")
+"""What a new file may be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateOptions:
+    """What to make. `to` is a version, an id of matrix.yaml or a selector of one; the others are as for a check."""
+
+    to: str
+    format: str = "keras"
+    output: Path = Path("migrated")
+    saved_with: str | None = None
+    custom_objects: Path | None = None
+    inputs: Path | None = None
+    tf_keras: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult:
+    """What one file came to.
+
+    `result` is the new file, `proof` the proof beside it, where it was handed over; `done`: that was so before.
+    `reason` says why it was refused, or is not whole; `fix` what to do now.
+    """
+
+    source: Source
+    level: Level
+    way: str = ""
+    result: Path | None = None
+    proof: Path | None = None
+    lost: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    checks: Mapping[str, str] | None = None
+    reason: str = ""
+    fix: str = ""
+    done: bool = False
+    infrastructure: bool = False
+    writer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateResult:
+    """All files, in the order in which they were named."""
+
+    target: Environment
+    files: tuple[FileResult, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Refused files first: they are what somebody has to look at; then what could not be measured."""
+        if any(each.level is not Level.WHOLE and not each.infrastructure for each in self.files):
+            return ExitCode.INCOMPATIBLE
+        return ExitCode.INFRASTRUCTURE if any(each.infrastructure for each in self.files) else ExitCode.OK
+
+
+def migrate_project(
+    project: Project, given: Sequence[str], wanted: MigrateOptions, options: RunOptions
+) -> MigrateResult:
+    """Migrates what `given` names. Raises UsageError for what cannot be meant, before anything is started."""
+    if wanted.format not in FORMATS:
+        raise UsageError(
+            f"unknown format {wanted.format!r}", expected=one_of(FORMATS), fix=did_you_mean(wanted.format, FORMATS)
+        )
+    index = package_index(project, offline=options.offline)
+    targets = reader_environments(project, [wanted.to], index)
+    if len(targets) != 1:
+        raise UsageError(f'--to "{wanted.to}" means {len(targets)} versions', expected="one")
+    target = targets[0]
+    if has_keras_3(target) and wanted.format == "savedmodel":
+        raise UsageError(
+            f"Keras 3, which {target.id} has, writes no SavedModel that is a Keras model",
+            expected="--format keras or h5",
+        )
+    sources = find_sources(project, given, wanted.output)
+    results: dict[Path, FileResult] = {}
+    files: dict[str, tuple[MigrationFile, Source, str, str]] = {}
+    store = Store(project.store)
+    for source in sources:
+        found = _settled(source, target) or _prepared(project, store, source, wanted, index, files)
+        if found is not None:
+            results[source.path] = found
+    if files:
+        legacy = with_tf_keras(project, target) if wanted.tf_keras and has_keras_3(target) else None
+
+        def take(done: Migrated, store: Store, described: Mapping[str, Mapping[str, Any]]) -> None:
+            _, source, before, known_by = files[done.file.key]
+            results[source.path] = _hand_over(done, source, before, known_by, store, described, target)
+
+        writers = {file.writer.id: file.writer for file, *_ in files.values()}
+        migrate_files(
+            project.with_environments(list({**writers, target.id: target}.values()), scenarios=store.root / "folders"),
+            MigrationRequest(
+                files=[file for file, *_ in files.values()],
+                target=target,
+                format=wanted.format,
+                adapt=adapt,
+                take=take,
+                legacy=legacy,
+            ),
+            options,
+        )
+    return MigrateResult(target=target, files=tuple(results[source.path] for source in sources))
+
+
+def _settled(source: Source, target: Environment) -> FileResult | None:
+    """What needs no measurement: what is no model, and what was handed over before."""
+    if source.model is None:
+        return FileResult(source=source, level=Level.NOTHING, reason=source.problem)
+    present = next(
+        (path for suffix in SUFFIXES.values() if (path := source.folder / f"{source.name}{suffix}").exists()), None
+    )
+    if not source.proof.exists():
+        if present is not None:
+            raise UsageError(
+                f"{present} is there already, without a proof beside it", fix="remove it, or choose another folder: -o"
+            )
+        return None
+    proof = read_proof(source.proof)
+    if proof.old.sha256 == sha256_of(source.path) and proof.reader.id in (target.id, with_suffix(target.id)):
+        result = source.folder / proof.new.path
+        if result.exists() and sha256_of(result) == proof.new.sha256:
+            return FileResult(
+                source=source,
+                level=Level(proof.result),
+                way=proof.way,
+                result=result,
+                proof=source.proof,
+                lost=tuple(proof.lost),
+                notes=tuple(proof.notes),
+                checks={name: check.status for name, check in proof.checks.items()},
+                writer=proof.writer.id,
+                done=True,
+            )
+        if not result.exists():
+            return None  # killed between the proof and the file
+    raise UsageError(
+        f"{source.proof} is of another file or another version",
+        fix="remove it with its result, or choose another folder: -o",
+    )
+
+
+def with_suffix(name: str) -> str:
+    """The id of an environment with tf-keras."""
+    return f"{name}+tf-keras"
+
+
+def _prepared(
+    project: Project,
+    store: Store,
+    source: Source,
+    wanted: MigrateOptions,
+    index: Index,
+    files: dict[str, tuple[MigrationFile, Source, str, str]],
+) -> FileResult | None:
+    """Puts the file into the store and among `files`; returns a result where its writer is not known."""
+    assert source.model is not None
+    try:
+        writer, known_by = writer_environment(project, source.model, wanted.saved_with, index)
+    except UsageError as error:
+        if wanted.saved_with is not None:
+            raise
+        return FileResult(source=source, level=Level.NOTHING, reason=error.what, fix=error.fix)
+    before = sha256_of(source.path)
+    request = FileRequest(
+        model=source.path,
+        writer=writer,
+        readers=(),
+        inputs=wanted.inputs,
+        custom_objects=wanted.custom_objects,
+        writer_known_by=known_by,
+    )
+    subject, _ = given_file(store, request, source.model, project.formats[source.model.loader], sha256=before)
+    key = str(source.path)
+    files[key] = (MigrationFile(key=key, subject=subject, writer=writer), source, before, known_by)
+    return None
+
+
+# Handing over
+
+
+def _hand_over(
+    done: Migrated,
+    source: Source,
+    before: str,
+    known_by: str,
+    store: Store,
+    described: Mapping[str, Mapping[str, Any]],
+    target: Environment,
+) -> FileResult:
+    result = FileResult(source=source, level=done.level, writer=done.file.writer.id)
+    if sha256_of(source.path) != before:
+        return replace(
+            result, level=Level.NOTHING, reason="it was changed while it was migrated", fix="migrate it again"
+        )
+    chosen = done.chosen
+    if chosen is None:
+        reason, fix = refusal(done)
+        return replace(result, reason=reason, fix=fix, infrastructure=done.is_infrastructure)
+    assert chosen.made is not None
+    assert chosen.made.artifact is not None
+    assert chosen.record is not None
+    made = store.folder(chosen.made.artifact["digest"]) / chosen.made.artifact["name"]
+    place = source.result("tf-savedmodel-raw" if chosen.way is Way.INFERENCE else chosen.format)
+    lost = lost_of(chosen.record.failed_checks, chosen.way)
+    notes = _notes(done, store)
+    proof = Proof(
+        tfmatrix=__version__,
+        result="proven" if done.level is Level.WHOLE else "proven for inference",
+        way=chosen.way.value,
+        lost=lost,
+        notes=notes,
+        old=FileProof(
+            path=os.path.relpath(source.path, source.folder),
+            sha256=before,
+            bytes=size_of(source.path),
+            format=done.file.subject.loader.id,
+        ),
+        new=FileProof(path=place.name, sha256=sha256_of(made), bytes=size_of(made), format=chosen.format),
+        writer=EnvironmentProof(id=done.file.writer.id, described=dict(described[done.file.writer.id])),
+        writer_known_by=known_by,
+        reader=EnvironmentProof(id=chosen.environment, described=dict(described[chosen.environment])),
+        load=load_line(chosen),
+        inputs=_inputs(done.reference, store),
+        reference=str(done.reference.observation),
+        checks={
+            name: CheckProof(status=str(check["status"]), figures=figures_of(check))
+            for name, check in chosen.record.checks.items()
+        },
+        repeat=[
+            f"tfmatrix migrate {source.path.name} --to {target.id} --saved-with {done.file.writer.id}",
+            f"tfmatrix migrate --verify {place.name}",
+        ],
+    )
+    # The proof first: what is there without one was never handed over; a proof without its file is done again.
+    write_atomically(source.proof, write_json(proof))
+    _put(made, place)
+    return replace(
+        result,
+        way=chosen.way.value,
+        result=place,
+        proof=source.proof,
+        lost=tuple(lost),
+        notes=tuple(notes),
+        checks={name: check.status for name, check in proof.checks.items()},
+        reason="" if done.level is Level.WHOLE else refusal(done)[0],
+        fix="" if done.level is Level.WHOLE else refusal(done)[1],
+    )
+
+
+def _put(made: Path, place: Path) -> None:
+    """A copy of the new file in its place, at once."""
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as temporary:
+        copy = Path(temporary) / place.name
+        if made.is_dir():
+            shutil.copytree(made, copy, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(made, copy)
+        copy.rename(place)
+
+
+def load_line(chosen: Attempt) -> str:
+    """How the new file is loaded."""
+    match chosen.way:
+        case Way.NATIVE:
+            return "tf.keras.models.load_model(PATH)"
+        case Way.LEGACY:
+            return "TF_USE_LEGACY_KERAS=1, package tf-keras: tf.keras.models.load_model(PATH)"
+        case Way.INFERENCE:
+            return "tf.saved_model.load(PATH); in a Keras model: keras.layers.TFSMLayer(PATH, call_endpoint=…)"
+
+
+def _inputs(reference: Outcome, store: Store) -> list[dict[str, Any]]:
+    return list((_observed(reference, store).get("given") or {}).get("described") or [])
+
+
+def _notes(done: Migrated, store: Store) -> list[str]:
+    """What the old file itself lacks, so that nothing could be compared."""
+    notes = _observed(done.reference, store).get("notes") or {}
+    return [f"{name} not compared: {why}" for name, why in sorted(notes.items()) if "/" not in name]
+
+
+def _observed(reference: Outcome, store: Store) -> Mapping[str, Any]:
+    from tfmatrix.checks.observation import Observation
+
+    assert reference.observation is not None
+    return Observation.read(store.folder(reference.observation)).document
+
+
+def refusal(done: Migrated) -> tuple[str, str]:
+    """Why nothing is handed over, and what to do: of the best way."""
+    if done.reference.status != "ok":
+        error = done.reference.error or {}
+        said = _short(error.get("message") or done.reference.reason or "")
+        kind = error.get("type") or done.reference.status
+        return (
+            f"{done.file.writer.id} itself cannot load it: {kind}: {said}",
+            "give its own classes with --custom-objects FILE.py; or try another --saved-with",
+        )
+    reasons = [
+        f"{each.way}: {failure(each)}"
+        for each in done.attempts
+        if each.way is not Way.INFERENCE or each.level is Level.NOTHING
+    ]
+    fix = next((each.fix for each in done.attempts if each.fix), "")
+    return "; ".join(reasons), fix or "stay on the old version with this model, or rebuild it from its code"
+
+
+def failure(attempt: Attempt) -> str:
+    """Why a way gives nothing to hand over, in words."""
+    if attempt.problem:
+        return attempt.problem
+    for what, outcome in (("making it", attempt.made), ("loading it", attempt.loaded)):
+        if outcome is not None and outcome.status != "ok":
+            error = outcome.error or {}
+            said = f"{error.get('type') or outcome.status}: {_short(error.get('message') or outcome.reason or '')}"
+            return f"{what} ({outcome.phase or attempt.environment}): {said}"
+    if attempt.record is None:
+        return "nothing was measured"
+    if attempt.record.error is not None:
+        return f"{attempt.record.error.get('type')}: {_short(str(attempt.record.error.get('message')))}"
+    return f"{', '.join(attempt.record.failed_checks)} did not hold: {_short('; '.join(losses(attempt.record)))}"
+
+
+def _short(text: str, limit: int = 300) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= limit else f"{line[: limit // 2]} […] {line[-limit // 2 :]}"

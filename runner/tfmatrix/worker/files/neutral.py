@@ -1,0 +1,143 @@
+"""The neutral form of a model: what it is made of, in no file format, so that another Keras can build it again.
+
+    {"schema": 1, "keras": "2.15.0", "tensorflow": "2.15.1", "model": {"class_name", "config", …}, "compile": … | null,
+     "assets": {layer's path: {name: values}}, "error": null}
+
+`model` is what `to_json` says, `compile` what compile was given, `assets` what layers know beside their variables: the
+vocabulary of a lookup. Variables and optimizer slots by name are the observation's, written by the same job. Neither
+holds code: what has some (a lambda) is named by the configuration, and refused where that is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Dict, List
+
+import numpy as np
+from observe import config, layers, optimizer
+from observe.arrays import to_numpy
+from observe.plain import error, plain
+from protocol import NEUTRAL
+from versions import versions
+
+SCHEMA = 1
+
+LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
+"""Layers that keep a vocabulary in a table."""
+
+
+def write(model: Any, folder: str) -> None:
+    """Writes the neutral form of a Keras model, or why there is none: a class without get_config has none."""
+    document: Dict[str, Any] = {"schema": SCHEMA, **versions(), "model": None, "compile": None, "assets": {}}
+    document["error"] = None
+    try:
+        if not layers.is_keras_model(model):
+            raise TypeError("a %s is no Keras model" % type(model).__name__)
+        document["model"] = json.loads(model.to_json())
+        document["compile"] = compiled(model) if config.is_compiled(model) else None
+        document["assets"] = assets(model)
+    except Exception as problem:
+        document["error"] = error(problem)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, NEUTRAL), "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1, sort_keys=True)
+
+
+def assets(model: Any) -> Dict[str, Dict[str, Any]]:
+    """What layers keep outside of configuration and variables, by path; what is empty is left out."""
+    found = {}
+    for path, layer in layers.walk(model):
+        layer = getattr(layer, "layer", None) or layer  # TimeDistributed and others
+        name = type(layer).__name__
+        if name in LOOKUPS:
+            found[path] = _vocabulary(layer)
+        elif name == "Discretization" and getattr(layer, "bin_boundaries", None) is not None:
+            found[path] = {"bin_boundaries": np.asarray(layer.bin_boundaries, "float64").ravel().tolist()}
+    return {path: values for path, values in found.items() if values}
+
+
+def _vocabulary(layer: Any) -> Dict[str, Any]:
+    """The words without what the layer puts before them, and their weights where they have some."""
+    lookup = getattr(layer, "_lookup_layer", None) or layer
+    try:
+        words = lookup.get_vocabulary(include_special_tokens=False)
+    except TypeError:  # TensorFlow before 2.5
+        words = [word for word in lookup.get_vocabulary() if word not in ("", "[UNK]", 0, -1)]
+    if not len(words):
+        return {}
+    found: Dict[str, Any] = {"vocabulary": [_word(word) for word in words]}
+    weights = getattr(lookup, "idf_weights", None)
+    if str(getattr(lookup, "output_mode", "")) in ("tf_idf", "tf-idf") and weights is not None:
+        # Its first entries are for what is out of the vocabulary, and all the same: their mean.
+        values = [float(value) for value in to_numpy(weights).ravel()]
+        found["idf_weights"] = values[len(values) - len(words) :]
+    return found
+
+
+def _word(word: Any) -> Any:
+    if isinstance(word, bytes):
+        return word.decode("utf-8")
+    return str(word) if isinstance(word, str) else int(word)
+
+
+def compiled(model: Any) -> Dict[str, Any]:
+    """What compile was given: strings as they are, objects as class and config, functions by their name."""
+    given = config.compile_arguments(model)
+    single = len(getattr(model, "outputs", None) or [None]) == 1
+    return {
+        "optimizer": serialized(model.optimizer),
+        "loss": serialized(given.get("loss")),
+        "loss_weights": plain(given.get("loss_weights")),
+        "metrics": _metrics(given.get("metrics"), single),
+        "weighted_metrics": _metrics(given.get("weighted_metrics"), single),
+    }
+
+
+def _metrics(given: Any, single: bool) -> Any:
+    """With one output a list in a list means the same as the list."""
+    value = serialized(given)
+    if not single or not isinstance(value, list):
+        return value
+    flat: List[Any] = []
+    for item in value:
+        flat.extend(item if isinstance(item, list) else [item])
+    return flat
+
+
+def serialized(value: Any) -> Any:
+    """A loss, a metric, an optimizer, or a structure of them, as JSON."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): serialized(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [serialized(item) for item in value]
+    wrapped = config.wrapped_function(value)
+    if wrapped is not None:
+        name, own = getattr(wrapped, "__name__", type(wrapped).__name__), value.get_config().get("name")
+        # "accuracy" was resolved to one of three when the shapes were known.
+        if name in config.ACCURACIES and own in ("accuracy", "acc"):
+            return str(own)
+        return name if own in (None, name) else {"wrapped": name, "name": str(own)}
+    if hasattr(value, "get_config"):
+        result = {"class_name": type(value).__name__, "config": _config(value)}
+        registered = _registered_name(type(value))
+        if registered != type(value).__name__:
+            result["registered_name"] = registered
+        return result
+    return getattr(value, "__name__", type(value).__name__)
+
+
+def _config(value: Any) -> Dict[str, Any]:
+    return {str(name): optimizer.rounded(item) for name, item in plain(value.get_config()).items()}
+
+
+def _registered_name(chosen: type) -> str:
+    import tensorflow as tf
+
+    get = getattr(tf.keras.utils, "get_registered_name", None)
+    name = str(get(chosen)) if get is not None else chosen.__name__
+    # Keras's own optimizers of 2.11 and later are registered under names of their own.
+    return name if name.partition(">")[0] not in ("Keras", "keras") else chosen.__name__

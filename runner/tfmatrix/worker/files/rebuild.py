@@ -1,0 +1,151 @@
+"""A model made again from its neutral form, in another environment, and saved there.
+
+The neutral form comes in this environment's terms: the host has put the adapters between. Variables and slots come by
+name from the writer's observation, never by position where names tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, Dict, List, Optional, Tuple
+
+import observe
+from capture import Recorder
+from declared import Format
+from observe import calls, layers, optimizer
+from observe.arrays import Reference
+from protocol import ARTIFACT
+from steps import Unsupported, custom_objects, step
+from versions import versions
+
+from . import inputs as inputs_of
+
+BUILDER_SEED = 0x0B51D
+"""Bits that tell the initializers' draws from the writer's: a weight that is not set must not come out right."""
+
+
+def rebuild(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
+    """Builds, fills, compiles and saves; the result has an artifact and no observation."""
+    target = Format.of_job(job["format"])
+    reason = target.unsupported(versions())
+    if reason:
+        raise Unsupported(reason)
+    inputs_of.cut_network()
+    observe.fresh_start(job["seed"] ^ BUILDER_SEED)
+    scenario = step(recorder, "import", inputs_of.code, job)
+    given = custom_objects(recorder, scenario)
+    with open(job["neutral"], encoding="utf-8") as file:
+        neutral = json.load(file)
+    reference = Reference(job["reference"])
+    inputs, _ = inputs_of.given(job["reference"])
+    model = step(recorder, "build", _build, neutral, given)
+    step(recorder, "build", _set_assets, model, neutral["assets"])
+    step(recorder, "build", calls.call, model, inputs, "keras")
+    pairs = step(recorder, "weights", _set_weights, model, reference)
+    if neutral["compile"] is not None:
+        step(recorder, "compile", _compile, model, neutral["compile"], given)
+        step(recorder, "compile", _set_state, model.optimizer, pairs, reference)
+    os.makedirs(ARTIFACT, exist_ok=True)
+    step(recorder, "save", target.write, model, os.path.abspath(os.path.join(ARTIFACT, target.artifact)), scenario)
+    return {"artifact": True}
+
+
+def resave(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
+    """Loads a file in the environment that wrote it, and saves it there in another format."""
+    loader, target = Format.of_job(job["format"]), Format.of_job(job["target"])
+    inputs_of.cut_network()
+    observe.fresh_start(job["seed"])
+    scenario = step(recorder, "import", inputs_of.code, job)
+    given = custom_objects(recorder, scenario)
+    inputs, _ = inputs_of.given(job["reference"])
+    model = step(recorder, "load", loader.read, job["artifact"], given, None, scenario)
+    step(recorder, "load", calls.call, model, inputs, observe.kind_of(model, loader.kind))
+    os.makedirs(ARTIFACT, exist_ok=True)
+    step(recorder, "save", target.write, model, os.path.abspath(os.path.join(ARTIFACT, target.artifact)), scenario)
+    return {"artifact": True}
+
+
+def _build(neutral: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Any:
+    import tensorflow as tf
+
+    return tf.keras.models.model_from_json(json.dumps(neutral["model"]), custom_objects=given)
+
+
+def _set_assets(model: Any, assets: Mapping[str, Mapping[str, Any]]) -> None:
+    """Gives layers back what they know beside their variables."""
+    found = dict(layers.walk(model))
+    for path, values in assets.items():
+        layer = getattr(found[path], "layer", None) or found[path]
+        # One that was given as an argument is there already.
+        if "vocabulary" in values and not layer.get_config().get("vocabulary"):
+            if "idf_weights" in values:
+                layer.set_vocabulary(values["vocabulary"], idf_weights=values["idf_weights"])
+            else:
+                layer.set_vocabulary(values["vocabulary"])
+
+
+def _set_weights(model: Any, reference: Reference) -> List[Tuple[layers.Weight, Dict[str, Any]]]:
+    """Sets every variable to the writer's; returns the pairs. Raises ValueError where they do not fit."""
+    there = reference.json["weights"]
+    if not isinstance(there, list):
+        raise ValueError("the writer's weights were not observed")
+    pairs: List[Tuple[layers.Weight, Dict[str, Any]]] = observe.paired(layers.weights(model), there)
+    for weight, entry in pairs:
+        weight.variable.assign(reference.array(entry["array"]))
+    for _, layer in layers.walk(model):
+        # Normalization computes with what it made of its variables.
+        if type(layer).__name__ == "Normalization" and getattr(layer, "adapt_mean", None) is not None:
+            layer.finalize_state()
+    return pairs
+
+
+def _compile(model: Any, compiled: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> None:
+    import tensorflow as tf
+
+    objects = dict(given or {})
+
+    def loss(value: Any) -> Any:
+        return tf.keras.losses.deserialize(value, custom_objects=objects)
+
+    def metric(value: Any) -> Any:
+        if isinstance(value, Mapping) and "wrapped" in value:
+            function = tf.keras.metrics.get(value["wrapped"])
+            if isinstance(function, tf.keras.metrics.Metric):  # Keras 3 makes an object of every name
+                return type(function)(name=value["name"])
+            return tf.keras.metrics.MeanMetricWrapper(function, name=value["name"])
+        return tf.keras.metrics.deserialize(value, custom_objects=objects)
+
+    chosen = tf.keras.optimizers.deserialize(compiled["optimizer"], custom_objects=objects)
+    with tf.keras.utils.custom_object_scope(objects):
+        model.compile(
+            optimizer=chosen,
+            loss=_each(compiled["loss"], loss),
+            loss_weights=compiled["loss_weights"],
+            metrics=_each(compiled["metrics"], metric),
+            weighted_metrics=_each(compiled["weighted_metrics"], metric),
+            **compiled.get("arguments") or {},
+        )
+
+
+def _each(value: Any, make: Any) -> Any:
+    """A structure with what its serialized objects are."""
+    if isinstance(value, list):
+        return [_each(item, make) for item in value]
+    if isinstance(value, Mapping) and not {"class_name", "wrapped"} & set(value):
+        return {name: _each(item, make) for name, item in value.items()}
+    return make(value) if isinstance(value, Mapping) else value
+
+
+def _set_state(chosen: Any, pairs: List[Tuple[layers.Weight, Dict[str, Any]]], reference: Reference) -> None:
+    """Gives the optimizer its iterations, slots and scalars."""
+    there = reference.json["optimizer"]
+    if not isinstance(there, Mapping) or "error" in there:
+        raise ValueError("the writer's optimizer was not observed")
+    places = {entry["path"]: index for index, (_, entry) in enumerate(pairs)}
+    values = {(entry["slot"], places[entry["path"]]): reference.array(entry["array"]) for entry in there["slots"]}
+    optimizer.take_over(chosen, [weight for weight, _ in pairs], there["iterations"], values)
+    for name, variable in optimizer.scalars(chosen).items():
+        if name in there["state"] and hasattr(variable, "assign"):
+            variable.assign(there["state"][name])

@@ -1,0 +1,139 @@
+"""Files migrated up and down with real TensorFlow; adapters with planted faults, each of which the proof catches."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_project import ROOT, RealProject
+from tfmatrix.commands.migrate import command
+from tfmatrix.commands.migrate.adapters import adapt
+from tfmatrix.commands.migrate.adapters._objects import in_model, with_config
+from tfmatrix.commands.migrate.command import MigrateOptions, migrate_project
+from tfmatrix.core.environment import Environment
+from tfmatrix.engine.migration import Level
+from tfmatrix.engine.run import RunOptions
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.envs.uv import Uv
+from tfmatrix.executors.supply import EnvironmentSupply
+from tfmatrix.project.project import Project
+
+pytestmark = pytest.mark.real
+OLD, NEW = "2.15.1", "2.21.0"
+
+SCRIPT = """
+import sys
+import numpy as np
+import tensorflow as tf
+L = tf.keras.layers
+
+inner = tf.keras.Sequential([tf.keras.Input((4,)), L.Dense(4, activation="tanh")], name="inner")
+x = tf.keras.Input((5, 3), name="x")
+h = L.LSTM(4, return_sequences=True)(x)
+h = L.Softmax(axis=-1)(L.LayerNormalization(epsilon=1e-5)(h))
+h = L.Dense(4, name="second")(L.Dense(4, name="first")(L.GRU(4)(h)))
+model = tf.keras.Model(x, L.Dense(2)(inner(inner(h)) * 2.0))
+model.compile(tf.keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
+rng = np.random.RandomState(0)
+model.fit(rng.rand(8, 5, 3), rng.rand(8, 2), epochs=3, verbose=0)
+model.save(sys.argv[1])
+"""
+"""Recurrent layers, a nested model that is called twice, an operator, and a state of the optimizer to lose."""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> RealProject:
+    return RealProject(tmp_path_factory.mktemp("migrate") / "project", [OLD, NEW], ["dense"])
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Callable[[str, str], Path]:
+    """A file that a version saved, by a plain script with nothing of tfmatrix."""
+    cache = EnvironmentCache(root=default_cache_root())
+    supply = EnvironmentSupply(locks=ROOT / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
+    folder = tmp_path_factory.mktemp("saved")
+
+    def make(version: str, name: str) -> Path:
+        lock = supply.lock(Environment(id=version, tensorflow=version, python="3.11"))
+        python = supply.on_host(lock).python
+        subprocess.run([python, "-c", SCRIPT, folder / name], check=True, capture_output=True)
+        return folder / name
+
+    return make
+
+
+@pytest.mark.parametrize(("version", "name", "to"), [(OLD, "up.h5", NEW), (NEW, "down.keras", OLD)])
+def test_a_model_is_the_same_on_the_other_side_of_keras_3(project, saved, tmp_path, version, name, to):
+    model = saved(version, name)
+    before = model.read_bytes()
+    arguments = ("migrate", str(model), "--saved-with", version, "--to", to, "-o", str(tmp_path), "--no-tf-keras")
+    found = project.tfmatrix(*arguments, "--executor", "venv", "--json")
+    assert found.code == 0, found.stdout + found.stderr
+    told = json.loads(found.stdout)["files"][0]
+    assert told["result"] == "proven"
+    assert {told["checks"][check] for check in ("outputs", "weights", "config", "optimizer", "resume")} == {"pass"}
+    proof = json.loads((tmp_path / f"{model.stem}.proof.json").read_text())
+    assert proof["reader"]["id"] == to
+    assert model.read_bytes() == before
+
+
+Document = Mapping[str, Any]
+
+
+def weights_swapped(document: Document) -> Document:
+    """Two layers of one shape by each other's name, under which each gets the other's weights."""
+    text = json.dumps(document["model"])
+    names = ('"first"', '"?"'), ('"second"', '"first"'), ('"?"', '"second"')
+    for old, new in names:
+        text = text.replace(old, new)
+    return {**document, "model": json.loads(text)}
+
+
+def slot_dropped(document: Document) -> Document:
+    """An optimizer that has no second moment to take."""
+    optimizer = {"class_name": "SGD", "config": {"learning_rate": 0.01, "momentum": 0.9}}
+    return {**document, "compile": {**document["compile"], "optimizer": optimizer}}
+
+
+def axis_off_by_one(document: Document) -> Document:
+    """A softmax over the axis before the right one."""
+    return in_model(document, lambda each: changed(each, "Softmax", axis=-2))
+
+
+def epsilon_changed(document: Document) -> Document:
+    """A normalization that divides by a little more."""
+    return in_model(document, lambda each: changed(each, "LayerNormalization", epsilon=1.1e-5))
+
+
+def changed(each: Document, class_name: str, **arguments: Any) -> Document:
+    return with_config(each, {**each["config"], **arguments}) if each["class_name"] == class_name else each
+
+
+@pytest.mark.parametrize(
+    ("fault", "way", "lost"),
+    [
+        (weights_swapped, "inference", None),
+        (slot_dropped, "native", {"compile", "optimizer", "resume"}),
+        (axis_off_by_one, "inference", None),
+        (epsilon_changed, "inference", None),
+    ],
+)
+def test_a_fault_planted_in_an_adapter_is_never_handed_over_as_proven(
+    project, saved, tmp_path, monkeypatch, fault, way, lost
+):
+    model = saved(OLD, "planted.h5")
+    monkeypatch.setattr(command, "adapt", lambda document, old, new: fault(adapt(document, old, new)))
+    found = migrate_project(
+        Project(root=project.root),
+        [str(model)],
+        MigrateOptions(to=NEW, saved_with=OLD, output=tmp_path, tf_keras=False),
+        RunOptions(executor="venv", jobs=1, quiet=True),
+    ).files[0]
+    assert found.level is Level.INFERENCE, found.reason
+    assert found.way == way, "the file that the adapter spoiled is not the one that was handed over"
+    assert not list(tmp_path.glob("*.keras")) or lost
+    assert lost is None or set(found.lost) == lost

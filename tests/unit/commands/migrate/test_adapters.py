@@ -1,0 +1,266 @@
+"""Adapters alone, on forms as both versions of Keras write them: what each changes."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from packaging.version import Version
+from tfmatrix.commands.migrate.adapters import adapt, adapters, path
+from tfmatrix.engine.migration import CannotAdaptError
+
+KERAS_2, KERAS_3 = "2.15.0", "3.13.2"
+
+
+def layer(class_name: str, name: str, nodes: list[Any] | None = None, **config: Any) -> dict[str, Any]:
+    return {
+        "module": "keras.layers",
+        "class_name": class_name,
+        "config": {"name": name, "trainable": True, "dtype": "float32", **config},
+        "registered_name": None,
+        "name": name,
+        "inbound_nodes": nodes or [],
+    }
+
+
+def entry(name: str = "x", **config: Any) -> dict[str, Any]:
+    found = layer("InputLayer", name, batch_input_shape=[None, 4], sparse=False, ragged=False, **config)
+    del found["config"]["trainable"]
+    return found
+
+
+def model(*layers: Any, outputs: Any, name: str = "m") -> dict[str, Any]:
+    inputs = [[each["name"], 0, 0] for each in layers if each["class_name"] == "InputLayer"]
+    config = {
+        "name": name,
+        "trainable": True,
+        "layers": list(layers),
+        "input_layers": inputs,
+        "output_layers": outputs,
+    }
+    return {"class_name": "Functional", "config": config}
+
+
+def form(whole: Any, compiled: Any = None, assets: Any = None) -> dict[str, Any]:
+    return {"schema": 1, "keras": KERAS_2, "model": whole, "compile": compiled, "assets": assets or {}, "error": None}
+
+
+def up(document: Any) -> Any:
+    return adapt(document, KERAS_2, KERAS_3)
+
+
+def down(document: Any) -> Any:
+    return adapt(document, KERAS_3, KERAS_2)
+
+
+def layers_of(document: Any) -> dict[str, Any]:
+    return {each["name"]: each for each in document["model"]["config"]["layers"]}
+
+
+def one(each: dict[str, Any]) -> dict[str, Any]:
+    """A form whose model is an input and one layer on it."""
+    return form(model(entry(), {**each, "inbound_nodes": [[["x", 0, 0, {}]]]}, outputs=[[each["name"], 0, 0]]))
+
+
+def tensor(name: str, call: int = 0) -> dict[str, Any]:
+    config = {"shape": [None], "dtype": "float32", "keras_history": [name, call, 0]}
+    return {"class_name": "__keras_tensor__", "config": config}
+
+
+def test_every_adapter_says_since_when_and_where_it_is_from():
+    assert adapters()
+    for each in adapters():
+        assert Version(each.SINCE), each
+        assert each.SOURCE.startswith("https://"), each
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "direction"),
+    [(KERAS_2, KERAS_3, {"up"}), (KERAS_3, KERAS_2, {"down"}), ("2.9.0", "2.15.0", set()), ("3.4.1", "3.13.2", set())],
+)
+def test_only_what_changed_between_two_versions_acts(before, after, direction):
+    assert {each for each, _ in path(before, after)} == direction
+
+
+def test_adapters_act_in_the_opposite_order_on_the_way_back():
+    there, back = path(KERAS_2, KERAS_3), path(KERAS_3, KERAS_2)
+    assert [each.__name__ for _, each in there] == [each.__name__ for _, each in reversed(back)]
+
+
+def test_what_is_given_is_not_changed():
+    document = one(layer("LSTM", "lstm", units=2, time_major=False, implementation=2))
+    before = copy.deepcopy(document)
+    up(document)
+    assert document == before
+
+
+def test_inputs_are_named_by_their_batch_shape():
+    config = layers_of(up(one(layer("Dense", "d", units=1))))["x"]["config"]
+    assert config["batch_shape"] == [None, 4]
+    assert not {"batch_input_shape", "ragged"} & set(config)
+    assert layers_of(down(up(one(layer("Dense", "d", units=1)))))["x"]["config"]["batch_input_shape"] == [None, 4]
+
+
+def test_a_ragged_input_is_refused_by_name():
+    document = one(layer("Dense", "d", units=1))
+    document["model"]["config"]["layers"][0]["config"]["ragged"] = True
+    with pytest.raises(CannotAdaptError, match="input x is ragged") as raised:
+        up(document)
+    assert "Keras 2" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("class_name", "argument", "harmless", "telling"),
+    [
+        ("LSTM", "time_major", False, True),
+        ("GRU", "time_major", False, True),
+        ("DepthwiseConv2D", "groups", 1, 2),
+        ("Conv2DTranspose", "groups", 1, 2),
+        ("BatchNormalization", "renorm", False, True),
+        ("BatchNormalization", "virtual_batch_size", None, 4),
+    ],
+)
+def test_an_argument_that_is_gone_is_dropped_where_it_says_nothing_and_refused_else(
+    class_name, argument, harmless, telling
+):
+    assert argument not in layers_of(up(one(layer(class_name, "it", **{argument: harmless}))))["it"]["config"]
+    with pytest.raises(CannotAdaptError, match=f"{class_name} it has {argument}={telling}"):
+        up(one(layer(class_name, "it", **{argument: telling})))
+
+
+def test_an_argument_of_keras_3_is_dropped_where_it_says_nothing_and_refused_else():
+    document = up(one(layer("Dense", "d", units=1)))
+    changed = copy.deepcopy(document)
+    layers_of(document)["d"]["config"]["quantization_config"] = None
+    assert "quantization_config" not in layers_of(down(document))["d"]["config"]
+    layers_of(changed)["d"]["config"]["lora_rank"] = 4
+    with pytest.raises(CannotAdaptError, match="lora_rank=4"):
+        down(changed)
+
+
+def test_the_axis_of_a_batch_normalization_is_a_number():
+    assert layers_of(up(one(layer("BatchNormalization", "n", axis=[3]))))["n"]["config"]["axis"] == 3
+    with pytest.raises(CannotAdaptError, match=r"axes \[1, 2\]"):
+        up(one(layer("BatchNormalization", "n", axis=[1, 2])))
+
+
+def test_the_slope_of_a_leaky_relu_keeps_its_value_under_its_other_name():
+    there = up(one(layer("LeakyReLU", "a", alpha=0.3)))
+    assert layers_of(there)["a"]["config"]["negative_slope"] == 0.3
+    assert layers_of(down(there))["a"]["config"]["alpha"] == 0.3
+
+
+@pytest.mark.parametrize("policy", ["Policy", "DTypePolicy"])
+def test_a_dtype_policy_is_named(policy):
+    document = one(layer("Dense", "d", units=1))
+    layers_of(document)["d"]["config"]["dtype"] = {"class_name": policy, "config": {"name": "mixed_float16"}}
+    assert layers_of(up(document))["d"]["config"]["dtype"] == "mixed_float16"
+
+
+def test_a_call_with_named_tensors_there_and_back():
+    node = [["x", 0, 0, {"value": ["x", 0, 0], "training": None}]]
+    document = form(
+        model(entry(), layer("MultiHeadAttention", "attention", [node], num_heads=1), outputs=[["attention", 0, 0]])
+    )
+    there = up(document)
+    assert layers_of(there)["attention"]["inbound_nodes"] == [{"args": [tensor("x")], "kwargs": {"value": tensor("x")}}]
+    assert layers_of(down(there))["attention"]["inbound_nodes"] == [[["x", 0, 0, {"value": ["x", 0, 0]}]]]
+
+
+def test_initial_states_are_an_argument_of_their_own():
+    node = [["x", 0, 0, {"initial_state": None, "constants": None}], ["h", 0, 0, {}], ["c", 0, 0, {}]]
+    document = form(
+        model(entry(), entry("h"), entry("c"), layer("LSTM", "lstm", [node], units=4), outputs=[["lstm", 0, 0]])
+    )
+    there = up(document)
+    assert layers_of(there)["lstm"]["inbound_nodes"] == [
+        {"args": [tensor("x")], "kwargs": {"initial_state": [tensor("h"), tensor("c")]}}
+    ]
+    back = layers_of(down(there))["lstm"]["inbound_nodes"]
+    assert [item[:3] for item in back[0]] == [["x", 0, 0], ["h", 0, 0], ["c", 0, 0]]
+
+
+@pytest.mark.parametrize(("kind", "output"), [("Functional", 2), ("Sequential", 1)])
+def test_calls_of_a_nested_model_are_counted_as_each_version_counts(kind, output):
+    inner = {**layer(kind, "inner"), "class_name": kind}
+    inner["config"] = model(entry(), outputs=[["x", 0, 0]], name="inner")["config"]
+    inner["inbound_nodes"] = [[["x", 0, 0, {}]], [["inner", 1, 0, {}]]]
+    document = form(model(entry(), inner, layer("ReLU", "r", [[["inner", 1, 0, {}]]]), outputs=[["inner", 2, 0]]))
+    there = up(document)
+    assert layers_of(there)["r"]["inbound_nodes"] == [{"args": [tensor("inner", 0)], "kwargs": {}}]
+    assert there["model"]["config"]["output_layers"] == [["inner", output, 0]]
+    back = down(there)
+    assert layers_of(back)["r"]["inbound_nodes"] == [[["inner", 1, 0, {}]]]
+    assert back["model"]["config"]["output_layers"] == [["inner", 2, 0]]
+
+
+def test_operators_become_operations_there_and_functions_back():
+    node = ["_CONSTANT_VALUE", -1, 1.0, {"y": ["x", 0, 0], "name": None}]
+    minus = layer("TFOpLambda", "tf.math.subtract", [node], function="math.subtract")
+    total = layer("TFOpLambda", "total", [["tf.math.subtract", 0, 0, {"axis": 1}]], function="math.reduce_sum")
+    there = up(form(model(entry(), minus, total, outputs=[["total", 0, 0]])))
+    found = layers_of(there)
+    assert found["tf.math.subtract"]["class_name"] == "Subtract"
+    assert found["tf.math.subtract"]["inbound_nodes"] == [{"args": [1.0, tensor("x")], "kwargs": {}}]
+    assert found["total"]["config"] == {"name": "total", "axis": 1}
+    back = layers_of(down(there))
+    assert back["total"]["config"]["function"] == "math.reduce_sum"
+    assert back["total"]["inbound_nodes"] == [[["tf.math.subtract", 0, 0, {"axis": 1}]]]
+
+
+def test_slices_there_and_back():
+    whole, part = {"start": None, "stop": None, "step": None}, {"start": -1, "stop": None, "step": None}
+    node = ["x", 0, 0, {"slice_spec": [whole, part]}]
+    there = up(
+        form(
+            model(
+                entry(),
+                layer("SlicingOpLambda", "s", [node], function="__operators__.getitem"),
+                outputs=[["s", 0, 0]],
+            )
+        )
+    )
+    key = layers_of(there)["s"]["inbound_nodes"][0]["args"][1]
+    assert [each["config"] for each in key] == [whole, part]
+    assert layers_of(down(there))["s"]["inbound_nodes"] == [[["x", 0, 0, {"slice_spec": [whole, part]}]]]
+
+
+def test_a_function_without_an_operation_is_refused_by_name():
+    strange = layer("TFOpLambda", "s", [["x", 0, 0, {}]], function="signal.rfft")
+    with pytest.raises(CannotAdaptError, match=r"tf\.signal\.rfft"):
+        up(form(model(entry(), strange, outputs=[["s", 0, 0]])))
+
+
+def test_what_compile_was_given_keeps_its_meaning():
+    compiled = {
+        "optimizer": {
+            "class_name": "SGD",
+            "config": {"learning_rate": 0.1, "decay": 0.5, "jit_compile": False, "is_legacy_optimizer": False},
+        },
+        "loss": {"class_name": "Huber", "config": {"reduction": "auto", "delta": 2.0, "fn": "huber"}},
+        "loss_weights": None,
+        "metrics": ["huber_loss"],
+        "weighted_metrics": None,
+    }
+    found = up(form(one(layer("Dense", "d", units=1))["model"], compiled))["compile"]
+    assert found["loss"]["config"] == {"reduction": "sum_over_batch_size", "delta": 2.0}
+    assert found["metrics"] == ["huber"]
+    assert found["arguments"] == {"jit_compile": False}
+    rate = found["optimizer"]["config"].pop("learning_rate")
+    assert rate["class_name"] == "InverseTimeDecay"
+    assert rate["config"] == {"initial_learning_rate": 0.1, "decay_steps": 1, "decay_rate": 0.5}
+    assert found["optimizer"]["config"] == {}
+
+
+def test_words_that_were_learned_are_no_argument_and_those_that_were_given_stay_one():
+    learned = one(layer("StringLookup", "l", vocabulary=None))
+    learned["assets"] = {"l": {"vocabulary": ["a"]}}
+    assert layers_of(up(learned))["l"]["config"]["vocabulary"] is None
+    assert layers_of(up(one(layer("StringLookup", "l", vocabulary=["a"]))))["l"]["config"]["vocabulary"] == ["a"]
+
+
+def test_a_form_stays_json():
+    document = one(layer("Dense", "d", units=1))
+    assert json.loads(json.dumps(up(document))) == up(document)

@@ -1,0 +1,327 @@
+"""A migration over fake workers: what is handed over, what never is, and what a second command does again."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import golden_hdf5
+import numpy as np
+import pytest
+from answer_schemas import hold
+from fakes import Dies, FakeExecutor
+from saved_models import saved_model
+from tfmatrix.commands.migrate.command import MigrateOptions, MigrateResult, migrate_project
+from tfmatrix.commands.migrate.report import to_csv, to_json, to_text, verified_json, verified_text
+from tfmatrix.commands.migrate.verify import verify
+from tfmatrix.core.errors import ExitCode, NothingSelectedError, UsageError
+from tfmatrix.engine.migration import Level
+from tfmatrix.engine.run import RunOptions
+from tfmatrix.project.project import Project
+
+OLD, NEW = "2.10.1", "2.21.0"
+OK = {"phase": None, "reason": None, "error": None, "warnings": [], "artifact": False, "observation": False}
+FORM = {"schema": 1, "keras": "2.10.0", "tensorflow": OLD, "compile": None, "assets": {}, "error": None}
+MODEL = {"class_name": "Sequential", "config": {"name": "m", "layers": []}}
+
+
+def array(key: str) -> dict[str, Any]:
+    return {"array": key, "dtype": "float32", "shape": [2, 2]}
+
+
+def observed(folder: Path, outputs: float, state: float, given: bool = False) -> None:
+    """An observation of a compiled model: its outputs and its optimizer's slot have these values."""
+    target = folder / "observation"
+    target.mkdir(parents=True)
+    values = {"a0": np.full((2, 2), outputs, "float32"), "a1": np.full((2, 2), state, "float32")}
+    np.savez(target / "arrays.npz", **values)
+    weight = {"path": "d/kernel", "layer": "d", "role": "kernel", "index": 0, "trainable": True, "tracked": True}
+    document: dict[str, Any] = {
+        "schema": 1,
+        "kind": "keras",
+        "model_class": "Sequential",
+        "outputs": {"": array("a0")},
+        "weights": [{**weight, "array": array("a0")}],
+        "optimizer": {
+            "class": "SGD",
+            "implementation": "keras2",
+            "iterations": 3,
+            "hyperparameters": {"momentum": 0.9},
+            "state": {},
+            "slots": [{"slot": "momentum", "variable": 0, "path": "d/kernel", "array": array("a1")}],
+        },
+        **dict.fromkeys(("config", "compile", "resume", "signatures", "control")),
+        "notes": {"resume": "the model is not compiled with a loss"},
+    }
+    if given:
+        described = [{"name": "x", "dtype": "float32", "shape": [8, 3], "values": "uniform in [0, 1)"}]
+        document["given"] = {"described": described, "note": "", "network": "none"}
+    (target / "observation.json").write_text(json.dumps(document))
+
+
+def raised(phase: str, kind: str, message: str) -> dict[str, Any]:
+    error = {"type": kind, "message": message, "traceback": f"{kind}: {message}"}
+    return {**OK, "status": "error", "phase": phase, "error": error, "seconds": {phase: 0.1}}
+
+
+class Bench:
+    """Model files, a project without matrix.yaml, and workers that are functions of the job."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.root, self.out = folder, folder / "out"
+        self.model = folder / "model.h5"
+        self.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.OLD_H5PY)))
+        self.form: dict[str, Any] = {**FORM, "model": MODEL}
+        self.rebuild: Callable[[], dict[str, Any] | None] = lambda: None
+        self.load: Callable[[dict[str, Any]], tuple[float, float] | dict[str, Any]] = lambda job: (1.0, 5.0)
+        self.executor = FakeExecutor(job=self._job)
+        monkeypatch.setattr("tfmatrix.engine.migration.open_executor", lambda *_, **__: (self.executor, "fake"))
+
+    @property
+    def project(self) -> Project:
+        return Project(root=self.root / "project")
+
+    def _job(self, environment: str, job: dict[str, Any]) -> dict[str, Any]:
+        folder = Path(job["folder"])
+        done = {**OK, "status": "ok", "seconds": {"load": 0.1}}
+        match job["kind"]:
+            case "adopt":
+                observed(folder, 1.0, 5.0, given=True)
+                (folder / "artifact").mkdir()
+                (folder / "artifact" / "neutral.json").write_text(json.dumps(self.form))
+                return {**done, "artifact": True, "observation": True}
+            case "rebuild":
+                if (failed := self.rebuild()) is not None:
+                    return failed
+                (folder / "artifact").mkdir(parents=True)
+                (folder / "artifact" / "m.keras").write_bytes(b"PK\x03\x04 made in " + environment.encode())
+                return {**done, "artifact": True}
+            case "resave":
+                (folder / "artifact" / "m").mkdir(parents=True)
+                (folder / "artifact" / "m" / "saved_model.pb").write_bytes(b"graph")
+                return {**done, "artifact": True}
+        found = self.load(job)
+        if isinstance(found, dict):
+            return found
+        observed(folder, *found)
+        return {**done, "observation": True}
+
+    def migrate(self, *given: Path, **changes: Any) -> MigrateResult:
+        wanted = {"to": NEW, "output": self.out, "saved_with": OLD, "tf_keras": False, **changes}
+        names = [str(each) for each in given or (self.model,)]
+        return migrate_project(self.project, names, MigrateOptions(**wanted), RunOptions(quiet=True, offline=True))
+
+    def left(self) -> list[str]:
+        return sorted(path.name for path in self.out.rglob("*")) if self.out.exists() else []
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    return Bench(tmp_path, monkeypatch)
+
+
+def kinds(bench: Bench) -> list[str]:
+    return [job["kind"] for job in bench.executor.jobs]
+
+
+def test_what_equals_the_old_model_in_every_check_is_handed_over_with_its_proof(bench):
+    before = bench.model.read_bytes()
+    result = bench.migrate()
+    assert result.exit_code is ExitCode.OK
+    assert result.files[0].level is Level.WHOLE
+    assert kinds(bench) == ["adopt", "rebuild", "load"]
+    assert bench.left() == ["model.keras", "model.proof.json"]
+    assert (bench.out / "model.keras").read_bytes() == b"PK\x03\x04 made in 2.21.0"
+    proof = json.loads((bench.out / "model.proof.json").read_text())
+    hold("migrate-proof", proof)
+    assert (proof["result"], proof["way"], proof["lost"]) == ("proven", "native", [])
+    assert proof["checks"]["optimizer"]["status"] == "pass"
+    assert proof["inputs"][0]["values"] == "uniform in [0, 1)"
+    assert bench.model.read_bytes() == before
+    hold("migrate", to_json(result))
+    assert "1 files to 2.21.0: 1 proven" in to_text(result)
+
+
+def test_the_new_file_is_read_by_another_process_than_the_one_that_made_it(bench):
+    bench.migrate()
+    made, read = bench.executor.jobs[1:]
+    assert made["folder"] != read["folder"]
+    assert Path(read["artifact"]).read_bytes() == (bench.out / "model.keras").read_bytes()
+    assert read["reference"] == made["reference"]
+
+
+def test_other_outputs_are_never_handed_over(bench):
+    bench.load = lambda job: (1.5, 5.0)
+    result = bench.migrate()
+    assert result.exit_code is ExitCode.INCOMPATIBLE
+    assert result.files[0].level is Level.NOTHING
+    assert "outputs" in result.files[0].reason
+    assert bench.left() == []
+
+
+def test_a_lost_slot_leaves_a_file_that_predicts_and_says_so(bench):
+    bench.load = lambda job: (1.0, 0.0)
+    result = bench.migrate()
+    found = result.files[0]
+    assert (found.level, found.way, found.lost) == (Level.INFERENCE, "native", ("optimizer",))
+    assert "optimizer did not hold" in found.reason
+    assert result.exit_code is ExitCode.INCOMPATIBLE
+    assert json.loads((bench.out / "model.proof.json").read_text())["result"] == "proven for inference"
+
+
+def test_what_cannot_be_built_goes_the_way_of_what_only_predicts(bench):
+    bench.rebuild = lambda: raised("build", "ValueError", "Unknown layer: Mine")
+    found = bench.migrate().files[0]
+    assert (found.level, found.way) == (Level.INFERENCE, "inference")
+    assert "Unknown layer: Mine" in found.reason
+    assert sorted(kinds(bench)) == ["adopt", "load", "rebuild", "resave"]
+    assert (bench.out / "model" / "saved_model.pb").read_bytes() == b"graph"
+
+
+def test_a_model_without_a_neutral_form_is_said_to_have_none(bench):
+    bench.form = {**FORM, "model": None, "error": {"type": "NotImplementedError", "message": "no get_config"}}
+    bench.load = lambda job: raised("load", "OSError", "no")
+    found = bench.migrate().files[0]
+    assert found.level is Level.NOTHING
+    assert found.reason.startswith("native: NotImplementedError: no get_config")
+
+
+@pytest.mark.parametrize("form", [[], "text", {"assets": {}, "model": 3, "error": None}, {"assets": [], "model": {}}])
+def test_a_neutral_form_that_is_none_costs_its_own_file_alone(bench, form):
+    bench.form = form
+    other = bench.root / "b.h5"
+    other.write_bytes(bench.model.read_bytes() + b"\0")
+    result = bench.migrate(bench.model, other)
+    assert [each.way for each in result.files] == ["inference", "inference"]
+
+
+def test_the_second_command_does_nothing_again(bench):
+    bench.migrate()
+    sent = len(bench.executor.jobs)
+    result = bench.migrate()
+    assert len(bench.executor.jobs) == sent
+    assert result.files[0].done
+    assert result.files[0].level is Level.WHOLE
+
+
+def test_a_proof_whose_file_is_missing_is_of_a_command_that_was_killed(bench):
+    bench.migrate()
+    (bench.out / "model.keras").unlink()
+    sent = len(bench.executor.jobs)
+    assert not bench.migrate().files[0].done
+    assert bench.left() == ["model.keras", "model.proof.json"]
+    assert len(bench.executor.jobs) == sent, "it is measured already"
+
+
+def test_a_file_without_a_proof_is_not_ours_and_is_not_replaced(bench):
+    bench.out.mkdir()
+    (bench.out / "model.keras").write_bytes(b"somebody's")
+    with pytest.raises(UsageError, match="there already, without a proof"):
+        bench.migrate()
+    assert bench.executor.jobs == []
+
+
+def test_a_result_that_was_changed_is_not_taken_for_done(bench):
+    bench.migrate()
+    (bench.out / "model.keras").write_bytes(b"changed")
+    with pytest.raises(UsageError, match="another file or another version"):
+        bench.migrate()
+
+
+def test_two_files_of_one_name_are_an_error_before_anything_starts(bench):
+    other = bench.root / "below" / "Model.h5"
+    other.parent.mkdir()
+    other.write_bytes(bench.model.read_bytes())
+    with pytest.raises(UsageError, match="would both become"):
+        bench.migrate(bench.model, other)
+    assert bench.executor.jobs == []
+
+
+def test_a_result_never_lies_where_an_original_does(bench):
+    with pytest.raises(UsageError, match="where an original lies"):
+        bench.migrate(output=bench.root)
+
+
+def test_a_folder_is_searched_and_keeps_its_shape(bench):
+    tree = bench.root / "models"
+    (tree / "a" / "b").mkdir(parents=True)
+    (tree / "a" / "b" / "one.h5").write_bytes(bench.model.read_bytes())
+    (tree / "two.h5").write_bytes(bench.model.read_bytes())
+    (tree / "notes.txt").write_text("no model")
+    (tree / "broken.h5").write_bytes(b"no model either")
+    saved_model(tree / "saved", OLD, keras=True)
+    result = bench.migrate(tree)
+    found = {each.source.path.name: each for each in result.files}
+    assert set(found) == {"one.h5", "two.h5", "broken.h5", "saved"}
+    assert found["broken.h5"].level is Level.NOTHING
+    assert found["one.h5"].result == bench.out / "a" / "b" / "one.keras"
+    assert found["saved"].result == bench.out / "saved.keras"
+    rows = list(csv.DictReader(io.StringIO(to_csv(result))))
+    assert [row["result"] for row in rows if row["file"].endswith("broken.h5")] == ["refused"]
+
+
+def test_a_folder_and_a_glob_without_a_model_select_nothing(bench):
+    (bench.root / "empty").mkdir()
+    for given in (bench.root / "empty", bench.root / "*.keras"):
+        with pytest.raises(NothingSelectedError):
+            bench.migrate(given)
+
+
+def test_weights_alone_are_refused_before_anything_starts(bench):
+    with pytest.raises(UsageError, match="unknown format"):
+        bench.migrate(format="kears")
+    with pytest.raises(UsageError, match="writes no SavedModel"):
+        bench.migrate(format="savedmodel")
+
+
+def test_what_could_not_be_measured_is_neither_proven_nor_refused(bench):
+    def dies() -> None:
+        raise Dies
+
+    bench.rebuild = dies
+    result = bench.migrate()
+    assert result.exit_code is ExitCode.INFRASTRUCTURE
+    assert to_json(result)["files"][0]["result"] == "not measured"
+    assert bench.left() == []
+
+
+def test_a_proof_is_repeated_from_the_files_and_not_from_the_store(bench):
+    bench.migrate()
+    sent = len(bench.executor.jobs)
+    found = verify(bench.project, bench.out / "model.keras", RunOptions(quiet=True, offline=True))
+    assert kinds(bench)[sent:] == ["adopt", "load"]
+    assert found.exit_code is ExitCode.OK
+    hold("migrate", verified_json(found))
+    assert "THE PROOF HOLDS" in verified_text(found)
+
+
+def test_a_proof_that_no_longer_holds_says_what_differs(bench):
+    bench.migrate()
+    bench.load = lambda job: (1.0, 0.0)
+    found = verify(bench.project, bench.out / "model", RunOptions(quiet=True, offline=True))
+    assert found.exit_code is ExitCode.INCOMPATIBLE
+    assert found.differences[0] == "optimizer is fail, and was pass"
+
+
+def test_a_proof_of_another_file_is_not_measured(bench):
+    bench.migrate()
+    bench.model.write_bytes(bench.model.read_bytes() + b"\0")
+    sent = len(bench.executor.jobs)
+    found = verify(bench.project, bench.out / "model.proof.json", RunOptions(quiet=True, offline=True))
+    assert found.differences == ("model.h5 has another content than the proof says",)
+    assert len(bench.executor.jobs) == sent
+
+
+def test_a_proof_that_is_none_is_one_error(bench):
+    bench.out.mkdir()
+    (bench.out / "model.proof.json").write_text("{}")
+    with pytest.raises(UsageError, match="is no proof: tfmatrix: Field required"):
+        verify(bench.project, bench.out / "model", RunOptions(quiet=True))
+    with pytest.raises(UsageError, match="there is no"):
+        verify(bench.project, bench.out / "other.keras", RunOptions(quiet=True))
