@@ -71,7 +71,7 @@ def test_a_model_is_the_same_on_the_other_side_of_keras_3(project, saved, tmp_pa
     model = saved(version, name)
     before = model.read_bytes()
     arguments = ("migrate", str(model), "--saved-with", version, "--to", to, "-o", str(tmp_path), "--no-tf-keras")
-    found = project.tfmatrix(*arguments, "--executor", "venv", "--json")
+    found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
     assert found.code == 0, found.stdout + found.stderr
     told = json.loads(found.stdout)["files"][0]
     assert told["result"] == "proven"
@@ -131,7 +131,7 @@ def test_a_fault_planted_in_an_adapter_is_never_handed_over_as_proven(
         Project(root=project.root),
         [str(model)],
         MigrateOptions(to=NEW, saved_with=OLD, output=tmp_path, tf_keras=False),
-        RunOptions(executor="venv", jobs=1, quiet=True),
+        RunOptions(executor="venv", jobs=1, quiet=True, trust_model=True),
     ).files[0]
     assert found.level is Level.INFERENCE, found.reason
     assert found.way == way, "the file that the adapter spoiled is not the one that was handed over"

@@ -347,8 +347,18 @@ class _Comparison:
 
     def _differs(self, path: str, before: Any, after: Any) -> None:
         key = re.sub(r"\[\d+\]$", "", path).rpartition(".")[2]
-        target = self.aside if is_seed_key(key) else self.differences
+        target = self.aside if is_seed_key(key) or self._is_resolved(key, before, after) else self.differences
         target.append(ConfigDifference(path=path, before=before, after=after))
+
+    def _is_resolved(self, key: str, before: Any, after: Any) -> bool:
+        """Whether the reader may only have resolved an axis: Keras 2 counts it from the front once its layer is built.
+
+        That it is the same one is for the outputs to say. The other way round somebody has to have written it.
+        """
+        one = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in (before, after)]
+        if self._same_keras or key != "axis" or any(type(value) is not int for value in one):
+            return False
+        return bool(one[0] < 0 <= one[1])
 
 
 def _as_object(value: Any, other: Any) -> Any:

@@ -10,7 +10,6 @@ Everything but the workers' work happens on the thread that calls `migrate_files
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,10 +38,10 @@ from tfmatrix.executors.choose import open_executor, require_confinement
 from tfmatrix.project.network import with_network
 from tfmatrix.project.project import Project
 from tfmatrix.store.content import Store
+from tfmatrix.store.folders import own_folder
 from tfmatrix.store.keys import digest_of
 from tfmatrix.store.runs import new_run_id
 from tfmatrix.worker.declared import Format
-from tfmatrix.worker.folders import remove_tree
 from tfmatrix.worker.protocol import NEUTRAL
 
 
@@ -207,15 +206,13 @@ def migrate_files(project: Project, request: MigrationRequest, options: RunOptio
         provided = Environments(
             executor, Mounts(scenarios=store.root / "folders", store=store.root / "folders", work=work), progress
         )
-        work.mkdir(parents=True, exist_ok=True)
         try:
-            provided.provide(environments, run.slots)
-            course = _Course(request, run, store, provided, Jobs(run, store, provided, work), progress)
-            return course.run()
+            with own_folder(work):
+                provided.provide(environments, run.slots)
+                course = _Course(request, run, store, provided, Jobs(run, store, provided), progress)
+                return course.run()
         finally:
             executor.sweep()
-            with contextlib.suppress(OSError):
-                remove_tree(str(work))
 
 
 @dataclass(kw_only=True)

@@ -366,3 +366,21 @@ def test_notation_of_what_compile_was_given() -> None:
     theirs.control = _control(code)
     check = checked("compile", ours.build(), theirs.build(), same_keras=False)
     assert (check["status"], check["notation"]) == ("pass", ["hyperparameters.epsilon"])
+
+
+def test_a_function_is_a_layer_of_keras_2_only() -> None:
+    draft = loaded()
+    draft.config["layers"].append({"path": "tf.math.add", "class": "TFOpLambda", "config": {"function": "math.add"}})
+    assert checked("config", draft.build(), loaded().build(), same_keras=False)["aside"] == ["tf.math.add"]
+    assert checked("config", draft.build(), loaded().build())["status"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same_keras", "status"),
+    [(-1, [2], False, "pass"), ([2], -1, False, "fail"), (-1, [2], True, "fail"), (1, 2, False, "fail")],
+)
+def test_keras_2_counts_the_axis_of_a_built_layer_from_the_front(before, after, same_keras, status) -> None:
+    ours, theirs = loaded(), loaded()
+    for draft, axis in ((ours, before), (theirs, after)):
+        draft.config["layers"].append({"path": "n", "class": "LayerNormalization", "config": {"axis": axis}})
+    assert checked("config", ours.build(), theirs.build(), same_keras=same_keras)["status"] == status

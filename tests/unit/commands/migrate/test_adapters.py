@@ -207,7 +207,7 @@ def test_operators_become_operations_there_and_functions_back():
     assert found["total"]["config"] == {"name": "total", "axis": 1}
     back = layers_of(down(there))
     assert back["total"]["config"]["function"] == "math.reduce_sum"
-    assert back["total"]["inbound_nodes"] == [[["tf.math.subtract", 0, 0, {"axis": 1}]]]
+    assert back["total"]["inbound_nodes"] == [["tf.math.subtract", 0, 0, {"axis": 1}]]
 
 
 def test_slices_there_and_back():
@@ -224,7 +224,7 @@ def test_slices_there_and_back():
     )
     key = layers_of(there)["s"]["inbound_nodes"][0]["args"][1]
     assert [each["config"] for each in key] == [whole, part]
-    assert layers_of(down(there))["s"]["inbound_nodes"] == [[["x", 0, 0, {"slice_spec": [whole, part]}]]]
+    assert layers_of(down(there))["s"]["inbound_nodes"] == [["x", 0, 0, {"slice_spec": [whole, part]}]]
 
 
 def test_a_function_without_an_operation_is_refused_by_name():

@@ -20,6 +20,9 @@ SOURCE = "https://github.com/keras-team/keras/blob/v3.0.0/keras/models/functiona
 RECURRENT = ("Bidirectional", "LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
 """Layers that Keras 2 calls on a list of the sequence and its initial states."""
 
+FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
+"""Layers of Keras 2 that call a function of TensorFlow."""
+
 _POSITIONAL = {"MultiHeadAttention": ("query", "value", "key")}
 _CONSTANT = "_CONSTANT_VALUE"
 
@@ -100,6 +103,9 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
             if layer["class_name"] in RECURRENT and isinstance(kwargs.get("initial_state"), list):
                 states = kwargs.pop("initial_state")
                 several = [*several, *([states] if _is_reference(states) else states)]
+            if layer["class_name"] in FUNCTIONS and len(several) == 1 and several[0] is first:
+                # They are called on what stands there, and not on the one tensor of a list.
+                return [*(first if _is_reference(first) else (_CONSTANT, -1, first)), kwargs]
             return [[*(item if _is_reference(item) else (_CONSTANT, -1, item)), kwargs] for item in several]
 
         layers = [
