@@ -28,21 +28,20 @@ from tfmatrix.store.runs import Run  # noqa: E402
 
 def measure(options: argparse.Namespace, *, isolated: bool) -> tuple[Run, float]:
     """One run into an empty store; returns it and its wall time in seconds, without providing environments."""
-    project = Project(root=ROOT)
     selector = Selector(
         scenario=tuple(options.scenario),
         format=tuple(options.format),
         writer=tuple(options.environment),
         reader=tuple(options.environment),
     )
-    with tempfile.TemporaryDirectory(prefix="tfmatrix-bench-") as results:
+    with tempfile.TemporaryDirectory(prefix="tfmatrix-bench-") as folder:
+        for name in ("matrix.yaml", "locks", "scenarios"):
+            (Path(folder) / name).symlink_to(ROOT / name)
         start = time.monotonic()
         run, _ = run_project(
-            project,
+            Project(root=Path(folder)),
             selector=selector,
-            options=RunOptions(
-                executor=options.executor, results=Path(results), isolated=isolated, remedies=False, quiet=True
-            ),
+            options=RunOptions(executor=options.executor, isolated=isolated, remedies=False, quiet=True),
         )
         seconds = time.monotonic() - start
     return run, seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -66,22 +67,26 @@ def save_job(worker: WorkerProcess, mounts: Mounts) -> dict[str, Any]:
         "kind": "save",
         "scenario": worker.to_worker(mounts.scenarios / "scenario.py"),
         "format": H5.to_job(),
-        "folder": worker.to_worker(mounts.work / "save"),
         "seed": 0,
         "steps": 1,
     }
 
 
-def send(worker: WorkerProcess, job: dict[str, Any]) -> None:
-    worker.send({"kind": "jobs", "jobs": [job], "timeout": 100, "memory": 2 << 30})
+def send(worker: WorkerProcess, job: dict[str, Any]) -> Path:
+    """Sends one job; returns the folder that it is given."""
+    folder = worker.work / f"request-{job['kind']}"
+    limits = {"timeout": 100, "memory": 2 << 30, "disk": 1 << 30}
+    worker.send({"kind": "jobs", "jobs": [job], "folder": worker.to_worker(folder), **limits})
+    return folder / "0"
 
 
-def result(worker: WorkerProcess, job: dict[str, Any]) -> dict[str, Any]:
-    send(worker, job)
+def result(worker: WorkerProcess, job: dict[str, Any]) -> tuple[dict[str, Any], Path]:
+    """What a job replies, and the folder with what it left."""
+    folder = send(worker, job)
     events = [worker.receive(SECONDS) for _ in range(3)]
     assert [event["event"] for event in events] == ["started", "result", "ended"], events
     found: dict[str, Any] = events[1]["result"]
-    return found
+    return found, folder
 
 
 @pytest.fixture(params=["venv", pytest.param("docker", marks=pytest.mark.docker)])
@@ -105,19 +110,19 @@ def test_a_model_is_saved_and_loaded(executor: Executor, tmp_path: Path) -> None
     worker, mounts = begin(executor, tmp_path, SCENARIO)
     assert worker.hello["tensorflow"] == "2.15.1"
     assert worker.hello["start_method"] == "fork"
-    saved = result(worker, save_job(worker, mounts))
+    saved, left = result(worker, save_job(worker, mounts))
     assert saved["status"] == "ok", saved
-    artifact = mounts.work / "save" / "artifact" / H5.artifact
-    assert artifact.read_bytes().startswith(b"\x89HDF")
-    loaded = result(
+    assert (left / "artifact" / H5.artifact).read_bytes().startswith(b"\x89HDF")
+    # A job sees the store and its own folder, never what another job left.
+    kept = shutil.copytree(left, mounts.store / "kept")
+    loaded, _ = result(
         worker,
         {
             **save_job(worker, mounts),
             "kind": "load",
             "remedies": [],
-            "artifact": worker.to_worker(artifact),
-            "reference": worker.to_worker(mounts.work / "save" / "observation"),
-            "folder": worker.to_worker(mounts.work / "load"),
+            "artifact": worker.to_worker(kept / "artifact" / H5.artifact),
+            "reference": worker.to_worker(kept / "observation"),
         },
     )
     assert loaded["status"] == "ok", loaded
@@ -129,7 +134,7 @@ def test_spawned_children_work_too(executor: Executor, tmp_path: Path) -> None:
     (mounts.scenarios / "scenario.py").write_text(SCENARIO)
     worker = executor.start(executor.prepare(ENVIRONMENT), mounts, start_method="spawn")
     assert worker.hello["start_method"] == "spawn"
-    assert result(worker, save_job(worker, mounts))["status"] == "ok"
+    assert result(worker, save_job(worker, mounts))[0]["status"] == "ok"
     worker.close()
 
 
