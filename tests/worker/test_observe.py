@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tfmatrix.worker.declared import version
-from tfmatrix.worker.observe import Observation, calls, config, layers, paired
+from tfmatrix.worker.observe import Observation, calls, config, layers, paired, training
 from tfmatrix.worker.observe.arrays import Arrays, Reference, flatten
 from tfmatrix.worker.observe.plain import plain
 
@@ -461,3 +461,96 @@ def test_a_metric_may_have_several_values(experiment: Any):
     history = experiment("vector_metric")
     assert [len(value) for value in history["precision"]] == [2, 2]
     assert all(isinstance(value, float) for value in history["loss"])
+
+
+class _Fits:
+    """A model whose fit leaves out the epochs that it was restored with, as BackupAndRestore has it."""
+
+    def __init__(self, skipped: int) -> None:
+        self.skipped, self.steps = skipped, 0
+
+    def fit(self, x: Any, y: Any, *, epochs: int, **_: Any) -> Any:
+        made = list(range(self.steps, self.steps + epochs - self.skipped))
+        self.steps += len(made)
+        return type("History", (), {"history": {"mae": made, "loss": made} if made else {}})()
+
+
+@pytest.mark.parametrize("skipped", [0, 1, 2, 3])
+def test_training_makes_the_steps_that_a_restored_model_leaves_out(skipped: int):
+    model = _Fits(skipped)
+    x = np.ones((2, 3), "float32")
+    assert training.train(model, x, x, 3) == {"loss": [0.0, 1.0, 2.0], "mae": [0.0, 1.0, 2.0]}
+    assert model.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "several", "expected"),
+    [
+        ({"b": ["mse"], "a": "mae"}, True, [["mae"], ["mse"]]),
+        ({"b": ["mse"]}, True, [[], ["mse"]]),
+        ({"b": "mse", "a": "mae"}, False, ["mae", "mse"]),
+        ({"b": 0.5}, False, [None, 0.5]),
+        # Not by output: as it is.
+        (["mae"], True, ["mae"]),
+        ({"c": "mae"}, True, {"c": "mae"}),
+        ({"class_name": "MeanSquaredError"}, False, {"class_name": "MeanSquaredError"}),
+        (None, True, None),
+    ],
+)
+def test_what_is_given_by_output_is_a_list_in_the_order_of_the_outputs(given: Any, several: bool, expected: Any):
+    assert config.by_output(given, ["a", "b"], several=several) == expected
+
+
+def test_arrays_in_any_wrapping_are_one_config():
+    class Layer:
+        def __init__(self, **given: Any) -> None:
+            self.given = given
+
+        def get_config(self) -> dict[str, Any]:
+            return self.given
+
+    values = np.linspace(0, 1, 100, dtype="float64")
+    wrapped = {"class_name": "__numpy__", "config": {"value": values.tolist(), "dtype": "float64"}}
+    forms = (values, values.astype("float32"), values.tolist(), tuple(values), wrapped)
+    found = [config.layer_config(Layer(mean=form)) for form in forms]
+    assert all(each == found[0] for each in found)
+    assert found[0]["mean"]["shape"] == [100]
+    assert config.layer_config(Layer(mean=values + 1)) != found[0]
+    words = [str(number) for number in range(100)]
+    assert config.layer_config(Layer(vocabulary=words)) == {"vocabulary": words}, "what looks like a number is none"
+
+
+def test_a_penalty_that_get_config_leaves_out_is_seen():
+    class Penalty:
+        def get_config(self) -> dict[str, Any]:
+            return {"l2": 0.05}
+
+    class Layer:
+        activity_regularizer: Any = Penalty()
+
+        def get_config(self) -> dict[str, Any]:
+            return {"units": 6}
+
+    assert config.layer_config(Layer()) == {
+        "units": 6,
+        "activity_regularizer": {"class_name": "Penalty", "config": {"l2": 0.05}},
+    }
+    Layer.activity_regularizer = None
+    assert config.layer_config(Layer()) == {"units": 6}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"optimizer": None, "compiled": True}, False),
+        ({"optimizer": "adam", "compiled": True}, True),
+        ({"optimizer": "adam", "compiled": False}, False),
+        # TensorFlow 2.0 and 2.1: a Sequential without a shape is compiled when fit knows it.
+        ({"optimizer": "adam", "_is_compiled": False}, True),
+        # From 2.2 on.
+        ({"optimizer": "adam", "_is_compiled": False, "_get_compile_args": dict}, False),
+        ({"optimizer": "adam", "_is_compiled": True, "_get_compile_args": dict}, True),
+    ],
+)
+def test_what_is_compiled(fields: dict[str, Any], expected: bool):
+    assert config.is_compiled(type("Model", (), fields)()) is expected
