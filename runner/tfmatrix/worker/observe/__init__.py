@@ -305,7 +305,7 @@ def observe_control(
         try:
             state = writer.json["optimizer"]
             values = {(slot["slot"], slot["variable"]): writer.array(slot["array"]) for slot in state["slots"]}
-            optimizer.take_over(model.optimizer, weights, state["iterations"], values)
+            optimizer.take_over(model.optimizer, weights, state["iterations"], values, state["state"])
         except Exception as problem:
             return {"losses": [], "metrics": {}, "weights_after": None, "error": error(problem)}
         return training.resume(model, data[0], data[1], steps, seed, weights, observation.arrays)

@@ -115,12 +115,19 @@ def _slots(optimizer: Any, weights: Sequence[Weight]) -> List[Tuple[str, int, An
 
 
 def take_over(
-    optimizer: Any, weights: Sequence[Weight], iterations: int, values: Mapping[Tuple[str, int], Any]
+    optimizer: Any,
+    weights: Sequence[Weight],
+    iterations: int,
+    values: Mapping[Tuple[str, int], Any],
+    state: Mapping[str, Any],
 ) -> None:
     """Gives an optimizer the iterations and slots of another; `values` by slot and place in `weights`.
 
-    Raises ValueError where it has slots that the other has not: another implementation keeps another state.
+    Raises ValueError where it has slots that the other has not, as another implementation keeps another state; and
+    where the other has a `state` beside them (the loss scale, Nadam's product of momentums), which is not taken over.
     """
+    if state:
+        raise ValueError("the writer's optimizer has a state of its own: %s" % ", ".join(sorted(state)))
     build(optimizer, [weight.variable for weight in weights if weight.trainable and weight.tracked])
     inner = unwrapped(optimizer)
     own = _slots(optimizer, weights)
