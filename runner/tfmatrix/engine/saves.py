@@ -62,27 +62,45 @@ class Saves:
         for save in saves:
             self._open[save.scenario, save.writer].add(save)
         self._progress.saves(len(saves))
+        missing: dict[Pair, list[Save]] = defaultdict(list)
         for save in saves:
-            self._begin(save, then)
+            if not self._is_settled(save):
+                missing[save.scenario, save.writer].append(save)
+        for group in missing.values():
+            for together in self._groups(group):
+                self._submit(together, then)
         for pair in pairs:
             # Those with open saves follow when the last of these ends.
             if not self._open[pair]:
                 then(pair)
 
-    def _begin(self, save: Save, then: Callable[[Pair], None]) -> None:
+    def _is_settled(self, save: Save) -> bool:
+        """Settles what needs no measurement; returns whether it did."""
         reason = self._environments.unavailable(save.writer)
         if reason is not None:
             self._settle(save, Outcome.infra(reason))
-            return
+            return True
         stored = self._jobs.stored(self._key(save))
         if stored is not None:
             self._cached.add(save)
             self._settle(save, stored)
-        elif not self._request.phase.saves:
+            return True
+        if not self._request.phase.saves:
             self._settle(save, Outcome(status="skipped", reason="not in the store, and this phase does not save"))
-        else:
-            job = self._request.subjects[save.scenario].save_job(self._request.formats[save.saver])
-            self._jobs.submit(save.writer, [job], partial(self._end, save, then))
+            return True
+        return False
+
+    def _groups(self, saves: Sequence[Save]) -> list[list[Save]]:
+        """What shares a child, and so one training: formats of one scenario, but not those that run its own code."""
+        if self._request.isolated:
+            return [[save] for save in saves]
+        shared = [save for save in saves if not self._request.formats[save.saver].functions]
+        return [each for each in (shared, *([save] for save in saves if save not in shared)) if each]
+
+    def _submit(self, saves: Sequence[Save], then: Callable[[Pair], None]) -> None:
+        subject = self._request.subjects[saves[0].scenario]
+        jobs = [subject.save_job(self._request.formats[save.saver]) for save in saves]
+        self._jobs.submit(saves[0].writer, jobs, partial(self._end, tuple(saves), then))
 
     def _key(self, save: Save) -> str:
         return self._request.subjects[save.scenario].save_key(
@@ -91,13 +109,16 @@ class Saves:
             environment=self._environments.key(save.writer),
         )
 
-    def _end(self, save: Save, then: Callable[[Pair], None], outcomes: Sequence[Outcome | None]) -> None:
-        outcome = outcomes[0]
-        assert outcome is not None, "a save is alone in its child"
-        outcome = self._request.subjects[save.scenario].saved(outcome)
-        self._jobs.keep(self._key(save), outcome)
-        self._settle(save, outcome)
-        pair = (save.scenario, save.writer)
+    def _end(self, saves: Sequence[Save], then: Callable[[Pair], None], outcomes: Sequence[Outcome | None]) -> None:
+        """Settles what was saved. What did not come that far, or died beside others, is saved in a child of its own."""
+        for save, outcome in zip(saves, outcomes, strict=True):
+            if outcome is None or (len(saves) > 1 and outcome.ended is not None):
+                self._submit([save], then)
+                continue
+            outcome = self._request.subjects[save.scenario].saved(outcome)
+            self._jobs.keep(self._key(save), outcome)
+            self._settle(save, outcome)
+        pair = (saves[0].scenario, saves[0].writer)
         if not self._open[pair]:
             then(pair)
 

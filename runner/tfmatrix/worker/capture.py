@@ -124,3 +124,28 @@ class Recorder(object):
 
 def _size(descriptor: int) -> int:
     return os.fstat(descriptor).st_size
+
+
+def said_once() -> Any:
+    """What TensorFlow and absl have said in this process and will not say again."""
+    return [dict(registry) for registry in _registries()]
+
+
+def restore_said_once(said: Any) -> None:
+    """Lets them say again what they said since then: each job hears what it would hear alone."""
+    for registry, before in zip(_registries(), said):
+        registry.clear()
+        registry.update(before)
+
+
+def _registries() -> list[Any]:
+    found = []
+    for module, name in (
+        ("tensorflow.python.util.deprecation", "_PRINTED_WARNING"),
+        ("tensorflow.python.platform.tf_logging", "_log_counter_per_token"),
+        ("absl.logging", "_log_counter_per_token"),
+    ):
+        registry = getattr(sys.modules.get(module), name, None)
+        if isinstance(registry, dict):
+            found.append(registry)
+    return found

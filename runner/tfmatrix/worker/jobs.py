@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from types import ModuleType
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import declared
 import files
@@ -14,12 +12,10 @@ import observe
 import protocol
 from capture import Recorder
 from loading import Loading
-from protocol import ARTIFACT, OBSERVATION
-from steps import Failed, Unsupported, custom_objects, import_file, rng, step
+from protocol import OBSERVATION
+from saving import Training, save_together, training_data
+from steps import Failed, Unsupported, custom_objects, import_file, rng, see_sources, step
 from versions import versions
-
-TRAIN_STEPS = 3
-"""Training steps before the model is saved, so that the optimizer has a state to lose."""
 
 READER_SEED = 0x5EED
 """Bits that tell the seed of whatever a reader draws itself from the writer's."""
@@ -28,8 +24,21 @@ COPY = "copy"
 """The folder in a job's own that a loader reads its artifact from."""
 
 
-class DiskFailure(Exception):
-    """A disk was full or broken while a job ran: nothing is known of the model."""
+def results(jobs: Sequence[Mapping[str, Any]], going_on: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    """The results of jobs that share this process, in order; fewer where the others are to be sent again.
+
+    What comes after a failed load might suffer from what it left behind. `going_on` is told whenever a save of several
+    is done that has no result yet.
+    """
+    if len(jobs) > 1 and all(job["kind"] == "save" for job in jobs):
+        for result in save_together(jobs, going_on):
+            yield dict(protocol.EMPTY, **result)
+        return
+    for job in jobs:
+        result = run(job)
+        yield result
+        if result["status"] != "ok":
+            return
 
 
 def run(job: Mapping[str, Any], output: int = 1) -> dict[str, Any]:
@@ -49,18 +58,12 @@ def run(job: Mapping[str, Any], output: int = 1) -> dict[str, Any]:
     except Unsupported as error:
         result.update(status="unsupported", phase=recorder.phase_name, reason=str(error))
     except Failed as failure:
-        if failure.disk:
-            raise DiskFailure("%s (%s: %s)" % (failure.disk, failure.error["type"], failure.error["message"]))
+        failure.raise_disk_failure()
         result.update(status="error", phase=failure.phase, error=failure.error)
     result["warnings"] = recorder.warnings
     result["seconds"] = recorder.seconds
     return result
 
-
-def _see_sources(job: Mapping[str, Any]) -> None:
-    """Puts the project's own packages before all others, as they are for a script in its folder."""
-    if job.get("sources"):
-        sys.path.insert(0, str(job["sources"]))
 
 
 def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
@@ -69,33 +72,11 @@ def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     reason = saver.unsupported(versions())
     if reason:
         raise Unsupported(reason)
-    observe.fresh_start(job["seed"])
-    _see_sources(job)
-    scenario = step(recorder, "import", import_file, job["scenario"])
-    inputs = step(recorder, "build", scenario.inputs, rng(job))
-    data = step(recorder, "build", _training_data, scenario, job)
-    if data is None:
-        model = step(recorder, "build", observe.built, scenario.build_model, inputs)
-    else:
-        # As a user does: fit() is the first to call the model, and decides what shapes it is built for.
-        model = step(recorder, "build", scenario.build_model)
-        step(recorder, "train", observe.train, model, data[0], data[1], TRAIN_STEPS)
-    observation = observe.Observation(observe.kind_of(model, "keras"))
-    with recorder.phase("observe"):
-        observe.observe_state(observation, model, inputs)
-    os.makedirs(ARTIFACT, exist_ok=True)
-    path = os.path.join(ARTIFACT, saver.artifact)
-    step(recorder, "save", saver.write, model, os.path.abspath(path), scenario)
-    with recorder.phase("resume"):
-        observe.observe_resume(observation, model, data, job["steps"], job["seed"], fresh=True)
-    if saver.reading is not None:
-        with recorder.phase("reading"):
-            observe.observe_reading(observation, lambda: saver.read(path), inputs, saver.reading == "exact")
-    if os.path.exists(os.path.join(path, "saved_model.pb")):
-        # What its own environment reads back is the reference for every reader's signatures.
-        with recorder.phase("signatures"):
-            observe.observe_signatures(observation, observe.saved_model(path), inputs)
-    observation.write(OBSERVATION)
+    folder = os.getcwd()
+    training = Training(job, recorder)
+    training.save(saver, folder, recorder)
+    training.go_on(recorder)
+    training.write(saver, folder, recorder)
     return {"artifact": True, "observation": True}
 
 
@@ -110,10 +91,10 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         scenario = step(recorder, "import", files.code, job)
         inputs, data = files.given(job["reference"])
     else:
-        _see_sources(job)
+        see_sources(job)
         scenario = step(recorder, "import", import_file, job["scenario"])
         inputs = step(recorder, "import", scenario.inputs, rng(job))
-        data = step(recorder, "import", _training_data, scenario, job)
+        data = step(recorder, "import", training_data, scenario, job)
     given = custom_objects(recorder, scenario)
 
     def build() -> Any:
@@ -152,10 +133,6 @@ def _own_copy(artifact: str) -> str:
     folder = os.path.abspath(COPY)
     shutil.copytree(os.path.dirname(artifact), folder, copy_function=shutil.copyfile)
     return os.path.join(folder, os.path.basename(artifact))
-
-
-def _training_data(scenario: ModuleType, job: Mapping[str, Any]) -> Any:
-    return scenario.training_data(rng(job)) if hasattr(scenario, "training_data") else None
 
 
 KINDS: Mapping[str, Callable[[Mapping[str, Any], Recorder], dict[str, Any]]] = {

@@ -149,17 +149,21 @@ def child_main(request: Mapping[str, Any], jail: confine.Jail, report: int, log:
         while line:
             line = line[os.write(report, line) :]
 
-    for index, job in enumerate(request["jobs"]):
+    errands = [dict(job, folder=os.path.join(jail.root, str(index))) for index, job in enumerate(request["jobs"])]
+    found = jobs.results(errands, lambda: emit({"event": "going-on"}))
+    for index in range(len(errands)):
         emit({"event": "started", "job": index})
         try:
-            result = jobs.run(dict(job, folder=os.path.join(jail.root, str(index))))
+            result = next(found, None)
         except Exception as error:
             # A fault of the worker itself, not of the model: the host must not take it for an incompatibility.
             result = dict(protocol.EMPTY, status="internal-error", warnings=[], seconds={})
             result["error"] = {"type": type(error).__name__, "message": str(error), "traceback": traceback.format_exc()}
+        if result is None:
+            emit({"event": "left"})
+            break
         emit({"event": "result", "job": index, "result": result})
-        # What comes after a failed load might suffer from what it left behind: the host sends the rest again.
-        if result["status"] != "ok":
+        if result["status"] == "internal-error":
             break
     sys.stdout.flush()
     sys.stderr.flush()
@@ -179,6 +183,7 @@ class Child(object):
         self.killed_for: str | None = None
         self.results = 0
         self.stopped = False
+        self.marks = 0
         self.running: int | None = None
         self.violation: str | None = None
         self._token = os.urandom(16).hex()
@@ -282,8 +287,20 @@ class Child(object):
             self.running = None
             self.results += 1
             self.stopped = event["result"].get("status") != "ok"
+        elif kind in ("going-on", "left") and fields == {"event"} and self.running is not None:
+            self._hear_of_several(kind)
         else:
             raise ValueError("something that is no event")
+
+    def _hear_of_several(self, kind: str) -> None:
+        """Of saves that share a training: one more is done and has no result yet, or the rest is to be sent again."""
+        if kind == "left":
+            self.stopped = True
+        elif self.marks < len(self.request["jobs"]):
+            self.marks += 1
+            self.job_started()
+        else:
+            raise ValueError("more saves than there are jobs")
 
     def violate(self, what: str) -> None:
         """Ends a child that broke the protocol: nothing more of it is believed."""
@@ -557,7 +574,8 @@ class Server(object):
         while not child.ended:
             for line in child.poll():
                 event = child.event(line)
-                if event is not None:
+                # What is about several saves is between child and server alone.
+                if event is not None and event["event"] not in ("going-on", "left"):
                     self.reply(event)
             if not child.ended:
                 child.watch()

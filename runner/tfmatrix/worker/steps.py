@@ -25,6 +25,10 @@ class Unsupported(Exception):
     """The environment cannot do what the job asks for; not a failure of the model."""
 
 
+class DiskFailure(Exception):
+    """A disk was full or broken while a job ran: nothing is known of the model."""
+
+
 class Failed(Exception):
     """An exception of the code under test, with the phase it came from."""
 
@@ -33,6 +37,11 @@ class Failed(Exception):
         self.phase = phase
         self.disk = disk_failure(error)
         self.error = describe(error)
+
+    def raise_disk_failure(self) -> None:
+        """Raises DiskFailure where a disk was the reason."""
+        if self.disk:
+            raise DiskFailure("%s (%s: %s)" % (self.disk, self.error["type"], self.error["message"]))
 
 
 def disk_failure(error: BaseException) -> str | None:
@@ -96,3 +105,10 @@ def custom_objects(recorder: Recorder, scenario: ModuleType) -> Any:
 def rng(job: Mapping[str, Any]) -> Any:
     """The generator that the functions of a scenario get."""
     return np.random.RandomState(job["seed"])
+
+
+
+def see_sources(job: Mapping[str, Any]) -> None:
+    """Puts the project's own packages before all others, as they are for a script in its folder."""
+    if job.get("sources"):
+        sys.path.insert(0, str(job["sources"]))

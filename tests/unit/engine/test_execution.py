@@ -333,6 +333,53 @@ def test_what_fails_behind_another_load_is_tried_alone_before_it_is_believed(lab
     assert ("keras",) in seen
 
 
+def requests_of(laboratory, kind):
+    """Jobs of one kind, by request: what shares a child stands together."""
+    return [
+        request["jobs"]
+        for transport in laboratory.executor.transports
+        for request in transport.requests
+        if request.get("jobs", [{}])[0].get("kind") == kind
+    ]
+
+
+def test_the_formats_of_a_scenario_and_writer_share_one_training(laboratory):
+    laboratory.run()
+    assert [len(jobs) for jobs in requests_of(laboratory, "save")] == [2, 2]
+
+
+def test_what_does_not_come_that_far_is_saved_in_a_child_of_its_own(laboratory):
+    def answer(environment, request):
+        jobs = request.get("jobs", ())
+        if len(jobs) < 2 or jobs[0]["kind"] != "save":
+            return None
+        # As the worker does where the first saver changed the model: the second is left.
+        result = laboratory._job(environment, jobs[0])
+        return [
+            {"event": "started", "job": 0},
+            {"event": "result", "job": 0, "result": result},
+            {"event": "ended", "reason": "stopped", "completed": 1, "seconds": 1.0, "peak_bytes": 0, "output": "",
+             "signal": None, "exit_code": 0},
+        ]  # fmt: skip
+
+    laboratory.executor.answer = answer
+    run = laboratory.run()
+    assert set(statuses(run).values()) == {Status.PASS}
+    assert [len(jobs) for jobs in requests_of(laboratory, "save")] == [2, 1, 2, 1]
+
+
+def test_a_save_that_dies_beside_others_is_believed_alone(laboratory):
+    def save(saver, writer, job):
+        if saver == "h5" and writer == OLD:
+            raise Ends("crash", signal="SIGSEGV", output="Fatal Python error")
+
+    laboratory.save = save
+    run = laboratory.run()
+    crashed = {record.cell for record in run.records if record.status is Status.CRASH}
+    assert crashed == {f"dense/h5/{OLD}/{OLD}", f"dense/h5/{OLD}/{NEW}"}
+    assert [len(jobs) for jobs in requests_of(laboratory, "save")].count(1) == 2
+
+
 def test_an_environment_that_cannot_be_provided_says_nothing_about_compatibility(laboratory):
     laboratory.executor.broken = {NEW: InfrastructureError("no wheel for this platform")}
     run = laboratory.run()

@@ -114,6 +114,17 @@ class Observation:
             if name in SECTIONS and isinstance(value, Mapping) and isinstance(value.get("error"), Mapping)
         }
 
+    def copy(self) -> Observation:
+        """One that goes on by itself."""
+        other = Observation(self.kind)
+        other.arrays, other.notes = self.arrays.copy(), dict(self.notes)
+        other._json, other.weights = dict(self._json), self.weights
+        return other
+
+    def equals(self, other: Observation) -> bool:
+        """Whether the two say the same, bit for bit."""
+        return self._json == other._json and self.notes == other.notes and self.arrays.same(other.arrays)
+
     def write(self, folder: str) -> None:
         """Writes observation.json and arrays.npz; the same observation gives the same bytes."""
         os.makedirs(folder, exist_ok=True)

@@ -49,6 +49,19 @@ class Arrays:
         """The numbers of a REF: where numpy does not know the type, with the one that TensorFlow knows by its name."""
         return _typed(self._arrays[ref["array"]], ref["dtype"])
 
+    def copy(self) -> Arrays:
+        """The same arrays, to which others are added."""
+        other = Arrays()
+        other._arrays = dict(self._arrays)
+        return other
+
+    def same(self, other: Arrays) -> bool:
+        """Whether all arrays of the two have the same bits."""
+        return self._arrays.keys() == other._arrays.keys() and all(
+            array.dtype == other._arrays[name].dtype and array.tobytes() == other._arrays[name].tobytes()
+            for name, array in self._arrays.items()
+        )
+
     def save(self, path: str) -> None:
         """Writes arrays.npz; the same arrays give the same bytes."""
         arrays: Any = self._arrays
