@@ -33,6 +33,19 @@ class Missing(TypedDict):
 
 
 @with_config(_CLOSED)
+class Estimate(TypedDict):
+    """What measuring that takes: seconds with `jobs` at once, bytes in the store. `basis` says what tells so."""
+
+    saves: int
+    loads: int
+    inferred: int
+    seconds: float
+    bytes: float
+    jobs: int
+    basis: str
+
+
+@with_config(_CLOSED)
 class Plan(TypedDict):
     """`tfmatrix plan --json`."""
 
@@ -44,6 +57,7 @@ class Plan(TypedDict):
     cells: list[str]
     unsupported: dict[str, str]
     missing: Missing
+    estimate: Estimate
 
 
 @with_config(_CLOSED)

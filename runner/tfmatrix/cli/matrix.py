@@ -27,8 +27,13 @@ from tfmatrix.cli.options import (
     selector_of,
 )
 from tfmatrix.core.answer_formats import ReportFormat
-from tfmatrix.core.errors import ExitCode
+from tfmatrix.core.errors import ExitCode, UsageError
+from tfmatrix.core.selection import Selector
 from tfmatrix.engine.phase import Phase
+from tfmatrix.project.project import Project
+
+DEFAULT_SET = "default"
+"""The set of matrix.yaml that a bare `tfmatrix run` takes."""
 
 
 @app.command()
@@ -60,9 +65,9 @@ def plan(
         for cell in planned.cells():
             typer.echo(str(cell))
         return
-    from tfmatrix.engine.stored import missing
+    from tfmatrix.engine.estimate import expected
 
-    lacking = missing(opened, planned)
+    lacking, estimate = expected(opened, planned)
     if as_json:
         echo_json(
             {
@@ -80,6 +85,7 @@ def plan(
                     "cells": [str(cell) for cell in lacking.cells()],
                     "executor": lacking.executor,
                 },
+                "estimate": estimate.to_json(),
             }
         )
     else:
@@ -93,6 +99,7 @@ def plan(
             f"\nto measure    {len(lacking.saves)} of {len(planned.saves)} saves, "
             f"{lacking.loads} of {planned.counts()['loads']} loads: the store has the rest{known}"
         )
+        typer.echo(f"estimate      {estimate}")
 
 
 @app.command()
@@ -137,10 +144,14 @@ def run(
             show_default="GITHUB_RUN_ID or today, and a digest of the selection",
         ),
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Also what takes over an hour, without asking.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Save, load and judge; print the table; write `results/`. What is in the store is not measured again.
+
+    Without any selection it is the set `default` of matrix.yaml, where there is one. What would take over an hour is
+    said first: a terminal asks, everything else wants --yes.
 
     Examples: `tfmatrix run --set quick` · `tfmatrix run --scenario lstm --format keras` ·
     `tfmatrix run --only 'optimizer_state/h5/*/2.21.0'` · `tfmatrix run --only @cells.txt` ·
@@ -150,10 +161,15 @@ def run(
     from tfmatrix.reports.render import write
 
     opened = open_project(project)
+    selector = selector_of(only, writer, reader, scenario, formats)
+    if set_name is None and not selector and DEFAULT_SET in opened.config.sets:
+        set_name = DEFAULT_SET
+    if phase is Phase.ALL and not yes:
+        _ask_for_what_takes_long(opened, set_name, selector, jobs)
     finished, code = run_project(
         opened,
         set_name=set_name,
-        selector=selector_of(only, writer, reader, scenario, formats),
+        selector=selector,
         options=RunOptions(
             phase=phase,
             executor=executor,
@@ -175,6 +191,27 @@ def run(
         code = ExitCode.OK
     write(finished, ReportFormat.JSON if as_json else ReportFormat.TABLE, sys.stdout)
     raise typer.Exit(int(code))
+
+
+def _ask_for_what_takes_long(project: Project, set_name: str | None, selector: Selector, jobs: int | None) -> None:
+    """Asks on a terminal whether to start what takes over an hour; UsageError elsewhere."""
+    from tfmatrix.engine.estimate import LONG, expected, may_take_long
+    from tfmatrix.engine.run import plan_project
+
+    planned = plan_project(project, set_name, selector)
+    if not may_take_long(planned):
+        return
+    _, estimate = expected(project, planned, jobs=jobs)
+    if estimate.seconds <= LONG:
+        return
+    say(f"this would take long: {estimate}")
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "this run would take over an hour",
+            expected="--yes, where nobody can be asked",
+            fix="select less, such as --set quick, or say --yes",
+        )
+    typer.confirm("start it?", abort=True, err=True)
 
 
 @app.command()

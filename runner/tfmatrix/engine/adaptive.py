@@ -109,12 +109,14 @@ class Adaptive:
         return bool(wanted)
 
     def finish(self) -> dict[str, Any]:
-        """Records what is inferred; returns what run.json says of it."""
-        count = 0
-        for key, inference in self._inferences.items():
-            for pair, found in inference.inferred():
-                self._records.add_inferred(self._cell(key, pair), self._cell(key, found.source), found.by)
-                count += 1
+        """Says what is inferred; returns what run.json says of it."""
+        inferred = {
+            self._cell(key, pair): (self._cell(key, found.source), str(found.by))
+            for key, inference in self._inferences.items()
+            for pair, found in inference.inferred()
+        }
+        self._records.infer(inferred)
+        count = len(inferred)
         checked, wrong = len(self._audit.expected), len(self._audit.wrong)
         return {
             "measured": sum(len(results) for results in self._results.values()),

@@ -115,7 +115,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         records = Records(judge, writer, progress, remedies=request.remedies)
         loading = Loading(request, environments, store)
         tries = Tries(request, environments, jobs, loading, judge, records)
-        saves = Saves(request, environments, jobs, store, writer, progress)
+        saves = Saves(request, environments, jobs, store, writer, progress, records.timings)
 
         def measured(loaded: Loaded) -> None:
             adaptive.add(loaded)
@@ -137,5 +137,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         progress.loads(request.plan.size)
         saves.begin(request.plan.saves, list(at_once), saved)
         jobs.run(when_idle=lambda: adaptive.advance() or tries.begin())
+        inference = adaptive.finish()
         records.complete(environments, request.plan.savers)
-        writer.update_header({"noise": judge.noise, "inference": adaptive.finish()})
+        timings = records.timings.to_json()
+        writer.update_header({"noise": judge.noise, "inference": inference, "timings": timings})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import CellRecord, Try
 from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.engine.environments import Environments
+from tfmatrix.engine.estimate import Timings
 from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.remedies import SAVE_AS, attempt, best, is_last_resort
 from tfmatrix.store.runs import RunWriter
@@ -29,7 +29,8 @@ class Records:
         self._records: dict[CellId, CellRecord] = {}
         self._tries: dict[CellId, Sequence[Try]] = {}
         self._promised: dict[CellId, Sequence[str]] = {}
-        self._inferred: dict[CellId, CellId] = {}
+        self._inferred: Mapping[CellId, tuple[CellId, str]] = {}
+        self.timings = Timings()
 
     def add(
         self,
@@ -53,39 +54,47 @@ class Records:
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
+        if loaded is not None and not cached:
+            self.timings.add_load(cell.format, loaded.total_seconds, sum(each.seconds for each in tries))
 
     def is_listed(self, cell: CellId, status: Status) -> bool:
         """Whether known_failures.yaml lists a cell with a status."""
         return self._judge.is_known(cell, status)
 
-    def add_inferred(self, cell: CellId, source: CellId, by: str) -> None:
-        """Journals a cell that is inferred from one that was measured: its status, and no figures."""
-        record = self._judge.inferred_record(cell, self._records[source], by)
-        self._inferred[cell] = source
-        self._writer.add(record)
-        self._progress.loaded(record)
+    def infer(self, sources: Mapping[CellId, tuple[CellId, str]]) -> None:
+        """Says which cells are inferred, from which that was measured, and by what. `complete` journals them."""
+        self._inferred = sources
 
     def complete(self, environments: Environments, savers: Mapping[str, str]) -> None:
         """Adds what needs the other cells: promises of the version policy, other formats as remedies.
 
         `savers` maps formats to those whose artifacts they read.
         """
-        siblings: dict[tuple[str, str, str], list[CellRecord]] = defaultdict(list)
-        for record in self._records.values():
-            siblings[record.scenario, record.writer, record.reader].append(record)
         for cell, record in list(self._records.items()):
             completed = replace(record, promised=self._is_promised(cell, environments))
             if self._remedies and record.status.is_incompatibility:
-                beside = siblings[cell.scenario, cell.writer, cell.reader]
-                completed = self._with_other_formats(completed, beside, savers)
+                beside = (self._known(replace(cell, format=name)) for name in savers)
+                completed = self._with_other_formats(completed, [each for each in beside if each], savers)
             if completed != record:
                 self._records[cell] = completed
                 self._writer.add(completed)
+        for cell, (source, by) in self._inferred.items():
+            inferred = self._judge.inferred_record(cell, self._records[source], by)
+            inferred = replace(inferred, promised=self._is_promised(cell, environments))
+            self._writer.add(inferred)
+            self._progress.loaded(inferred)
+
+    def _known(self, cell: CellId) -> CellRecord | None:
+        """The record of a cell; where it is inferred, the one that it is inferred from, as if it were its own."""
+        if cell in self._inferred:
+            source = self._records[self._inferred[cell][0]]
+            return replace(source, cell=str(cell), writer=cell.writer, reader=cell.reader)
+        return self._records.get(cell)
 
     def _is_promised(self, cell: CellId, environments: Environments) -> bool:
         if cell.writer not in environments or cell.reader not in environments:
             return False
-        own = self._records.get(replace(cell, reader=cell.writer))
+        own = self._known(replace(cell, reader=cell.writer))
         works_in_writer = own is not None and own.status is Status.PASS
         writer, reader = environments.versions(cell.writer), environments.versions(cell.reader)
         return bool(is_promised(cell, writer, reader, works_in_writer=works_in_writer))
@@ -109,7 +118,7 @@ class Records:
         Never those of the other format alone: one that brings back functions would cost nothing beside one that brings
         back a model to train.
         """
-        own = self._records.get(replace(record.id, reader=record.writer))
+        own = self._known(replace(record.id, reader=record.writer))
         if record.status is Status.DRIFT:
             return _applicable(record)
         if record.id in self._promised:

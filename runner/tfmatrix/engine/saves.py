@@ -8,6 +8,7 @@ from functools import partial
 
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.engine.environments import Environments
+from tfmatrix.engine.estimate import Timings
 from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.plan import Save
 from tfmatrix.engine.progress import Progress
@@ -30,6 +31,7 @@ class Saves:
         store: Store,
         writer: RunWriter,
         progress: Progress,
+        timings: Timings,
     ) -> None:
         self._request = request
         self._environments = environments
@@ -37,6 +39,7 @@ class Saves:
         self._store = store
         self._writer = writer
         self._progress = progress
+        self._timings = timings
         self._outcomes: dict[Save, Outcome] = {}
         self._cached: set[Save] = set()
         self._open: dict[Pair, set[Save]] = defaultdict(set)
@@ -117,6 +120,8 @@ class Saves:
                 continue
             outcome = self._request.subjects[save.scenario].saved(outcome)
             self._jobs.keep(self._key(save), outcome)
+            size = outcome.artifact["bytes"] if outcome.artifact is not None else 0
+            self._timings.add_save(save.saver, outcome.total_seconds, size)
             self._settle(save, outcome)
         pair = (saves[0].scenario, saves[0].writer)
         if not self._open[pair]:

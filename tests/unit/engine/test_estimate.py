@@ -1,39 +1,74 @@
-"""What a run says of its time and room before it starts."""
+"""How long a run will take, by the runs before it."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
-from tfmatrix.engine.estimate import duration, estimate_lines, installed_locks
+from tfmatrix.core.environment import Environment
+from tfmatrix.core.scenario import Scenario
+from tfmatrix.engine.estimate import Timings, duration, estimate, may_take_long
+from tfmatrix.engine.plan import Plan, make_plan
+from tfmatrix.project.config import Selection
+from tfmatrix.project.formats import own_formats
+
+VERSIONS = ("2.12.1", "2.13.1", "2.14.1", "2.15.1")
 
 
-def installed(folder: Path, *locks: str) -> Path:
-    for number, lock in enumerate(locks):
-        (folder / str(number)).mkdir(parents=True)
-        (folder / str(number) / "tfmatrix.json").write_text(json.dumps({"lock": lock}))
-    return folder
+def plan_of(pairs: str = "all", scenarios: int = 3) -> Plan:
+    named = [
+        Scenario(
+            name=f"s{number}", path="", digest="", title="", description="", formats=("h5", "keras"), has_training=True
+        )
+        for number in range(scenarios)
+    ]
+    environments = tuple(Environment(id=version, tensorflow=version) for version in VERSIONS)
+    return make_plan(Selection(environments=environments, pairs=(pairs,)), named, formats=own_formats())
 
 
-def test_what_is_installed_needs_no_room(tmp_path):
-    folder = installed(tmp_path / "envs", "a", "b")
-    (tmp_path / "envs" / "half").mkdir()
-    assert installed_locks(folder) == {"a", "b"}
-    (line,) = estimate_lines(saves=2, loads=4, slots=2, locks=["a", "b"], environments=folder)
-    assert line.startswith("time         at most about 20 s")
+def header(**inference: int) -> dict[str, object]:
+    timings = Timings()
+    for _ in range(10):
+        timings.add_save("h5", 4.0, 1_000_000)
+        timings.add_save("keras", 2.0, 500_000)
+        timings.add_load("h5", 1.0, 0.0)
+        timings.add_load("keras", 0.5, 2.5)
+    return {"timings": timings.to_json(), "inference": inference}
 
 
-def test_what_is_not_is_counted_and_a_long_run_says_how_to_ask_for_less(tmp_path):
-    folder = installed(tmp_path / "envs", "a")
-    time, room, less = estimate_lines(saves=500, loads=2000, slots=2, locks=["a", "b", ""], environments=folder)
-    assert "36 minutes" in time
-    assert "2 environments are not installed: up to 1.2 GB of downloads and 4 GB of disk" in room
-    assert "--scenario, --format and --only" in less
+def test_earlier_runs_tell():
+    plan = plan_of()
+    found = estimate(plan, plan.saves, plan.size, headers=[{}, header()], jobs=2)
+    assert (found.saves, found.loads, found.inferred) == (24, 96, 0)
+    assert found.seconds == pytest.approx((12 * 4 + 12 * 2 + 96 * 2.0) / 2)
+    assert found.bytes == pytest.approx(12 * 1.5e6 + 120 * 50_000)
+    assert found.basis == "by earlier runs"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(3, "10 s"), (61, "2 minutes"), (5300, "89 minutes"), (9000, "3 hours")]
-)
-def test_durations(seconds, words):
-    assert duration(seconds) == words
+def test_the_newest_run_that_measured_a_format_tells_of_it():
+    newer = {"timings": {"loads": {"h5": [1, 9.0], "keras": [0, 0.0]}}}
+    found = estimate(plan_of(), [], 96, headers=[newer, header()], jobs=1)
+    assert found.seconds == pytest.approx(96 * (9.0 + 3.0) / 2)
+
+
+def test_what_the_store_has_takes_nothing():
+    found = estimate(plan_of(), [], 0, headers=[header()], jobs=2)
+    assert (found.seconds, found.bytes, found.loads) == (0, 0, 0)
+
+
+def test_of_adaptive_cells_a_share_is_measured():
+    plan = plan_of("adaptive")
+    found = estimate(plan, plan.saves, plan.size, headers=[header(measured=25, inferred=75)], jobs=2)
+    assert (found.loads, found.inferred) == (24, 72)
+    assert "72 cells inferred" in str(found)
+    without = estimate(plan, plan.saves, plan.size, headers=[], jobs=2)
+    assert without.loads == round(0.35 * 96)
+    assert "no run tells" in str(without)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (720, "12 min"), (12600, "3.5 h")])
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_small_plan_is_never_long():
+    assert not may_take_long(plan_of())
+    assert may_take_long(plan_of(scenarios=20))
