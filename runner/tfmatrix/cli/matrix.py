@@ -219,15 +219,32 @@ def clean(
     project: ProjectOption = Path(),
     store: Annotated[bool, typer.Option("--store", help="Also everything measured: the next run starts anew.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also containers of runs that are still going on.")] = False,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="SIZE",
+            help="Prune the store, and environments that no project asks for, by last use until both take this.",
+            show_default="all",
+        ),
+    ] = None,
 ) -> None:
     """Remove what interrupted runs left behind: containers, work folders, half-built environments.
 
-    Examples: `tfmatrix clean` · `tfmatrix clean --store`
-    """
-    from tfmatrix.commands.clean import clean_up
+    With --keep, what nothing needs any more goes too, what was used longest ago first: never what the newest run of a
+    set, a run under results/published, or a run that goes on needs.
 
-    for line in clean_up(open_project(project), store=store, force=force):
+    Examples: `tfmatrix clean` · `tfmatrix clean --keep 20GB` · `tfmatrix clean --store`
+    """
+    from tfmatrix.commands.clean import clean_up, keep_within, parse_size
+
+    opened = open_project(project)
+    budget = None if keep is None else parse_size(keep)
+    for line in clean_up(opened, store=store, force=force):
         typer.echo(line)
+    if budget is not None:
+        for line in keep_within(opened, budget):
+            typer.echo(line)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from tfmatrix.store.keys import digest_of, digest_of_tree
 from tfmatrix.worker.folders import remove_tree
 
 STORE_SCHEMA = 1
+
+A_DAY = 24 * 3600.0
+"""Seconds: the time of an outcome's file says, to a day, when it was last used."""
 _INCOMING = ".incoming-"
 
 
@@ -168,6 +172,9 @@ class Store:
                 f"{path}: schema {schema}, this tfmatrix reads {STORE_SCHEMA}",
                 fix="upgrade tfmatrix, or run `tfmatrix clean --store`",
             )
+        if time.time() - path.stat().st_mtime > A_DAY:
+            with contextlib.suppress(OSError):  # a store that is only read
+                os.utime(path)
         return Stored(content, sealed)
 
     def drop_outcome(self, key: str, why: str) -> None:
