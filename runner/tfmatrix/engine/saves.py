@@ -98,6 +98,8 @@ class Saves:
         if self._request.isolated:
             return [[save] for save in saves]
         shared = [save for save in saves if not self._request.formats[save.saver].functions]
+        # Files first: behind a folder, which may be a SavedModel, the worker saves nothing more.
+        shared.sort(key=lambda save: "." not in self._request.formats[save.saver].artifact)
         return [each for each in (shared, *([save] for save in saves if save not in shared)) if each]
 
     def _submit(self, saves: Sequence[Save], then: Callable[[Pair], None]) -> None:
