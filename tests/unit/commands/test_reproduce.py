@@ -30,7 +30,7 @@ from tfmatrix.core.status import Status
 from tfmatrix.project.formats import own_formats
 from tfmatrix.store.runs import Run
 
-JOBS = ROOT / "runner" / "tfmatrix" / "worker" / "jobs.py"
+SAVING = ROOT / "runner" / "tfmatrix" / "worker" / "saving.py"
 CELL = "layers/h5/2.15.1/2.21.0"
 
 SCENARIO = '''\
@@ -421,7 +421,7 @@ def test_names_of_the_scenario_are_not_taken_from_it(project):
 def test_seed_and_steps_are_those_of_the_run_and_of_the_worker(project):
     constants = {
         node.targets[0].id: ast.literal_eval(node.value)
-        for node in ast.parse(JOBS.read_text()).body
+        for node in ast.parse(SAVING.read_text()).body
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Name)
         and isinstance(node.value, ast.Constant)
