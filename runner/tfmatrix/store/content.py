@@ -172,8 +172,8 @@ class Store:
                 f"{path}: schema {schema}, this tfmatrix reads {STORE_SCHEMA}",
                 fix="upgrade tfmatrix, or run `tfmatrix clean --store`",
             )
-        if time.time() - path.stat().st_mtime > A_DAY:
-            with contextlib.suppress(OSError):  # a store that is only read
+        with contextlib.suppress(OSError):  # a store that is only read, or pruned meanwhile
+            if time.time() - path.stat().st_mtime > A_DAY:
                 os.utime(path)
         return Stored(content, sealed)
 

@@ -354,7 +354,7 @@ def test_what_does_not_come_that_far_is_saved_in_a_child_of_its_own(laboratory):
         if len(jobs) < 2 or jobs[0]["kind"] != "save":
             return None
         # As the worker does where the first saver changed the model: the second is left.
-        result = laboratory._job(environment, jobs[0])
+        result = laboratory._job(environment, {**jobs[0], "folder": f"{request['folder']}/0"})
         return [
             {"event": "started", "job": 0},
             {"event": "result", "job": 0, "result": result},
