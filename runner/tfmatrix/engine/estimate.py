@@ -1,6 +1,6 @@
 """How long a run will take, and how much it writes and downloads, before it starts: judged by the runs before it.
 
-`expected` looks at the store and at earlier runs; `estimate_lines` is the rough upper bound that a run's preamble gives.
+`expected` looks at the store and at earlier runs; `estimate_lines` is the upper bound that a run's preamble gives.
 """
 
 from __future__ import annotations

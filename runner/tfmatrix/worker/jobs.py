@@ -65,7 +65,6 @@ def run(job: Mapping[str, Any], output: int = 1) -> dict[str, Any]:
     return result
 
 
-
 def _save(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     """Build, train, observe, save; then train on, for the resume check. Returns what the result holds beside."""
     saver = declared.Format.of_job(job["format"])

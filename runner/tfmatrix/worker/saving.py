@@ -113,7 +113,7 @@ def save_together(jobs: Sequence[Mapping[str, Any]], going_on: Callable[[], None
         reason = saver.unsupported(versions())
         if reason:
             done.append((job, own, None, {"status": "unsupported", "phase": own.phase_name, "reason": reason}))
-            continue
+            break
         os.makedirs(job["folder"], exist_ok=True)
         os.chdir(job["folder"])
         try:

@@ -163,7 +163,7 @@ def child_main(request: Mapping[str, Any], jail: confine.Jail, report: int, log:
             emit({"event": "left"})
             break
         emit({"event": "result", "job": index, "result": result})
-        if result["status"] == "internal-error":
+        if result["status"] != "ok":
             break
     sys.stdout.flush()
     sys.stderr.flush()

@@ -107,7 +107,6 @@ def rng(job: Mapping[str, Any]) -> Any:
     return np.random.RandomState(job["seed"])
 
 
-
 def see_sources(job: Mapping[str, Any]) -> None:
     """Puts the project's own packages before all others, as they are for a script in its folder."""
     if job.get("sources"):

@@ -64,7 +64,7 @@ def test_of_adaptive_cells_a_share_is_measured():
     assert "no run tells" in str(without)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (720, "12 min"), (12600, "3.5 h")])
+@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (720, "12 minutes"), (12600, "4 hours")])
 def test_durations(seconds, text):
     assert duration(seconds) == text
 
