@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from tfmatrix.checks.attribution import attribute
@@ -187,7 +187,7 @@ class Judge:
             flaky=loaded is not None and loaded.flaky,
             failed_checks=verdict.failed_checks,
             checks=verdict.checks,
-            save=_side(saved),
+            save={**_side(saved), "observation": saved.observation},
             load=_side(loaded) if loaded is not None else {},
             error=verdict.error,
             attribution=judgement.attribution,
@@ -209,6 +209,15 @@ class Judge:
             fixed=self._is_fixed(cell, source.status),
             failed_checks=source.failed_checks,
             inferred={"from": source.cell, "by": by},
+        )
+
+    def marked(self, record: CellRecord) -> CellRecord:
+        """A record that another run made, as one of this run."""
+        return replace(
+            record,
+            run=self._run,
+            known=self.is_known(record.id, record.status),
+            fixed=self._is_fixed(record.id, record.status),
         )
 
     def is_known(self, cell: CellId, status: Status) -> bool:

@@ -144,6 +144,15 @@ def run(
             show_default="GITHUB_RUN_ID or today, and a digest of the selection",
         ),
     ] = None,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            "--known",
+            metavar="FOLDER|URL",
+            help="An archived run: what it holds is not measured again, but for a sample.",
+            show_default="only the store",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Also what takes over an hour, without asking.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -155,7 +164,7 @@ def run(
 
     Examples: `tfmatrix run --set quick` · `tfmatrix run --scenario lstm --format keras` ·
     `tfmatrix run --only 'optimizer_state/h5/*/2.21.0'` · `tfmatrix run --only @cells.txt` ·
-    `tfmatrix run --set nightly --shard 1/4`
+    `tfmatrix run --set nightly --shard 1/4` · `tfmatrix run --known results/published/nightly`
     """
     from tfmatrix.engine.run import RunOptions, run_project
     from tfmatrix.reports.render import write
@@ -181,6 +190,7 @@ def run(
             quiet=quiet,
             shard=shard,
             shard_group=shard_group,
+            known=known,
         ),
     )
     if accept and code is ExitCode.INCOMPATIBLE:

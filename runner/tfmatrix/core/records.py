@@ -68,6 +68,20 @@ class Try:
             return f"brings back {', '.join(self.held) or 'nothing'}; not {', '.join(self.missing)}"
         return self.error
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Try:
+        """The inverse of to_json(), as far as older records tell."""
+        status = Status(data["status"])
+        loaded = status in (Status.PASS, Status.DRIFT)
+        return cls(
+            name=str(data["name"]),
+            status=status,
+            held=tuple(data.get("held") or ()),
+            missing=tuple(data.get("missing") or ()),
+            error="" if loaded else str(data.get("detail") or ""),
+            seconds=float(data.get("seconds") or 0.0),
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The record's entry: name, status, held, missing, and `detail` for people."""
         return {

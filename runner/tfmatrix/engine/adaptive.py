@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfmatrix.checks.verdict import Verdict
 from tfmatrix.core.ids import CellId
+from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.inference import Axis, Inference, Inferred, Result, audit_sample, upper_bound
@@ -89,8 +91,21 @@ class Adaptive:
         """Notes what a cell came to that was measured."""
         cell, verdict = loaded.load.cell, loaded.judgement.verdict
         if verdict.status not in (Status.INFRA_ERROR, Status.SKIPPED):
-            result = Result(status=verdict.status, cause=cause_of(verdict))
-            self._results[cell.scenario, cell.format][cell.writer, cell.reader] = result
+            self._note(cell, verdict)
+
+    def add_known(self, cell: CellId, record: CellRecord) -> None:
+        """Notes what others measured."""
+        verdict = Verdict(
+            status=record.status,
+            checks={name: dict(check) for name, check in record.checks.items()},
+            failed_checks=record.failed_checks,
+            error=record.error,
+        )
+        self._note(cell, verdict)
+
+    def _note(self, cell: CellId, verdict: Verdict) -> None:
+        result = Result(status=verdict.status, cause=cause_of(verdict))
+        self._results[cell.scenario, cell.format][cell.writer, cell.reader] = result
 
     def advance(self) -> bool:
         """Begins what is to be measured next; returns whether there was anything."""

@@ -15,6 +15,7 @@ from tfmatrix.checks.judge import Judge
 from tfmatrix.checks.registry import checks_code_digest
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.ids import CellId
+from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.version import __version__
 from tfmatrix.engine.adaptive import Adaptive
@@ -22,6 +23,7 @@ from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.host import describe_host
 from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.loads import Loaded, Loading, Loads
+from tfmatrix.engine.others import Others
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.records import Records
@@ -117,11 +119,19 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         tries = Tries(request, environments, jobs, loading, judge, records)
         saves = Saves(request, environments, jobs, store, writer, progress, records.timings)
 
+        records.key_of_save = lambda cell: saves.key(request.plan.save_of(cell))
+        others = Others(request.known)
+
         def measured(loaded: Loaded) -> None:
+            others.compare(loaded)
             adaptive.add(loaded)
             tries.add(loaded)
 
-        loads = Loads(request, environments, jobs, loading, judge, records, then=measured)
+        def known(cell: CellId, record: CellRecord) -> None:
+            others.taken += 1
+            adaptive.add_known(cell, record)
+
+        loads = Loads(request, environments, jobs, loading, judge, records, then=measured, then_known=known)
         adaptive = Adaptive(request, environments, saves, loads, store, records)
         at_once: dict[Pair, list[CellId]] = defaultdict(list)
         for square in request.plan.squares:
@@ -141,3 +151,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         records.complete(environments, request.plan.savers)
         timings = records.timings.to_json()
         writer.update_header({"noise": judge.noise, "inference": inference, "timings": timings})
+        if request.known.reference:
+            writer.update_header({"known": others.to_json()})
+            for wrong in others.wrong:
+                progress.warning(f"{wrong} was measured otherwise than {request.known.reference} says")

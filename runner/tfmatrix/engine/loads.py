@@ -11,6 +11,7 @@ from typing import Any
 from tfmatrix.checks.judge import Judge, Judgement
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
+from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.jobs import Jobs
@@ -88,7 +89,7 @@ class Loading:
 
 
 class Loads:
-    """Loads cells whose saves are there; `then` gets each that was measured."""
+    """Loads cells whose saves are there; `then` gets each that was measured, `then_known` what others measured."""
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class Loads:
         judge: Judge,
         records: Records,
         then: Callable[[Loaded], None],
+        then_known: Callable[[CellId, CellRecord], None],
     ) -> None:
         self._request = request
         self._plan: Plan = request.plan
@@ -108,12 +110,19 @@ class Loads:
         self._judge = judge
         self._records = records
         self._then = then
+        self._then_known = then_known
 
     def begin(self, saves: Saves, cells: Sequence[CellId]) -> None:
         """Loads cells of one scenario and writer."""
+        elsewhere: list[CellId] = []
         for _, group in groupby(sorted(cells, key=lambda cell: cell.reader), key=lambda cell: cell.reader):
             waiting = [load for cell in group if (load := self._settled(saves, cell)) is not None]
-            self._submit(waiting)
+            here = [load for load in waiting if not saves.is_elsewhere(self._plan.save_of(load.cell))]
+            elsewhere += [load.cell for load in waiting if load not in here]
+            self._submit(here)
+        if elsewhere:
+            missing = sorted({self._plan.save_of(cell) for cell in elsewhere})
+            saves.make(missing, lambda _: self.begin(saves, elsewhere))
 
     def _settled(self, saves: Saves, cell: CellId) -> Load | None:
         """Settles a cell that needs no measurement; returns the load of another."""
@@ -133,8 +142,12 @@ class Loads:
             return None
         load = Load(cell=cell, saved=saved, key=self._loading.key(cell, saved, cell.format, cell.reader))
         stored = self._jobs.stored(load.key)
+        known = self._request.known.loads.get(load.key)
         if stored is not None:
             self._settle(load, stored, cached=True)
+        elif known is not None and not self._request.known.is_checked(load.key, self._request.run_id):
+            self._records.add_known(cell, known)
+            self._then_known(cell, known)
         elif not self._request.phase.loads:
             skipped = Outcome(status="skipped", reason="not in the store, and this phase does not load")
             self._records.add(cell, saved, skipped, key=load.key)

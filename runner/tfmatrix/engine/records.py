@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from tfmatrix.checks.judge import Judge, Judgement
@@ -31,6 +31,7 @@ class Records:
         self._promised: dict[CellId, Sequence[str]] = {}
         self._inferred: Mapping[CellId, tuple[CellId, str]] = {}
         self.timings = Timings()
+        self.key_of_save: Callable[[CellId], str] = lambda cell: ""  # noqa: ARG005
 
     def add(
         self,
@@ -49,13 +50,24 @@ class Records:
             self._tries[cell] = tries
         if promised:
             self._promised[cell] = promised
-        record = replace(self._judge.record(cell, saved, loaded, judgement), key=key, cached=cached)
+        record = self._judge.record(cell, saved, loaded, judgement)
+        record = replace(record, key=key, cached=cached, save={**record.save, "key": self.key_of_save(cell)})
         record = _with_tries(record, tries)
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
         if loaded is not None and not cached:
             self.timings.add_load(cell.format, loaded.total_seconds, sum(each.seconds for each in tries))
+
+    def add_known(self, cell: CellId, known: CellRecord) -> None:
+        """Journals a cell that others measured."""
+        tries = [Try.from_json(each) for each in known.remedies if not str(each["name"]).startswith(SAVE_AS)]
+        if tries:
+            self._tries[cell] = tries
+        record = self._judge.marked(_with_tries(replace(known, cached=True), tries))
+        self._records[cell] = record
+        self._writer.add(record)
+        self._progress.loaded(record)
 
     def is_listed(self, cell: CellId, status: Status) -> bool:
         """Whether known_failures.yaml lists a cell with a status."""

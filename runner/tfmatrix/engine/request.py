@@ -15,6 +15,7 @@ from tfmatrix.engine.shards import Shard
 from tfmatrix.engine.subjects import MeasuredSubject
 from tfmatrix.project.config import Defaults, KnownFailure
 from tfmatrix.project.formats import own_formats
+from tfmatrix.store.known import NOTHING, Known
 from tfmatrix.worker.declared import Format
 
 AUDIT = (0.02, 400)
@@ -30,7 +31,7 @@ class RunRequest:
     TensorFlow and tf-keras, which remedies may use. `isolated` gives every job a fresh worker: slow, and shows that
     sharing one changes nothing. For a `shard`, `plan` is its part, and `whole` what all shards make together.
     `subjects` has the scenarios of the plan by name, and `scenario_folder` their files. `audit` is the share of
-    inferred cells that is measured nevertheless, and how many at least; None: none.
+    inferred cells that is measured nevertheless, and how many at least; None: none. `known` is what others measured.
     """
 
     run_id: str
@@ -53,6 +54,7 @@ class RunRequest:
     shard: Shard | None = None
     whole: Plan | None = None
     audit: tuple[float, int] | None = AUDIT
+    known: Known = NOTHING
 
     @property
     def settings(self) -> dict[str, Any]:

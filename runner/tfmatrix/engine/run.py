@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 class RunOptions:
     """What the command line may say of a run beside the selection; None leaves it to matrix.yaml.
 
-    `say` gets the lines of progress, which otherwise go to stderr.
-    `trust_model`: a model file may be loaded where nothing confines it.
+    `say` gets the lines of progress, which otherwise go to stderr. `known` is a folder or an address with what others
+    measured. `trust_model`: a model file may be loaded where nothing confines it.
     """
 
     phase: Phase = Phase.ALL
@@ -49,6 +49,7 @@ class RunOptions:
     shard: str | None = None
     shard_group: str | None = None
     say: Callable[[str], None] | None = None
+    known: str | None = None
 
 
 def plan_project(
@@ -83,6 +84,7 @@ def run_project(
 
     `subjects` take the place of the project's scenarios, where given.
     """
+    from tfmatrix.checks.registry import checks_code_digest
     from tfmatrix.engine.execution import execute, exit_code
     from tfmatrix.engine.request import RunRequest
     from tfmatrix.engine.shards import shard_plan
@@ -90,6 +92,7 @@ def run_project(
     from tfmatrix.executors.choose import open_executor, require_confinement
     from tfmatrix.project.config import expired
     from tfmatrix.project.network import with_network
+    from tfmatrix.store.known import NOTHING, read_known
     from tfmatrix.store.runs import new_run_id
 
     options = options or RunOptions()
@@ -140,6 +143,7 @@ def run_project(
             remedies=options.remedies,
             shard=shard,
             whole=whole if shard is not None else None,
+            known=NOTHING if options.known is None else read_known(options.known, checks=checks_code_digest()),
         )
         progress.print_preamble(_preamble(project, request, executor, reason))
         finished = execute(request, executor, progress)

@@ -10,6 +10,7 @@ from tfmatrix.core.outcome import Outcome
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.estimate import Timings
 from tfmatrix.engine.jobs import Jobs
+from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.plan import Save
 from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.request import RunRequest
@@ -42,6 +43,7 @@ class Saves:
         self._timings = timings
         self._outcomes: dict[Save, Outcome] = {}
         self._cached: set[Save] = set()
+        self._elsewhere: set[Save] = set()
         self._open: dict[Pair, set[Save]] = defaultdict(set)
         self._by_pair: dict[Pair, dict[Save, Outcome]] = defaultdict(dict)
         self._accounts: dict[str, Mapping[str, object]] = {}
@@ -53,9 +55,27 @@ class Saves:
         """Whether it came from the store."""
         return save in self._cached
 
+    def key(self, save: Save) -> str:
+        """Its key; empty where its environment is not there."""
+        return self._key(save) if self._environments.unavailable(save.writer) is None else ""
+
+    def is_elsewhere(self, save: Save) -> bool:
+        """Whether others made it, so that its files are not here."""
+        return save in self._elsewhere
+
+    def make(self, saves: Sequence[Save], then: Callable[[Pair], None]) -> None:
+        """Makes what others made, here; `then` is called when all is there."""
+        for save in saves:
+            self._elsewhere.discard(save)
+            self._cached.discard(save)
+            self._open[save.scenario, save.writer].add(save)
+        for together in self._groups(saves):
+            self._submit(together, then)
+
     def observations(self, pair: Pair) -> list[str]:
         """What the saves of a scenario and writer were observed as, as digests."""
-        return [outcome.observation for outcome in self._by_pair[pair].values() if outcome.observation is not None]
+        found = (outcome.observation for outcome in self._by_pair[pair].values())
+        return [digest for digest in found if digest is not None and self._store.has_folder(digest)]
 
     def begin(self, saves: Sequence[Save], pairs: Sequence[Pair], then: Callable[[Pair], None]) -> None:
         """Settles what the store has, and submits the rest.
@@ -87,6 +107,12 @@ class Saves:
         if stored is not None:
             self._cached.add(save)
             self._settle(save, stored)
+            return True
+        elsewhere = self._request.known.saves.get(self._key(save))
+        if elsewhere is not None and self._request.phase is Phase.ALL:
+            self._cached.add(save)
+            self._elsewhere.add(save)
+            self._settle(save, elsewhere)
             return True
         if not self._request.phase.saves:
             self._settle(save, Outcome(status="skipped", reason="not in the store, and this phase does not save"))

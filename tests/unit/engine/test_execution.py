@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tfmatrix.project.config import Defaults, KnownFailure, Selection
 from tfmatrix.project.formats import own_formats
 from tfmatrix.project.scenario import read_scenarios
 from tfmatrix.store.content import Store
+from tfmatrix.store.known import NOTHING, Known, known_of
 from tfmatrix.store.runs import Run, read_run
 
 SCENARIO = '''"""A dense layer."""
@@ -111,7 +113,7 @@ class Laboratory:
     def subjects(self) -> dict[str, MeasuredSubject]:
         return {each.name: ScenarioFile(about=each) for each in read_scenarios(self.root / "scenarios")}
 
-    def run(self, known: tuple[KnownFailure, ...] = (), **changes: Any) -> Run:
+    def run(self, known: tuple[KnownFailure, ...] = (), archive: Known = NOTHING, **changes: Any) -> Run:
         self.runs += 1
         plan = make_plan(
             Selection(environments=self.environments, pairs=self.pairs),
@@ -127,6 +129,7 @@ class Laboratory:
             store=self.root / "results" / "store",
             defaults=Defaults(),
             known_failures=known,
+            known=archive,
             **changes,
         )
         return execute(request, self.executor, make_progress(quiet=True))
@@ -704,11 +707,15 @@ def test_what_others_tell_is_not_measured_and_says_so(field, one_class):
     assert set(statuses(run).values()) == {Status.PASS}
     assert len(run.records) == 2 * len(FIELD) ** 2
     measured = [record for record in run.records if record.inferred is None]
-    assert len(measured) == len([job for job in field.executor.jobs if job["kind"] == "load"]) == 2 * 6
+    assert len(measured) == len([job for job in field.executor.jobs if job["kind"] == "load"])
+    beside = [each for each in measured if each.writer != each.reader and each.reader != "2.9.3"]
+    assert {each.writer for each in beside} == {"2.9.3"}, "but for what has one Keras, one writer speaks for its class"
+    assert len(measured) < len(run.records) / 4
     inferred = cell(run, "dense/h5/2.15.1/2.18.1")
     assert inferred.inferred == {"from": "dense/h5/2.9.3/2.18.1", "by": "artifact"}
     assert (inferred.checks, inferred.load, inferred.artifact, inferred.seconds) == ({}, {}, None, 0.0)
-    assert cell(run, "dense/h5/2.15.1/2.10.1").inferred["by"] == "reader"
+    assert cell(run, "dense/h5/2.15.1/2.10.1").inferred["by"] in ("artifact", "reader")
+    assert {record.inferred["by"] for record in run.records if record.inferred} == {"artifact", "reader"}
     assert run.header["inference"]["inferred"] == len(run.records) - len(measured)
     assert run.header["inference"]["audit"]["upper_bound"] is None
     again = field.run(audit=None)
@@ -721,18 +728,23 @@ def test_artifacts_of_different_classes_tell_nothing_of_each_other(field):
 
 
 def test_an_audit_finds_a_planted_error_and_what_depends_on_it_is_measured(field, one_class):
-    bad = ("2.10.1", "2.11.1")  # between two that are measured and agree
-    field.load = lambda format_id, reader, job: 1.5 if reader in bad else None
+    def is_bad(record):
+        # One writer whose class is wrong; where it meets its own Keras, and the leader's, it is measured anyhow.
+        return record.writer == "2.14.1" and record.reader not in ("2.14.1", "2.9.3")
+
+    def load(format_id, reader, job):
+        written = Path(job["artifact"]).read_bytes()
+        return 1.5 if b"2.14.1" in written and reader not in ("2.14.1", "2.9.3") else None
+
+    field.load = load
     blind = field.run(audit=None)
     assert Status.DRIFT not in statuses(blind).values()
     run = field.run(audit=(0.5, 0))
     audit = run.header["inference"]["audit"]
     assert audit["wrong"] > 0
-    assert audit["found"][0]["measured"] == "drift"
+    assert (audit["found"][0]["measured"], audit["found"][0]["by"]) == ("drift", "artifact")
     assert audit["upper_bound"] > audit["rate"] > 0
-    drifting = {record.reader for record in run.records if record.status is Status.DRIFT}
-    assert drifting == set(bad)
-    assert all((record.status is Status.DRIFT) == (record.reader in bad) for record in run.records)
+    assert all((record.status is Status.DRIFT) == is_bad(record) for record in run.records)
     later = field.run(audit=None)
     assert statuses(later) == statuses(run), "what was found once stays found"
 
@@ -774,3 +786,66 @@ def test_phases_of_an_adaptive_run(field, one_class):
     table = field.run(phase=Phase.TABLE)
     assert statuses(table) == statuses(loaded)
     assert len(field.executor.jobs) == sent
+
+
+# --- what others measured --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def archive(laboratory, tmp_path):
+    """What a run on another machine left: its records, and neither its artifacts nor its observations."""
+    laboratory.load = lambda format_id, reader, job: 1.5 if (format_id, reader) == ("h5", NEW) else None
+    run = laboratory.run()
+    shutil.rmtree(laboratory.root / "results" / "store")
+    return known_of(run, "elsewhere")
+
+
+def never(known: Known) -> Known:
+    """The same archive, of which no sample is measured."""
+
+    class Trusted(Known):
+        def is_checked(self, key: str, seed: str) -> bool:
+            return False
+
+    return Trusted(reference=known.reference, run=known.run, saves=known.saves, loads=known.loads, cells=known.cells)
+
+
+def test_what_others_measured_is_not_measured_again(laboratory, archive):
+    sent = len(laboratory.executor.jobs)
+    run = laboratory.run(archive=never(archive))
+    assert len(laboratory.executor.jobs) == sent
+    assert {record.cell: (record.status, record.failed_checks) for record in run.records} == {
+        cell: (record.status, record.failed_checks) for cell, record in archive.cells.items()
+    }
+    assert {record.run for record in run.records} == {run.id}
+    assert run.header["known"] == {"from": "elsewhere", "run": archive.run, "cells": 8, "checked": 0, "wrong": []}
+    record = cell(run, f"dense/h5/{OLD}/{NEW}")
+    assert record.remedies == archive.cells[record.cell].remedies
+
+
+def test_what_others_lack_is_measured_and_its_artifact_made_for_that(laboratory, archive):
+    third = Environment(id="2.20.0", tensorflow="2.20.0")
+    laboratory.environments = (*laboratory.environments, third)
+    sent = len(laboratory.executor.jobs)
+    run = laboratory.run(archive=never(archive))
+    assert statuses(run)[f"dense/keras/{OLD}/2.20.0"] is Status.PASS
+    loads = [job for job in laboratory.executor.jobs[sent:] if job["kind"] == "load" and not job["remedies"]]
+    assert len(loads) == 2 * 5, "by the new reader, and what the new writer saved"
+    assert run.header["known"]["cells"] == 8
+
+
+@pytest.mark.parametrize("lies", [False, True])
+def test_a_sample_of_what_others_say_is_measured(laboratory, archive, monkeypatch, lies):
+    monkeypatch.setattr("tfmatrix.store.known.SHARE", 1.0)
+    if lies:
+        laboratory.load = lambda format_id, reader, job: None
+    known = laboratory.run(archive=archive).header["known"]
+    assert (known["cells"], known["checked"]) == (0, 8)
+    assert sorted(known["wrong"]) == ([f"dense/h5/{OLD}/{NEW}", f"dense/h5/{NEW}/{NEW}"] if lies else [])
+
+
+def test_another_scenario_is_not_what_others_measured(laboratory, archive):
+    (laboratory.root / "scenarios" / "dense.py").write_text(SCENARIO.replace("A dense", "Another"))
+    run = laboratory.run(archive=never(archive))
+    assert run.header["known"]["cells"] == 0
+    assert not any(record.cached for record in run.records)

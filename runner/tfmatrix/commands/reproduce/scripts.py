@@ -19,7 +19,7 @@ from tfmatrix.core.scenario import Scenario
 from tfmatrix.worker.declared import Format
 
 TRAIN_STEPS = 3
-"""Training steps before the save: as many as runner/tfmatrix/worker/jobs.py makes."""
+"""Training steps before the save: as many as runner/tfmatrix/worker/saving.py makes."""
 
 _WIDTH = 88
 _IMPORTS = ("import json", "import random", "import numpy as np", "import tensorflow as tf")

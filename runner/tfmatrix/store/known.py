@@ -1,0 +1,127 @@
+"""What others measured: the outcomes of an archived run by their keys, so that a run measures only what it lacks.
+
+Equal keys mean that nothing that decides a measurement differs: locks, base, code, settings, artifact. That the archive
+says the truth is verified on a sample, which is measured nevertheless (`is_checked`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from tfmatrix.core.errors import InfrastructureError, UsageError
+from tfmatrix.core.outcome import Outcome
+from tfmatrix.core.records import CellRecord
+from tfmatrix.store.runs import Run, read_run_folder
+
+SHARE = 0.02
+"""Of what an archive holds so much is measured nevertheless."""
+
+MAX_BYTES = 500_000_000
+"""Of one file of an archive; the whole field takes a tenth."""
+
+_FILES = ("run.json", "cells.jsonl.gz")
+_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """An archived run by key. `reference` is where it came from."""
+
+    reference: str
+    run: str
+    saves: Mapping[str, Outcome] = field(default_factory=dict)
+    loads: Mapping[str, CellRecord] = field(default_factory=dict)
+    cells: Mapping[str, CellRecord] = field(default_factory=dict)
+
+    def is_checked(self, key: str, seed: str) -> bool:
+        """Whether a load that it holds is measured nevertheless; another seed, another sample."""
+        digest = hashlib.sha256(f"{seed} {key}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") < SHARE * 2**64
+
+
+NOTHING = Known(reference="", run="")
+
+
+def read_known(reference: str, *, checks: str) -> Known:
+    """The archive in a folder, or at an address where its files lie (`run.json`, `cells.jsonl.gz`).
+
+    `checks` is the digest of the checks' code: what other checks judged would have to be compared again, and an
+    archive has no observations. Raises UsageError for that and for what is no archive, InfrastructureError for a web
+    that fails, StoreError for a damaged archive.
+    """
+    if urlsplit(reference).scheme in ("http", "https"):
+        with tempfile.TemporaryDirectory(prefix="tfmatrix-known-") as temporary:
+            for name in _FILES:
+                _download(f"{reference.rstrip('/')}/{name}", Path(temporary) / name)
+            run = read_run_folder(Path(temporary))
+    elif (Path(reference) / "run.json").is_file():
+        run = read_run_folder(Path(reference))
+    else:
+        raise UsageError(
+            f"--known {reference} is no archived run",
+            expected="a folder with run.json and cells.jsonl.gz, or the address of one",
+            fix="tfmatrix report --format archive -o FOLDER writes one",
+        )
+    if (run.header.get("code") or {}).get("checks") != checks:
+        raise UsageError(
+            f"--known {reference}: its cells were judged by the checks of another version of tfmatrix",
+            expected="an archive of this version",
+            fix="run without --known, or with the version that wrote it",
+        )
+    return known_of(run, reference)
+
+
+def known_of(run: Run, reference: str) -> Known:
+    """What a run holds by key."""
+    measured = [record for record in run.records if record.inferred is None]
+    return Known(
+        reference=reference,
+        run=run.id,
+        saves=dict(_saves(measured)),
+        loads={record.key: record for record in measured if record.key and record.load.get("status") != "infra"},
+        cells={record.cell: record for record in measured},
+    )
+
+
+def _saves(records: Iterable[CellRecord]) -> Iterable[tuple[str, Outcome]]:
+    for record in records:
+        save: Mapping[str, Any] = record.save
+        if save.get("key") and save.get("status") == "ok" and record.artifact is not None:
+            yield (
+                str(save["key"]),
+                Outcome(
+                    status="ok",
+                    warnings=tuple(_without_texts(each) for each in save.get("warnings") or ()),
+                    seconds=dict(save.get("phases") or {}),
+                    artifact=dict(record.artifact),
+                    observation=save.get("observation"),
+                ),
+            )
+
+
+def _without_texts(warning: Mapping[str, Any]) -> dict[str, Any]:
+    """A warning as a worker says it: a record adds what is made of it."""
+    return {name: value for name, value in warning.items() if name not in ("text", "fingerprint")}
+
+
+def _download(address: str, target: Path) -> None:
+    try:
+        with requests.get(address, stream=True, timeout=_TIMEOUT) as response:
+            response.raise_for_status()
+            size = 0
+            with target.open("wb") as file:
+                for chunk in response.iter_content(1 << 20):
+                    size += len(chunk)
+                    if size > MAX_BYTES:
+                        raise InfrastructureError(f"{address} is larger than {MAX_BYTES / 1e6:.0f} MB")
+                    file.write(chunk)
+    except requests.RequestException as error:
+        raise InfrastructureError(f"{address} cannot be read: {error}", fix="name a folder instead") from error
