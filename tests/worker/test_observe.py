@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tfmatrix.worker.declared import version
-from tfmatrix.worker.observe import Observation, calls, config, layers, paired, training
+from tfmatrix.worker.observe import Observation, calls, config, layers, optimizer, paired, training
 from tfmatrix.worker.observe.arrays import Arrays, Reference, flatten
 from tfmatrix.worker.observe.plain import plain
 
@@ -554,3 +554,9 @@ def test_a_penalty_that_get_config_leaves_out_is_seen():
 )
 def test_what_is_compiled(fields: dict[str, Any], expected: bool):
     assert config.is_compiled(type("Model", (), fields)()) is expected
+
+
+def test_a_state_that_is_not_taken_over_makes_no_control():
+    """Nadam's product of momentums: a control without it would train as a model that lost it does."""
+    with pytest.raises(ValueError, match="a state of its own: u_product"):
+        optimizer.take_over(None, [], 3, {}, {"u_product": 0.9})
