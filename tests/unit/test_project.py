@@ -69,3 +69,9 @@ def test_everything_that_the_host_imports_is_declared():
                 if not found & names:
                     missing.append(f"{path.relative_to(source)}: {module}")
     assert missing == []
+
+
+def test_no_two_test_modules_have_one_name():
+    """Pytest imports them by their name alone: of two it collects neither."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
