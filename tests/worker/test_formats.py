@@ -22,7 +22,8 @@ def test_what_a_writer_lacks():
     def refused(env: dict[str, str]) -> set[str]:
         return {name for name, each in own_formats().items() if each.unsupported(env)}
 
-    keras_2_only = {"savedmodel", "savedmodel-raw", "savedmodel-tfsm", "weights-h5-legacy", "weights-tf"}
+    of_savedmodel = {"savedmodel", "savedmodel-raw", "savedmodel-tfsm", "savedmodel-signature"}
+    keras_2_only = {*of_savedmodel, "weights-h5-legacy", "weights-tf"}
     assert refused(KERAS_3) == keras_2_only
     assert refused(KERAS_2) == set()
     assert refused(LEGACY_KERAS) == set()

@@ -264,6 +264,10 @@ _RULES: tuple[tuple[re.Pattern[str], _Title], ...] = tuple(
             lambda match, _: f"the module `{match['name']}` does not exist in this version",
         ),
         (
+            r"File format not supported: filepath=\S*\.(?P<ending>\w+)\. .*SavedModel format is not supported",
+            lambda match, _: f"`load_model` of Keras 3 reads no file whose name ends in `.{match['ending']}`",
+        ),
+        (
             r"File format not supported: .*SavedModel format is not supported by `load_model\(\)`",
             _always("`load_model` of Keras 3 does not read SavedModels"),
         ),

@@ -230,6 +230,9 @@ COMMON: Mapping[str, Kind] = {
         lambda subject, _figures: f"the format does not promise to bring back what {subject!r} looks at"
     ),
     "writer-raises": nothing(lambda _subject, figures: f"observing it raised in the writer already: {raised(figures)}"),
+    "unsteady": nothing(
+        lambda _subject, figures: f"not compared: loaded twice in {figures['writer']} itself, {figures['said']}"
+    ),
     "writer-none": nothing(lambda _subject, figures: _with_reason("the writer has none", figures)),
     "raises": error(
         "using the loaded model raises", lambda _subject, figures: f"the loaded model raises {raised(figures)}"

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from tfmatrix.checks.attribution import attribute
 from tfmatrix.checks.calibration import measure_noise, with_noise
 from tfmatrix.checks.comparison import compare
-from tfmatrix.checks.contract import holds
+from tfmatrix.checks.contract import CheckRecord, Result, holds
 from tfmatrix.checks.fingerprint import with_fingerprints
 from tfmatrix.checks.observation import Observation
 from tfmatrix.checks.registry import checks, checks_code_digest, promised_by
 from tfmatrix.checks.verdict import Verdict, judge
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, Finding
 from tfmatrix.core.status import Status
 from tfmatrix.store.content import Store
 from tfmatrix.store.keys import digest_of
@@ -64,12 +64,17 @@ class Judge:
         known_failures: Sequence[Listed],
         keras: Mapping[str, str],
         formats: Mapping[str, Format],
+        files: Collection[str] = (),
         promised: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """`keras` maps environments to the version of their Keras; `known_failures` are those that still count.
 
+        `files` are the scenarios that are model files. The cell of their writer itself is judged before those of other
+        readers: it loads the same bytes in the same environment, and what differs there says nothing about a reader.
         `promised` has the checks that a scenario promises of formats whose calls are its own functions.
         """
+        self._files = frozenset(files)
+        self._unsteady: dict[tuple[str, str, str], Mapping[str, str]] = {}
         self._store = store
         self._run = run
         self._tolerances = tolerances
@@ -127,7 +132,7 @@ class Judge:
             except Exception as error:  # noqa: BLE001  (what a model makes a check do must cost its own cell alone)
                 return _not_compared(error)
             self._store.write_outcome(key, compared)
-        verdict = judge(saved, loaded, compared["checks"])
+        verdict = judge(saved, loaded, self._steady(cell, loaded, compared["checks"], reader or cell.reader))
         drifted = verdict.status is Status.DRIFT
         return Judgement(verdict=verdict, attribution=compared["attribution"] if drifted else None)
 
@@ -136,6 +141,25 @@ class Judge:
         if fmt.functions and cell.scenario in self._promised:
             return ("load", "warnings", *self._promised[cell.scenario])
         return fmt.checks
+
+    def _steady(
+        self, cell: CellId, loaded: Outcome, found: Mapping[str, Any], reader: str
+    ) -> Mapping[str, CheckRecord]:
+        """The checks; of a file without those that differ in the writer itself, from load to load."""
+        if cell.scenario not in self._files:
+            return found
+        key = (cell.scenario, cell.format, cell.writer)
+        if reader == cell.writer and loaded.status == "ok":
+            self._unsteady[key] = {name: _losses(name, check) for name, check in found.items() if not holds(check)}
+        unsteady = self._unsteady.get(key, {})
+        return {
+            name: checks()[name].record(
+                Result(findings=[Finding(code="unsteady", figures={"writer": cell.writer, "said": unsteady[name]})])
+            )
+            if name in unsteady
+            else check
+            for name, check in found.items()
+        }
 
     def _given(self, cell: CellId, check: str) -> tuple[float | None, float | None]:
         return self._tolerances.tolerance_for(cell.scenario, cell.format, check)
@@ -226,6 +250,12 @@ class Judge:
 
     def _is_fixed(self, cell: CellId, status: Status) -> bool:
         return status is Status.PASS and any(entry.covers(cell) for entry in self._known_failures)
+
+
+def _losses(name: str, record: Mapping[str, Any]) -> str:
+    """What a check found, in general words."""
+    findings = [Finding.from_json(each) for each in record["findings"]]
+    return "; ".join(checks()[name].losses(findings, record)) or f"the check {name!r} does not hold"
 
 
 def _not_compared(error: Exception) -> Judgement:

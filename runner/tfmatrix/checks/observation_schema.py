@@ -210,6 +210,7 @@ class Document(_Form):
     seeds: list[_Seed] = []
     notes: dict[Text, Text] | None = None
     given: dict[str, Any] | None = None
+    unfinished: Text | None = None
 
 
 def problem_in(folder: Path) -> str:

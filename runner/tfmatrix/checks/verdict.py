@@ -22,6 +22,9 @@ class Verdict:
     error: Mapping[str, Any] | None = None
 
 
+NOTHING_COMPARED = "NothingCompared"
+"""The type of the error of a cell that was loaded and has nothing that could be compared."""
+
 _STATUS = {
     "crash": Status.CRASH,
     "memory": Status.CRASH,
@@ -35,8 +38,8 @@ def judge(save: Outcome, load: Outcome | None, compared: Mapping[str, CheckRecor
     """The verdict of a cell.
 
     `load` is None where the save gave nothing to load; `compared` is what `compare` returned, and None where the load
-    gave no observation. Raises ValueError where a load that returned comes without checks: a cell that nobody compared
-    must not pass.
+    gave no observation. A process that ended after the model was observed is judged by that, too. Raises
+    ValueError where a load that returned comes without checks: a cell that nobody compared must not pass.
     """
     if save.status != "ok":
         return _of_save(save)
@@ -52,9 +55,19 @@ def judge(save: Outcome, load: Outcome | None, compared: Mapping[str, CheckRecor
     status = _STATUS.get(load.status)
     if status in (Status.INFRA_ERROR, Status.SKIPPED):
         return Verdict(status=status, error=error)
+    if compared is not None:
+        ordered = _ordered({**of_jobs, **compared})
+        return Verdict(status=status or Status.LOAD_ERROR, checks=ordered, failed_checks=_failed(ordered), error=error)
     # What a reader refuses is an error of loading, never "unsupported".
-    failures = tuple(name for name, check in of_jobs.items() if not holds(check))
-    return Verdict(status=status or Status.LOAD_ERROR, checks=of_jobs, failed_checks=failures, error=error)
+    return Verdict(status=status or Status.LOAD_ERROR, checks=of_jobs, failed_checks=_failed(of_jobs), error=error)
+
+
+def _ordered(found: Mapping[str, CheckRecord]) -> dict[str, CheckRecord]:
+    return {name: found[name] for name in checks() if name in found}
+
+
+def _failed(found: Mapping[str, CheckRecord]) -> tuple[str, ...]:
+    return tuple(name for name, check in found.items() if not holds(check))
 
 
 def _of_save(save: Outcome) -> Verdict:
@@ -67,8 +80,8 @@ def _of_save(save: Outcome) -> Verdict:
 
 def _of_checks(found: Mapping[str, CheckRecord]) -> Verdict:
     """Of a cell whose loader returned."""
-    ordered = {name: found[name] for name in checks() if name in found}
-    failures = tuple(name for name, check in ordered.items() if not holds(check))
+    ordered = _ordered(found)
+    failures = _failed(ordered)
     if failures:
         return Verdict(status=Status.DRIFT, checks=ordered, failed_checks=failures)
     compared = [name for name, check in ordered.items() if check["status"] == CheckStatus.PASS]
@@ -78,7 +91,7 @@ def _of_checks(found: Mapping[str, CheckRecord]) -> Verdict:
         return Verdict(
             status=Status.INFRA_ERROR,
             checks=ordered,
-            error={"phase": "compare", "type": "NothingCompared", "message": reason, "traceback": ""},
+            error={"phase": "compare", "type": NOTHING_COMPARED, "message": reason, "traceback": ""},
         )
     return Verdict(status=Status.PASS, checks=ordered)
 

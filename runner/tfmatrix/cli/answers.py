@@ -696,9 +696,25 @@ class Answered(TypedDict):
     runs: list[str]
 
 
+@with_config(_CLOSED)
+class NotChecked(TypedDict):
+    """A model of a folder that could not be checked."""
+
+    path: str
+    error: str
+
+
+@with_config(_CLOSED)
+class CheckedFolder(TypedDict):
+    """`tfmatrix check --all --json`."""
+
+    schema: Literal[1]
+    models: list[Check | NotChecked]
+
+
 ANSWERS: Final[dict[str, tuple[str, Any]]] = {
     "bisect": ("tfmatrix bisect --json", Bisect),
-    "check": ("tfmatrix check --json", Check),
+    "check": ("tfmatrix check --json, tfmatrix check --all --json", Check | CheckedFolder),
     "diff": ("tfmatrix diff --json", Diff),
     "doctor": ("tfmatrix doctor --json", Doctor),
     "env-list": ("tfmatrix env list --json", list[dict[str, Any]]),

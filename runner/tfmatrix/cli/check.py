@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,22 @@ from tfmatrix.cli.options import (
     open_project,
 )
 from tfmatrix.core.answer_formats import AnswerFormat
+
+
+class Loader(StrEnum):
+    """What reads a SavedModel; see `tfmatrix.engine.files.LOADERS`."""
+
+    LOAD_MODEL = "load_model"
+    SAVED_MODEL = "saved-model"
+    TFSM = "tfsm"
+    SERVING_SIGNATURE = "serving-signature"
+
+
+class Threads(StrEnum):
+    """With how many threads a worker computes."""
+
+    ONE = "1"
+    DEFAULT = "default"
 
 
 @app.command()
@@ -52,6 +69,14 @@ def check(
         str | None,
         typer.Option("--builder", metavar="FILE.py:FUNCTION", help="Builds the model that weights belong to."),
     ] = None,
+    loader: Annotated[
+        Loader | None,
+        typer.Option("--loader", help="What production calls on a SavedModel.", show_default="each of them"),
+    ] = None,
+    threads: Annotated[
+        Threads, typer.Option("--threads", help="Threads of a worker: one, or as many as TensorFlow takes of itself.")
+    ] = Threads.ONE,
+    every: Annotated[bool, typer.Option("--all", help="MODEL is a folder: check every model in it.")] = False,
     check_format: Annotated[AnswerFormat, typer.Option("--format", help="How.")] = AnswerFormat.TEXT,
     as_json: JsonOption = False,
     executor: ExecutorOption = None,
@@ -68,26 +93,46 @@ def check(
 
     Examples: `tfmatrix check model.h5 --readers 2.15.1,2.16.2,latest` ·
     `tfmatrix check saved/ --readers 2.x --inputs batch.npz` ·
-    `tfmatrix check ckpt-7 --builder model.py:build --saved-with 2.10.1 --readers latest`
+    `tfmatrix check ckpt-7 --builder model.py:build --saved-with 2.10.1 --readers latest` ·
+    `tfmatrix check models/ --all`
     """
-    from tfmatrix.commands.check.report import to_json, to_text
-    from tfmatrix.commands.check.result import check_file
+    from tfmatrix.commands.check.report import refused, to_json, to_text
+    from tfmatrix.commands.check.result import CheckResult, Refused, check_file, check_folder, exit_code_of
     from tfmatrix.engine.run import RunOptions
 
-    result = check_file(
-        open_project(project),
-        model,
-        [text.strip() for text in readers.split(",") if text.strip()],
-        saved_with=saved_with,
-        inputs=inputs,
-        custom_objects=custom_objects,
-        builder=builder,
-        options=RunOptions(
-            executor=executor, jobs=jobs, offline=offline, remedies=remedies, quiet=quiet, trust_model=trust_model
-        ),
-    )
+    opened = open_project(project)
+
+    def one(path: Path) -> CheckResult:
+        return check_file(
+            opened,
+            path,
+            [text.strip() for text in readers.split(",") if text.strip()],
+            saved_with=saved_with,
+            inputs=inputs,
+            custom_objects=custom_objects,
+            builder=builder,
+            loader=loader.value if loader is not None else None,
+            own_threads=threads is Threads.DEFAULT,
+            options=RunOptions(
+                executor=executor, jobs=jobs, offline=offline, remedies=remedies, quiet=quiet, trust_model=trust_model
+            ),
+        )
+
+    results: list[CheckResult | Refused] = []
+    for result in check_folder(model, one) if every else (one(model),):
+        results.append(result)
+        if as_json:
+            continue
+        if isinstance(result, Refused):
+            typer.echo(refused(result), nl=False)
+        else:
+            typer.echo(to_text(result, markdown=check_format is AnswerFormat.MD), nl=False)
+        if every:
+            typer.echo()
     if as_json:
-        echo_json(to_json(result))
-    else:
-        typer.echo(to_text(result, markdown=check_format is AnswerFormat.MD), nl=False)
-    raise typer.Exit(int(result.exit_code))
+        found = [
+            {"path": str(each.path), "error": str(each.error)} if isinstance(each, Refused) else to_json(each)
+            for each in results
+        ]
+        echo_json({"schema": 1, "models": found} if every else found[0])
+    raise typer.Exit(int(exit_code_of(results)))

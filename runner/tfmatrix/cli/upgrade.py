@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tfmatrix.cli.app import app
+from tfmatrix.cli.check import Loader
 from tfmatrix.cli.options import (
     ExecutorOption,
     JsonOption,
@@ -89,6 +90,10 @@ def upgrade(
     allow_changes: Annotated[
         bool, typer.Option("--allow-changes", help="SAFE WITH CHANGES ends with exit code 0.")
     ] = False,
+    loader: Annotated[
+        Loader | None,
+        typer.Option("--loader", help="What production calls on a SavedModel.", show_default="each of them"),
+    ] = None,
     require_rollback: Annotated[
         bool, typer.Option("--require-rollback", help="The way back must be safe as well.")
     ] = False,
@@ -140,6 +145,7 @@ def upgrade(
         allow_changes=allow_changes,
         require_rollback=require_rollback,
         everything=everything,
+        loader=loader.value if loader is not None else None,
     )
     for path in filter(None, (output, junit)):
         if not path.absolute().parent.is_dir():

@@ -22,7 +22,8 @@ class Outcome:
 
     `status` is ok, error (an exception of the code under test), unsupported, crash, timeout, memory, or infra. `phase`
     is where it ended, `error` the exception (type, message, traceback). `artifact` holds digest, bytes, name and kind
-    of what a save wrote; `observation` the digest of the observation's folder. `ended` is how the child ended where it
+    of what a save wrote; `observation` the digest of the observation's folder, of a process that ended what it had
+    observed until then. `ended` is how the child ended where it
     did not return a result. Seconds by phase are wall time in the child. `flaky`: a second try came to something else.
     """
 

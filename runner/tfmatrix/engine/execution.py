@@ -111,6 +111,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         keras=environments.keras(),
         formats=request.formats,
         promised={name: each.about.checks for name, each in request.subjects.items() if each.about.checks},
+        files=[name for name, subject in request.subjects.items() if subject.is_file],
     )
     with own_folder(work):
         jobs = Jobs(request, store, environments)
@@ -131,7 +132,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
             others.taken += 1
             adaptive.add_known(cell, record)
 
-        loads = Loads(request, environments, jobs, loading, judge, records, then=measured, then_known=known)
+        loads = Loads(request, environments, jobs, loading, store, judge, records, then=measured, then_known=known)
         adaptive = Adaptive(request, environments, saves, loads, store, records)
         at_once: dict[Pair, list[CellId]] = defaultdict(list)
         for square in request.plan.squares:

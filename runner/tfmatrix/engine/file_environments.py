@@ -15,6 +15,7 @@ from tfmatrix.envs.lock import NIGHTLY, read_lock
 from tfmatrix.envs.resolve import is_exact, plain_environment
 from tfmatrix.project.modelfiles.modelfile import ModelFile
 from tfmatrix.project.project import Project
+from tfmatrix.worker.protocol import THREADS
 
 if TYPE_CHECKING:
     from tfmatrix.envs.releases import Index
@@ -60,7 +61,7 @@ def writer_environment(
     raise UsageError(
         f"which TensorFlow saved {model.shown}? It is {model.what} {model.said}",
         expected="--saved-with VERSION, the TensorFlow that saved it",
-        fix="such as --saved-with 2.10.1",
+        fix="--saved-with 2.10.1",
     )
 
 
@@ -80,24 +81,24 @@ def _by_keras(project: Project, model: ModelFile, index: Index) -> tuple[Environ
         raise UsageError(
             f"{model.shown} says Keras {model.keras}, which TensorFlow {several} have",
             expected="--saved-with VERSION",
-            fix=f"such as --saved-with {releases[-1]}",
+            fix=f"--saved-with {releases[-1]}",
         )
     if version.startswith("3."):
         raise UsageError(
             f"{model.shown} says Keras {model.keras}, and not which TensorFlow it ran on: Keras 3 runs on any from "
             "2.16 on",
             expected="--saved-with VERSION, the TensorFlow that saved it; Keras is taken as the file says",
-            fix="such as --saved-with 2.16.2",
+            fix="--saved-with 2.16.2",
         )
     raise UsageError(
         f"{model.shown} says Keras {model.keras}, which never was a part of TensorFlow 2",
         expected="--saved-with VERSION, a TensorFlow that reads it",
-        fix="such as --saved-with 2.5",
+        fix="--saved-with 2.5",
     )
 
 
 def _named(project: Project, text: str, index: Index) -> tuple[Environment, ...]:
-    known = {each.id: each for each in (project.config.environments if project.matrix_file.exists() else ())}
+    known = {each.id: each for each in project.written_environments}
     if text in known:
         return (known[text],)
     from tfmatrix.envs.releases import resolve_selector
@@ -117,7 +118,7 @@ def _newest(project: Project, version: str, index: Index) -> Environment:
 
     A file may name what no index has: a nightly, a build of one's own.
     """
-    known = {each.id: each for each in (project.config.environments if project.matrix_file.exists() else ())}
+    known = {each.id: each for each in project.written_environments}
     minor = ".".join(version.split(".")[:2])
     for text in (version, minor):
         same = [each for each in known.values() if each.tensorflow == text and each.id == text]
@@ -152,17 +153,22 @@ def _with_its_keras(project: Project, environment: Environment, model: ModelFile
         return environment
     if lock is not None and lock.keras == named:
         return environment
-    known = project.config.environments if project.matrix_file.exists() else ()
+    known = project.written_environments
     return identified(replace(environment, keras=named, as_of="today"), known)
 
 
 def with_tf_keras(project: Project, environment: Environment) -> Environment:
     """Keras 2 on a TensorFlow that has Keras 3: the package tf-keras, whose minor is that of TensorFlow (its lock)."""
-    known = project.config.environments if project.matrix_file.exists() else ()
+    known = project.written_environments
     wanted = replace(environment, id="", with_packages=("tf-keras",), env={"TF_USE_LEGACY_KERAS": "1"})
     # Whatever day its packages are of: the newest TensorFlow has its tf-keras some weeks later.
     named = next((each for each in known if each.id == environment_id(wanted)), None)
     return named or identified(wanted, known)
+
+
+def with_own_threads(environment: Environment) -> Environment:
+    """The same, its workers with as many threads as TensorFlow takes of itself (see tfmatrix/worker/server.py)."""
+    return replace(environment, env={**environment.env, THREADS: "0"})
 
 
 def _minor(environment: Environment) -> Version:

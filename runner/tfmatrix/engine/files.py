@@ -7,12 +7,13 @@ import hashlib
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfmatrix.core.environment import Environment, has_keras_3
 from tfmatrix.core.errors import ExitCode, UsageError
+from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.core.scenario import Subject
 from tfmatrix.core.selection import Selector
 from tfmatrix.engine.run import RunOptions, run_project
@@ -30,12 +31,29 @@ _KINDS = {"hdf5": "hdf5", "weights": "hdf5", "zip": "zip", "tflite": "tflite"}
 """What an artifact is called (`tfmatrix.worker.declared.artifact_kind`); all others are folders."""
 
 
+LOADERS: Mapping[str, Mapping[str, str]] = {
+    "load_model": {
+        "keras-savedmodel": "savedmodel",
+        "savedmodel": "tf-savedmodel",
+        "hdf5": "h5",
+        "zip": "keras",
+    },
+    "saved-model": {"keras-savedmodel": "savedmodel-raw", "savedmodel": "tf-savedmodel-raw"},
+    "tfsm": dict.fromkeys(("keras-savedmodel", "savedmodel"), "savedmodel-tfsm"),
+    "serving-signature": dict.fromkeys(("keras-savedmodel", "savedmodel"), "savedmodel-signature"),
+}
+"""What production may call to read a model, and the format of that call by what the file is."""
+
+_TFSM = "savedmodel-tfsm"
+
+
 @dataclass(frozen=True, kw_only=True)
 class FileRequest:
     """What to measure: the file, who wrote it, who is to read it, and what belongs to it.
 
     `inputs` is an .npz file, `custom_objects` a Python file with the model's own classes, `builder` is FILE.py:FUNCTION
-    and builds the model that weights go into. `writer_known_by` says in words where the writer comes from.
+    and builds the model that weights go into. `loader` is one of LOADERS, or None for all that people use.
+    `writer_known_by` says in words where the writer comes from.
     """
 
     model: Path
@@ -44,6 +62,7 @@ class FileRequest:
     inputs: Path | None = None
     custom_objects: Path | None = None
     builder: str | None = None
+    loader: str | None = None
     writer_known_by: str = ""
 
 
@@ -67,9 +86,11 @@ def measure_file(project: Project, request: FileRequest, options: RunOptions | N
 
     Raises UsageError for a file that is no model, for inputs that do not fit it, and for code that cannot be imported.
     """
-    model = read_model(request.model, project.formats)
+    model = with_loader(read_model(request.model, project.formats), request.loader)
+    # Keras 2 has no TFSMLayer: what it does is to call this signature.
+    reference = "savedmodel-signature" if model.loader == _TFSM and not has_keras_3(request.writer) else model.loader
     before = sha256_of(model)
-    subject, folder = given_file(Store(project.store), request, model, project.formats[model.loader], sha256=before)
+    subject, folder = given_file(Store(project.store), request, model, project.formats[reference], sha256=before)
     name = subject.about.name
     environments = list({each.id: each for each in (request.writer, *request.readers)}.values())
     run, code = run_project(
@@ -98,8 +119,26 @@ def _cells(name: str, model: ModelFile, writer: Environment, readers: Sequence[E
         f"{name}/{each}/{writer.id}/{reader.id}"
         for reader in readers
         for each in model.formats
-        if each != "savedmodel-tfsm" or has_keras_3(reader)
+        if each != _TFSM or has_keras_3(reader)
     ]
+
+
+def with_loader(model: ModelFile, loader: str | None) -> ModelFile:
+    """The model file, read by one of LOADERS only. Raises UsageError where that does not read such a file."""
+    if loader is None:
+        return model
+    if loader not in LOADERS:
+        raise UsageError(f'there is no loader "{loader}"', expected=one_of(LOADERS), fix=did_you_mean(loader, LOADERS))
+    chosen = LOADERS[loader].get(model.layout)
+    if chosen is None:
+        fitting = [name for name, layouts in LOADERS.items() if model.layout in layouts]
+        raise UsageError(
+            f"--loader {loader} does not read {model.shown}: it is {model.what}",
+            expected=one_of(fitting) if fitting else "no --loader: there is one way to read it",
+        )
+    if model.kind != "directory":
+        return model
+    return replace(model, formats=(chosen,), loader=chosen)
 
 
 def sha256_of(model: ModelFile) -> str:
@@ -117,7 +156,7 @@ def sha256_of(model: ModelFile) -> str:
 def subject_name(model: ModelFile) -> str:
     """The file's name as that of a scenario: without its ending, and without what paths of cells cannot hold."""
     name = model.path.name
-    for ending in (".weights.h5", ".h5", ".hdf5", ".keras", ".tflite"):
+    for ending in (".weights.h5", ".h5", ".hdf5", ".hdf", ".keras", ".tflite"):
         if model.path.is_file() and name.endswith(ending):
             name = name.removesuffix(ending)
             break
@@ -191,10 +230,13 @@ def given_file(
         inputs=copies.get("inputs"),
         facts={
             "file": model.shown,
+            "path": str(model.path),
             "what": model.what,
             "said": model.said,
+            "remark": model.remark,
             "sha256": sha256,
             "writer": request.writer.id,
+            "tensorflow": request.writer.tensorflow,
             "writer_known_by": request.writer_known_by,
         },
     )
@@ -208,7 +250,7 @@ def _add_model(store: Store, model: ModelFile) -> tuple[str, int]:
         if model.kind == "checkpoint":
             target.mkdir()
             for path in model.files:
-                shutil.copyfile(path, target / f"ckpt{path.name.removeprefix(model.path.name)}")
+                shutil.copyfile(path, target / f"ckpt{path.name.removeprefix(model.prefix)}")
         elif model.path.is_dir():
             target.mkdir()
             quota = Quota(bytes=shutil.disk_usage(store.root).free)

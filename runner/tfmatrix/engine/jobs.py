@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.measured import stored_outcome
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
-from tfmatrix.executors.intake import Quota, take_over
+from tfmatrix.executors.intake import Quota, take_over, take_unfinished
 from tfmatrix.store.content import Store
 from tfmatrix.worker.folders import remove_tree
 from tfmatrix.worker.protocol import NEUTRAL
@@ -77,14 +78,29 @@ class Jobs:
             self._outcome(job, done.folder / str(position), result)
             for position, (job, result) in enumerate(zip(jobs, done.results, strict=False))
         ]
+        missing = len(jobs) - len(outcomes)
+        if missing and done.ended["reason"] != "stopped":
+            position = len(outcomes)
+            outcomes.append(self._died(jobs[position], done.folder / str(position), done.ended))
+            missing -= 1
         with contextlib.suppress(OSError):
             # What stays is removed with the run's folder.
             remove_tree(str(done.folder))
-        missing = len(jobs) - len(outcomes)
-        if missing and done.ended["reason"] != "stopped":
-            outcomes.append(Outcome.of_death(done.ended, _phase(jobs[len(outcomes)])))
-            missing -= 1
         return [*outcomes, *[None] * missing]
+
+    def _died(self, job: Mapping[str, Any], folder: Path, ended: Mapping[str, Any]) -> Outcome:
+        """Of a job whose process ended: with what it had observed before.
+
+        That a writer ends in training on what was made up for it is no fault of a reader: the rest is the reference.
+        """
+        outcome = Outcome.of_death(ended, _phase(job))
+        found = take_unfinished(folder, store=self._store, quota=Quota(bytes=self._defaults.disk))
+        if found is None:
+            return outcome
+        digest, phase = found
+        if job["kind"] == "adopt" and not job.get("neutral"):
+            return replace(outcome, status="ok", error=None, observation=digest)
+        return replace(outcome, phase=phase, observation=digest)
 
     def _outcome(self, job: Mapping[str, Any], folder: Path, result: Mapping[str, Any]) -> Outcome:
         return take_over(

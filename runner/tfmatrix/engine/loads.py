@@ -97,12 +97,14 @@ class Loads:
         environments: Environments,
         jobs: Jobs,
         loading: Loading,
+        store: Store,
         judge: Judge,
         records: Records,
         then: Callable[[Loaded], None],
         then_known: Callable[[CellId, CellRecord], None],
     ) -> None:
         self._request = request
+        self._store = store
         self._plan: Plan = request.plan
         self._environments = environments
         self._jobs = jobs
@@ -111,18 +113,34 @@ class Loads:
         self._records = records
         self._then = then
         self._then_known = then_known
+        self._open: set[CellId] = set()
+        self._after: list[tuple[frozenset[CellId], Callable[[], None]]] = []
 
     def begin(self, saves: Saves, cells: Sequence[CellId]) -> None:
-        """Loads cells of one scenario and writer."""
+        """Loads cells of one scenario and writer.
+
+        Of a file the writer's own cells come first: what differs in them is no fault of a reader (see Judge).
+        """
+        own = [cell for cell in cells if cell.reader == cell.writer and self._request.subjects[cell.scenario].is_file]
+        others = [cell for cell in cells if cell not in own]
+        self._load(saves, own, then=lambda: self._load(saves, others))
+
+    def _load(self, saves: Saves, cells: Sequence[CellId], then: Callable[[], None] = lambda: None) -> None:
+        """Loads cells; calls `then` when all that are here are judged."""
         elsewhere: list[CellId] = []
         for _, group in groupby(sorted(cells, key=lambda cell: cell.reader), key=lambda cell: cell.reader):
             waiting = [load for cell in group if (load := self._settled(saves, cell)) is not None]
             here = [load for load in waiting if not saves.is_elsewhere(self._plan.save_of(load.cell))]
             elsewhere += [load.cell for load in waiting if load not in here]
+            self._open.update(load.cell for load in here)
             self._submit(here)
         if elsewhere:
             missing = sorted({self._plan.save_of(cell) for cell in elsewhere})
-            saves.make(missing, lambda _: self.begin(saves, elsewhere))
+            saves.make(missing, lambda _: self._load(saves, elsewhere))
+        if self._open.isdisjoint(cells):
+            then()
+        else:
+            self._after.append((frozenset(cells), then))
 
     def _settled(self, saves: Saves, cell: CellId) -> Load | None:
         """Settles a cell that needs no measurement; returns the load of another."""
@@ -140,6 +158,13 @@ class Loads:
         if reason is not None:
             self._records.add(cell, saved, Outcome.infra(reason))
             return None
+        subject = self._request.subjects[cell.scenario]
+        if subject.is_file and saved.observation is not None:
+            chosen, reference = self._request.formats[cell.format], self._store.folder(saved.observation)
+            incomparable = subject.incomparable(cell, chosen, reference)
+            if incomparable is not None:
+                self._records.add(cell, saved, Outcome(status="skipped", reason=incomparable))
+                return None
         load = Load(cell=cell, saved=saved, key=self._loading.key(cell, saved, cell.format, cell.reader))
         stored = self._jobs.stored(load.key)
         known = self._request.known.loads.get(load.key)
@@ -183,3 +208,8 @@ class Loads:
     def _settle(self, load: Load, outcome: Outcome, *, cached: bool) -> None:
         judgement = self._judge.judge(load.cell, load.saved, outcome)
         self._then(Loaded(load=load, outcome=outcome, judgement=judgement, cached=cached))
+        self._open.discard(load.cell)
+        ready = [then for cells, then in self._after if self._open.isdisjoint(cells)]
+        self._after = [each for each in self._after if not self._open.isdisjoint(each[0])]
+        for then in ready:
+            then()

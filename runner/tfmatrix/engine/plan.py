@@ -173,7 +173,10 @@ def make_plan(
             if key not in lacking:
                 complete = bool(versions.get(writer))
                 lacking[key] = _lacks(by_name[square.scenario], writer, known[writer], complete=complete)
-            reason = lacking[key] or unwritable[square.format, writer]
+            reason = lacking[key]
+            # A file was written already: what its writer makes of it is seen when it loads it.
+            if reason is None and isinstance(by_name[square.scenario], Scenario):
+                reason = unwritable[square.format, writer]
             if reason is None:
                 saves[Save(scenario=square.scenario, saver=square.saver, writer=writer)] = None
             else:
@@ -334,6 +337,7 @@ def _formats_of(scenario: Subject, table: Mapping[str, Format]) -> Iterator[str]
         else:
             functions = scenario.functions if isinstance(scenario, Scenario) else ()
             fits = set(info.functions) <= set(functions) and (info.models == "any" or scenario.uses_keras)
+            fits = fits and not info.by_name
         if fits:
             yield name
 

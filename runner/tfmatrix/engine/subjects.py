@@ -49,6 +49,9 @@ class MeasuredSubject(Protocol):
     def unsaved(self, cell: CellId, saved: Outcome) -> tuple[Outcome, Outcome | None]:
         """Save and load of a cell whose save (`saved`) is not ok, as its record tells them."""
 
+    def incomparable(self, cell: CellId, chosen: Format, observation: Path) -> str | None:
+        """Why the writer's observation is no reference for a cell of this format; None where it is one."""
+
     def account(self, saved: Outcome, observation: Path | None) -> Mapping[str, Any] | None:
         """What run.json says of the measurement under `files`; None where the scenario's own file says all.
 
@@ -89,6 +92,10 @@ class ScenarioFile:
     def unsaved(self, cell: CellId, saved: Outcome) -> tuple[Outcome, Outcome | None]:  # noqa: ARG002
         """There is nothing to load."""
         return saved, None
+
+    def incomparable(self, cell: CellId, chosen: Format, observation: Path) -> None:  # noqa: ARG002
+        """Never: it is the model."""
+        return
 
     def account(self, saved: Outcome, observation: Path | None) -> None:  # noqa: ARG002
         """Nothing."""
@@ -159,6 +166,15 @@ class GivenFile:
         said = f"{error.get('type') or saved.status}: {error.get('message') or saved.reason}"
         reason = f"there is nothing to compare with, because {cell.writer} cannot load the file itself: {said}"
         return artifact, Outcome(status="skipped", reason=reason)
+
+    def incomparable(self, cell: CellId, chosen: Format, observation: Path) -> str | None:
+        """Where Keras gives no model in the writer, what a reader's Keras gives cannot be compared."""
+        if chosen.loads != "keras":
+            return None
+        given = Observation.read(observation).document.get("given") or {}
+        if not (given.get("way") or {}).get("raw"):
+            return None
+        return f"there is nothing to compare with: {given.get('note') or cell.writer}"
 
     def account(self, saved: Outcome, observation: Path | None) -> Mapping[str, Any]:
         """What the file was measured on: inputs and targets may have been made up."""

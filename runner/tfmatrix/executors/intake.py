@@ -9,6 +9,7 @@ finding about that job and about nobody else.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -94,6 +95,20 @@ def take_over(
         if disk_failure(error) is None:
             raise
         return Outcome.infra(f"the store cannot be written: {disk_failure(error)}")
+
+
+def take_unfinished(folder: Path, *, store: Store, quota: Quota) -> tuple[str, str] | None:
+    """The observation that a job left whose process ended: its digest, and the phase before which it was written.
+
+    None where there is none, or none that can be read: then all that is known is that the process ended.
+    """
+    try:
+        with store.incoming() as target:
+            _stage_observation(folder, target, quota)
+            phase = json.loads((target / DOCUMENT).read_text(encoding="utf-8")).get("unfinished")
+            return (store.keep(target), str(phase)) if phase else None
+    except (RefusedError, InfrastructureError, OSError):
+        return None
 
 
 def copy_folder(source: Path, target: Path, *, what: str, quota: Quota) -> int:

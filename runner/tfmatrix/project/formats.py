@@ -33,7 +33,7 @@ _OWN_PACKAGE: Final = tfmatrix.worker.formats.__name__
 
 _OF_SAVER: Final = ("ARTIFACT", "MODELS", "SAVE")
 _OF_LOADER: Final = ("LOAD", "LOADS", "LOADER", "CHECKS")
-_OPTIONAL: Final = ("READING", "FILES", "ORDER")
+_OPTIONAL: Final = ("READING", "FILES", "ORDER", "BY_NAME")
 _NAMES: Final = ("ID", "SAVER", "REQUIRES", *_OF_SAVER, *_OF_LOADER, *_OPTIONAL)
 
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = {"MODELS": MODELS, "LOADS": LOADS, "READING": READING}
@@ -138,6 +138,7 @@ def _format(declared: _Declared, by_id: Mapping[str, _Declared]) -> Format:
         reading=declared.word("READING") if "READING" in declared.values else None,
         files=declared.files(),
         order=declared.number("ORDER", 1000),
+        by_name=declared.flag("BY_NAME"),
         functions=tuple(
             each for each in FUNCTIONS if _names(saver.text("SAVE"), each) or _names(declared.text("LOAD"), each)
         ),
@@ -189,6 +190,12 @@ class _Declared:
     def number(self, name: str, default: int) -> int:
         """A whole number."""
         return int(self._get(name, int, "a whole number", default))
+
+    def flag(self, name: str) -> bool:
+        """True, or nothing."""
+        if self.values.get(name, True) is not True:
+            self.refuse(name, f"{name} is {self.values[name]!r}", f"{name} = True, or no {name}")
+        return name in self.values
 
     def word(self, name: str) -> str:
         """One of the words that the name may have."""

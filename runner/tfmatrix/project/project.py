@@ -50,6 +50,13 @@ class Project:
         return MatrixConfig(path=self.matrix_file, environments=self.environments, defaults=defaults)
 
     @cached_property
+    def written_environments(self) -> tuple[Environment, ...]:
+        """Those of matrix.yaml, where there is one; its scenarios do not matter here, and need not exist."""
+        from tfmatrix.project.config import load_config
+
+        return load_config(self.matrix_file).environments if self.matrix_file.exists() else ()
+
+    @cached_property
     def _written_config(self) -> MatrixConfig:
         from tfmatrix.project.config import load_config
 

@@ -154,13 +154,29 @@ class CellPage:
         return versions(first, second)
 
     def _next(self) -> Iterator[tuple[str, str]]:
-        cell = shlex.quote(one_line(self._record.cell, 300))
-        yield from ((command.format(cell=cell, run=""), what) for command, what in COMMANDS[::2])
+        record, run = self._record, run_option(self._run)
+        cell = shlex.quote(one_line(record.cell, 300))
+        file = (self._run.header.get("files") or {}).get(record.scenario)
+        if file is None:
+            yield from ((command.format(cell=cell, run=run), what) for command, what in COMMANDS[::2])
+        elif file.get("path"):
+            command = f"tfmatrix check {shlex.quote(str(file['path']))} --saved-with {_named(record.writer, file)}"
+            yield f"{command} --readers {shlex.quote(record.reader)}", "this file again"
         for cause in self._causes:
             if len(cause.cells) > 1:
-                yield f"tfmatrix explain {cause.id}", "every cell of this cause"
-        if self._record.error and not self._whole:
-            yield f"tfmatrix explain {cell} --traceback", "the whole traceback"
+                yield f"tfmatrix explain {cause.id}{run}", "every cell of this cause"
+        if record.error and not self._whole:
+            yield f"tfmatrix explain {cell} --traceback{run}", "the whole traceback"
+
+
+def run_option(run: Run) -> str:
+    """What a command needs to find the run of a model file: it is never the project's newest."""
+    return f" --run {shlex.quote(str(run.folder))}" if run.header.get("files") else ""
+
+
+def _named(writer: str, file: Mapping[str, Any]) -> str:
+    """The writer as the command line takes it: an id that tfmatrix made for a file's Keras names no environment."""
+    return shlex.quote(str(file.get("tensorflow") or writer))
 
 
 COMMANDS = (

@@ -17,7 +17,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
 from tfmatrix.core.text import Code, Inline, Mark, cells, joined, one_line, with_code
 from tfmatrix.reports import markdown, terminal
-from tfmatrix.reports.cell_page import CellPage, links
+from tfmatrix.reports.cell_page import CellPage, links, run_option
 from tfmatrix.reports.document import Block, Bullets, Commands, Facts, Heading, Item, Paragraph, Verbatim
 from tfmatrix.store.runs import Run, strict_json
 
@@ -39,7 +39,7 @@ def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.T
     causes = find_causes(run)
     if target[:2].upper() == "C-":
         cause = _named(target, {each.id: each for each in causes}, "cause", run)
-        return _written(fmt, _cause_blocks(cause), lambda: {"kind": "cause", "cause": cause.to_json()})
+        return _written(fmt, _cause_blocks(cause, run), lambda: {"kind": "cause", "cause": cause.to_json()})
     if target[:2].upper() == "W-":
         entry = _named(target, {each.id: each for each in catalogue(run).entries}, "warning", run)
         return _written(fmt, _warning_blocks(entry), lambda: {"kind": "warning", "warning": entry.to_json()})
@@ -115,7 +115,7 @@ def _selected(run: Run, target: str) -> tuple[CellRecord, ...]:
 # Causes, warnings, selections
 
 
-def _cause_blocks(cause: Cause) -> list[Block]:
+def _cause_blocks(cause: Cause, run: Run) -> list[Block]:
     where = cause.where + ("" if cause.readers else " (at saving: every reader of these saves is concerned)")
     first = f"{cause.first_reader or cause.first_writer}" + ("" if cause.first_reader else " (writer)")
     rows = [("where", where), ("first shown by", first)]
@@ -146,8 +146,12 @@ def _cause_blocks(cause: Cause) -> list[Block]:
         Heading(level=2, text=("To go on",)),
         Commands(
             lines=(
-                (f"tfmatrix explain {example}", "the evidence of one cell"),
-                (f"tfmatrix reproduce {example}", "plain scripts that show the same"),
+                (f"tfmatrix explain {example}{run_option(run)}", "the evidence of one cell"),
+                *(
+                    ()
+                    if run.header.get("files")
+                    else ((f"tfmatrix reproduce {example}", "plain scripts that show it"),)
+                ),
             )
         ),
     ]
@@ -231,5 +235,5 @@ def _selection_blocks(run: Run, target: str, records: Sequence[CellRecord], caus
         Heading(level=2, text=("Causes",)),
         Bullets(items=tuple(items)),
         Heading(level=2, text=("To go on",)),
-        Commands(lines=((f"tfmatrix explain {causes[0].id}", "all about the first of them"),)),
+        Commands(lines=((f"tfmatrix explain {causes[0].id}{run_option(run)}", "all about the first of them"),)),
     ]

@@ -47,7 +47,8 @@ class Format:
     """What a format's file declares; the fields are its constants in small letters, the docstring its `title`.
 
     `saver` is the format whose artifact it reads: its own id where it writes itself. `save`, `artifact`, `models` and
-    `requires` are then that format's. `functions` are those of a scenario that its calls use.
+    `requires` are then that format's. `functions` are those of a scenario that its calls use;
+    `by_name` says that it is for scenarios that name it only.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Format:
     files: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
     order: int = 1000
     functions: Tuple[str, ...] = ()
+    by_name: bool = False
 
     def unsupported(self, env: Mapping[str, str]) -> Optional[str]:
         """Why an environment with these versions of "tensorflow" and "keras" cannot write the format, or None."""

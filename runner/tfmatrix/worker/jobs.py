@@ -86,9 +86,10 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         files.cut_network()
     # Never the writer's seed: what the artifact lacks would come back by itself, from the same initializers.
     observe.fresh_start(job["seed"] ^ READER_SEED)
+    arguments: dict[str, Any] = {}
     if job.get("adopted"):
         scenario = step(recorder, "import", files.code, job)
-        inputs, data = files.given(job["reference"])
+        inputs, data, arguments = files.given(job["reference"])
     else:
         see_sources(job)
         scenario = step(recorder, "import", import_file, job["scenario"])
@@ -100,6 +101,8 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         return observe.built(scenario.build_model, inputs)
 
     loading = Loading(loader, _own_copy(job["artifact"]), given, build, scenario)
+    if "load_model" in loader.load:
+        loading.arguments.update(arguments)
     model = step(recorder, "load", loading.run, job["remedies"])
     observation = observe.Observation(observe.kind_of(model, loader.kind))
     with recorder.phase("observe"):
@@ -108,6 +111,11 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
             observe.observe_signatures(observation, model, inputs, job["reference"])
     if "resume" in loader.checks:
         with recorder.phase("resume"):
+            if data is not None:
+                # Training may end the process: what is known by now is kept, and that it ended is a finding of resume.
+                observation.set("resume", observe.ended_in_training())
+                observation.write(OBSERVATION, unfinished="resume")
+                observation.set("resume", None)
             observe.observe_resume(observation, model, data, job["steps"], job["seed"])
     if loader.reading is not None:
         observation.absent("control", "the interpreter has kernels of its own, of which a rebuilt model says nothing")

@@ -26,6 +26,9 @@ EMPTY = {"phase": None, "reason": None, "error": None, "artifact": False, "obser
 NEUTRAL = "neutral.json"
 """The file of a model's neutral form; see files/neutral.py."""
 
+THREADS = "TFMATRIX_THREADS"
+"""The environment variable that says how many threads a worker computes with; 0 leaves it to TensorFlow."""
+
 NONSENSE = "make-coffee"
 """The request that no worker knows: one that does not answer `unsupported` would pass everything."""
 

@@ -622,6 +622,9 @@ def main() -> None:
     parser.add_argument("--scratch", action="append", default=[], help="folder to empty after each request")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.threads = int(os.environ.get(protocol.THREADS, options.threads))
+    if not options.threads:
+        os.environ.pop("OMP_NUM_THREADS", None)
     os.umask(0o022)
     # As in an activated environment: TensorFlow 2.0 and 2.1 start their TFLite converter as a program of it.
     os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", os.defpath)])

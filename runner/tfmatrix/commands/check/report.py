@@ -7,13 +7,14 @@ from typing import Any
 
 from tfmatrix.analysis.losses import losses
 from tfmatrix.analysis.reasons import reason
-from tfmatrix.commands.check.result import CheckResult, advice
+from tfmatrix.commands.check.result import CheckResult, Refused, advice, is_unsteady
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import Inline, Mark, one_line, to_plain, with_code
 from tfmatrix.reports import markdown as markdown_form
 from tfmatrix.reports import terminal
 from tfmatrix.reports.document import Block, Commands, Facts, Heading, Table
+from tfmatrix.worker.protocol import THREADS
 
 WIDTH = 100
 
@@ -37,6 +38,7 @@ def blocks(result: CheckResult) -> Iterator[Block]:
             (record.format,),
             _status(record),
             (", ".join(record.failed_checks),),
+            (_magnitudes(record),),
             with_code(_what(record), 400),
             (record.remedy or "",),
         )
@@ -44,7 +46,7 @@ def blocks(result: CheckResult) -> Iterator[Block]:
     )
     if rows:
         yield Table(
-            head=("reader", "format", "status", "failed checks", "what", "remedy"),
+            head=("reader", "format", "status", "failed checks", "differs by up to", "what", "remedy"),
             rows=rows,
             widths={"failed checks": 22, "what": 60, "remedy": 30},
         )
@@ -80,7 +82,18 @@ def to_json(result: CheckResult) -> dict[str, Any]:
 def not_compared(result: CheckResult) -> dict[str, str]:
     """What of the model the reference lacks, and why: nothing is said about it in any reader."""
     absent: Mapping[str, Any] = result.account.get("absent") or {}
-    return {str(name): one_line(why, 300) for name, why in absent.items() if name in result.promised}
+    found = {str(name): one_line(why, 300) for name, why in absent.items() if name in result.promised}
+    return found | {name: one_line(why, 300) for name, why in _unsteady(result).items()}
+
+
+def _unsteady(result: CheckResult) -> dict[str, str]:
+    """The checks that differ in the writer itself, from one load to the next, and how."""
+    return {
+        name: " ".join(check.get("detail") or ()).removeprefix("not compared: ")
+        for record in result.own
+        for name, check in record.checks.items()
+        if is_unsteady(check)
+    }
 
 
 def _facts(result: CheckResult) -> Iterator[tuple[str, Inline]]:
@@ -93,7 +106,11 @@ def _facts(result: CheckResult) -> Iterator[tuple[str, Inline]]:
     for entry in account.get("inputs") or []:
         rows.append(("input", f"{entry['name']} {entry['dtype']} {entry['shape']}: {entry['values']}"))
     if account.get("note"):
-        rows.append(("reference", f"the writer loads it only after {account['note']}"))
+        rows.append(("reference", str(account["note"])))
+    if model.remark:
+        rows.append(("its name", model.remark))
+    own = result.writer.env.get(THREADS) == "0"
+    rows.append(("threads", "TensorFlow's own number in each worker" if own else "one in each worker"))
     rows += [("not compared", f"{name}: {reason}") for name, reason in not_compared(result).items()]
     if str(account.get("network") or "none") != "none":
         rows.append(("network", f"{account['network']}: use a container for files that you do not trust"))
@@ -107,7 +124,8 @@ def _own(result: CheckResult) -> str:
         return ""
     bad = [record for record in result.own if record.status is not Status.PASS]
     if not bad:
-        return "; a second load there gives the same"
+        unsteady = ", ".join(_unsteady(result))
+        return f"; a second load there differs in {unsteady}" if unsteady else "; a second load there gives the same"
     return "".join(
         f"; a second load there as {record.format}: {to_plain(_status(record))}, {_what(record)}" for record in bad
     )
@@ -118,6 +136,16 @@ def _status(record: CellRecord) -> Inline:
     return (Mark(record.status.value, record.status), *marks)
 
 
+def _magnitudes(record: CellRecord) -> str:
+    """The largest absolute differences of what has any, those within the tolerance too."""
+    found = {
+        name: float(check["max_abs"])
+        for name, check in record.checks.items()
+        if name in ("outputs", "weights") and check.get("max_abs") is not None
+    }
+    return ", ".join(f"{name} {largest:.2g}" for name, largest in found.items())
+
+
 def _what(record: CellRecord) -> str:
     """In words: what was lost, or what was raised."""
     if record.status is Status.DRIFT:
@@ -126,5 +154,17 @@ def _what(record: CellRecord) -> str:
     if not error:
         return ""
     if record.status is Status.LOAD_ERROR:
+        if (record.artifact or {}).get("kind") == "hdf5" and "File format not supported" in str(error.get("message")):
+            return "`load_model` of Keras 3 reads HDF5 only where the name ends in .h5 or .hdf5"
         return reason(error).title
-    return one_line(error.get("message") or error.get("type"), 300)
+    where = " in further training, after it was loaded and observed" if error.get("phase") == "resume" else ""
+    return one_line(f"{error.get('message') or error.get('type')}{where}", 300)
+
+
+def refused(result: Refused) -> str:
+    """A model of a folder that could not be checked."""
+    rows: tuple[tuple[str, Inline], ...] = (
+        ("model", with_code(str(result.path), 600)),
+        ("not checked", with_code(str(result.error), 2000)),
+    )
+    return terminal.render((Facts(rows=rows),), width=WIDTH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ class UpgradeOptions:
     allow_changes: bool = False
     require_rollback: bool = False
     everything: bool = False
+    loader: str | None = None
 
 
 def upgrade_project(
@@ -66,6 +67,7 @@ def upgrade_project(
     from tfmatrix.commands.upgrade.published import published_step
 
     material, selector = find_material(project, options.models, options.scenarios), options.selector
+    material = replace(material, loader=options.loader)
     step = None
     if material.is_shipped:
         step = published_step(before.environment, after.environment)

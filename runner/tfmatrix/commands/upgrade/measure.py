@@ -36,11 +36,15 @@ SCENARIO_ENDING = ".py"
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What is tested: a folder of scenarios (None: the project's, or only files), and saved models without code."""
+    """What is tested: a folder of scenarios (None: the project's, or only files), and saved models without code.
+
+    `loader` is what production reads the models with, where that is said.
+    """
 
     scenarios: Path | None
     models: tuple[Path, ...]
     origin: str
+    loader: str | None = None
     is_shipped: bool = False
     is_project: bool = False
 
@@ -157,7 +161,7 @@ def measure(
         runs.append(run_project(both, selector=selector, options=options)[0])
     files_only: set[str] = set()
     for model in material.models:
-        run = _checked(both, model, environments, options)
+        run = _checked(both, model, material.loader, environments, options)
         files_only.update(record.scenario for record in run.records)
         runs.append(run)
     if not runs:
@@ -165,10 +169,12 @@ def measure(
     return Measured(run=_joined(runs), files_only=frozenset(files_only), folders=tuple(run.folder for run in runs))
 
 
-def _checked(project: Project, model: Path, environments: Sequence[Environment], options: RunOptions) -> Run:
+def _checked(
+    project: Project, model: Path, loader: str | None, environments: Sequence[Environment], options: RunOptions
+) -> Run:
     """The cells of a saved model without its code: the old environment reads it, and the new one."""
     writer, reader = environments
-    return measure_file(project, FileRequest(model=model, writer=writer, readers=(reader,)), options).run
+    return measure_file(project, FileRequest(model=model, writer=writer, readers=(reader,), loader=loader), options).run
 
 
 def _joined(runs: Sequence[Run]) -> Run:
@@ -307,7 +313,7 @@ def _try(
             found, _ = run_project(other, selector=Selector(only=tuple(globs)), options=options)
             records += found.records
         for model in material.models:
-            records += _checked(other, model, environments, options).records
+            records += _checked(other, model, material.loader, environments, options).records
     except (ConfigError, InfrastructureError) as error:
         # No wheel for this Python, or an index that does not answer: of this release nothing is known.
         return Tried(version=environment.tensorflow, verdict=UpgradeVerdict.UNKNOWN, sentence=_first_line(error))

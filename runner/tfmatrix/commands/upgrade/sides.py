@@ -14,7 +14,6 @@ from tfmatrix.envs.git import Commit, open_commit
 from tfmatrix.envs.installation import NotInstallable
 from tfmatrix.envs.pins import pin_paths
 from tfmatrix.envs.resolve import Named, Resolved, Resolver, find_file, named, plain_environment
-from tfmatrix.project.config import load_config
 from tfmatrix.project.project import Project
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def _base_of_pull_request() -> str:
 
 def written_environments(project: Project) -> tuple[Environment, ...]:
     """Those of matrix.yaml, where there is one; its scenarios do not matter here."""
-    return load_config(project.matrix_file).environments if project.matrix_file.exists() else ()
+    return project.written_environments
 
 
 __all__ = ["Side", "Untouched", "Wanted", "find_sides", "plain_environment", "written_environments"]

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tfmatrix.core.errors import InfrastructureError
-
-SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
+from tfmatrix.project.modelfiles.heads import HDF5
 
 CPU_SECONDS: Final = 5
 """Of the child. The head of a whole model takes 0.3, most of it numpy's import."""
@@ -86,8 +85,8 @@ def _check_length(path: Path) -> None:
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(64)
-    if not head.startswith(SIGNATURE) or len(head) < 48:
-        raise Hdf5Error("not an HDF5 file" if size >= len(SIGNATURE) else "truncated in its signature")
+    if not head.startswith(HDF5) or len(head) < 48:
+        raise Hdf5Error("not an HDF5 file" if size >= len(HDF5) else "truncated in its signature")
     version = head[8]
     if version not in (0, 1, 2, 3):
         raise Hdf5Error(f"superblock version {version} is not known")

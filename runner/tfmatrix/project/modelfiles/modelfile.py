@@ -7,7 +7,9 @@ information of a SavedModel. Everything else of the file is read by workers only
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,11 +18,20 @@ from typing import Any
 
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.formats import own_formats
-from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, Hdf5Head, read_head
+from tfmatrix.project.modelfiles import archives, heads, tflite
+from tfmatrix.project.modelfiles.hdf5 import Hdf5Error, Hdf5Head, read_head
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, inside
 from tfmatrix.worker.declared import Format
 
 MAX_JSON = 64 * 1024 * 1024
+
+MAX_DEPTH, MAX_FILES = 4, 10_000
+"""How deep, and among how many files, a folder is searched for models."""
+
+MAX_SHOWN = 10
+
+_OBJECT_GRAPH = b"_CHECKPOINTABLE_OBJECT_GRAPH"
+"""The key of an object-based checkpoint's graph; TensorFlow 1's Saver writes none."""
 
 _ACCEPTED = "a model in .h5 or .keras, a SavedModel folder, a checkpoint with --builder, or a .tflite file"
 
@@ -29,11 +40,13 @@ _ACCEPTED = "a model in .h5 or .keras, a SavedModel folder, a checkpoint with --
 class ModelFile:
     """A model file as it looks from outside.
 
-    `path` is the file or folder; of a checkpoint its prefix. `kind` is hdf5, zip, directory, checkpoint, weights or
-    tflite, in words `what`; `layout` is what formats call it in FILES. `formats` are the ids that are measured,
-    `loader` the one whose loader makes the reference, `name` what the file is called in the store, whose ending decides
-    what a loader takes it for. `keras` and `tensorflow` are the versions that the file names, or empty. `head` is
-    that of an HDF5 file.
+    `path` is the file or folder; of a checkpoint its prefix, or the folder itself where the prefix ends with a slash.
+    `kind` is hdf5, zip, directory, checkpoint, weights or tflite, in words `what`; `layout` is what formats call it in
+    FILES. `formats` are the ids that are measured, `loader` the one whose loader makes the reference, `name` what the
+    file is called in the store: its own ending, which decides what a loader takes it for. `keras` and `tensorflow` are
+    the versions that the file names, `runtime` the least TensorFlow whose TFLite reads it, or empty. `remark` is what a
+    person should know of its name, `own_classes` the names of classes in it that are not Keras's, as far as its head
+    tells. `head` is that of an HDF5 file.
     """
 
     path: Path
@@ -45,28 +58,40 @@ class ModelFile:
     name: str = ""
     keras: str = ""
     tensorflow: str = ""
+    runtime: str = ""
     needs_builder: bool = False
     head: Hdf5Head | None = field(default=None, repr=False)
+    remark: str = ""
+    own_classes: tuple[str, ...] = ()
 
     @property
     def said(self) -> str:
         """What the file says of who wrote it, in words."""
+        least = f", and needs TensorFlow {self.runtime} or newer" if self.runtime else ""
         if self.tensorflow:
-            return f"written by TensorFlow {self.tensorflow}"
+            return f"{'converted' if self.kind == 'tflite' else 'written'} by TensorFlow {self.tensorflow}{least}"
         if self.keras:
             return f"written by Keras {self.keras}"
-        return "that does not say what wrote it"
+        return f"that does not say what wrote it{least}"
 
     @property
     def shown(self) -> str:
         """Its name for messages: a checkpoint's prefix alone says little."""
-        return f"{self.path.parent.name}/{self.path.name}" if self.kind == "checkpoint" else self.path.name
+        if self.kind != "checkpoint":
+            return self.path.name
+        return f"{self.path.name}/" if self.path.is_dir() else f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def prefix(self) -> str:
+        """What the names of a checkpoint's files begin with: nothing where its prefix is `FOLDER/`."""
+        return "" if self.path.is_dir() else self.path.name
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that it consists of."""
         if self.kind == "checkpoint":
-            return tuple(sorted(self.path.parent.glob(f"{_escaped(self.path.name)}.*")))
+            folder = self.path if self.path.is_dir() else self.path.parent
+            return tuple(sorted(folder.glob(f"{_escaped(self.prefix)}.*")))
         if self.path.is_dir():
             return tuple(sorted(path for path in self.path.rglob("*") if path.is_file()))
         return (self.path,)
@@ -89,27 +114,27 @@ def read_model(path: Path, formats: Mapping[str, Format] | None = None) -> Model
         raise UsageError(
             f"{found.path} is {found.what}, but its name does not say so: load_model goes by the ending",
             expected=f"a name that ends in {' or '.join(wanted)}",
-            fix=f"copy it to {found.path.stem}{next(iter(wanted))} and check that",
+            fix=_copy_command(found.path, next(iter(wanted))),
         )
     # ".weights.h5" says more than ".h5".
     longest = max(map(len, endings.values()))
     taken = tuple(name for name, ending in endings.items() if len(ending) == longest)
     # The name that the format gives it; a file keeps its ending, by which loaders go.
     name = table[taken[0]].artifact
-    if found.path.is_file() and not name.endswith(found.path.suffix):
+    if found.path.is_file() and not (found.path.suffix and name.endswith(found.path.suffix)):
         name = Path(name).stem + found.path.suffix
     return replace(found, formats=taken, loader=taken[0], name=name)
 
 
 def _read(path: Path) -> ModelFile:
-    if path.suffix == ".index" and path.is_file():
-        return _checkpoint(path.with_suffix(""))
+    if path.name.endswith(".index") and path.is_file():
+        return _checkpoint(path)
     if path.is_dir():
         return _folder(path)
     if path.is_file():
         return _file(path)
     if path.with_name(f"{path.name}.index").is_file():
-        return _checkpoint(path)
+        return _checkpoint(path.with_name(f"{path.name}.index"))
     raise UsageError(f"there is no {path}", expected=_ACCEPTED)
 
 
@@ -117,25 +142,49 @@ def _file(path: Path) -> ModelFile:
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            head = stream.read(8)
+            head = stream.read(heads.LENGTH)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if not size:
         raise UsageError(f"{path} is empty", expected=_ACCEPTED)
-    if head == SIGNATURE:
-        return _hdf5(path)
-    if head[:4] == b"PK\x03\x04":
-        return _zip(path)
-    if head[4:8] == b"TFL3":
-        return ModelFile(path=path, kind="tflite", what="a TFLite model", layout="tflite")
+    match heads.ending_of(head):
+        case ".h5":
+            return _hdf5(path)
+        case ".keras":
+            return _zip(path)
+        case ".tflite":
+            return _tflite(path)
+    if archives.is_archive(path, head):
+        raise archives.refusal(path, head)
     if path.name in ("saved_model.pb", "keras_metadata.pb"):
         raise UsageError(f"{path} is a part of a SavedModel", fix=f"name its folder: {path.parent}")
     if ".data-" in path.name:
         raise UsageError(
             f"{path} is a part of a checkpoint", fix=f"name its prefix: {path.name.partition('.data-')[0]}"
         )
+    if head == b"version ":
+        raise UsageError(
+            f"{path} begins as what Git LFS leaves in place of a file", expected="the file itself", fix="git lfs pull"
+        )
     raise UsageError(
         f"{path} is no model: it begins with {head!r}, which is neither HDF5 nor zip nor TFLite", expected=_ACCEPTED
+    )
+
+
+def _tflite(path: Path) -> ModelFile:
+    try:
+        about = tflite.about(path)
+    except tflite.FlatbufferError as error:
+        raise UsageError(
+            f"{path} is a damaged TFLite model: {error}", fix="convert or download the model again"
+        ) from error
+    return ModelFile(
+        path=path,
+        kind="tflite",
+        what="a TFLite model",
+        layout="tflite",
+        tensorflow=_version(about.converter),
+        runtime=_version(about.runtime),
     )
 
 
@@ -148,7 +197,15 @@ def _hdf5(path: Path) -> ModelFile:
     if "model_config" in head.attributes:
         # Before Keras 2.13 ".keras" was another ending of HDF5; loaders go by the ending.
         named = " named .keras, as before TensorFlow 2.13" if path.suffix == ".keras" else ""
-        return ModelFile(path=path, kind="hdf5", what=f"an HDF5 model{named}", layout="hdf5", keras=keras, head=head)
+        return ModelFile(
+            path=path,
+            kind="hdf5",
+            what=f"an HDF5 model{named}",
+            layout="hdf5",
+            keras=keras,
+            head=head,
+            remark=_remark_on_ending(path, "Keras 3 reads an HDF5 model", ".h5", ".hdf5", ".keras"),
+        )
     return ModelFile(
         path=path,
         kind="weights",
@@ -156,6 +213,7 @@ def _hdf5(path: Path) -> ModelFile:
         layout="weights",
         keras=keras,
         needs_builder=True,
+        remark=_remark_on_ending(path, "load_weights reads HDF5", ".h5", ".hdf5", ".keras"),
     )
 
 
@@ -166,17 +224,17 @@ def _zip(path: Path) -> ModelFile:
             names = archive.namelist()
             for name in ("config.json", "metadata.json"):
                 if name not in names:
-                    raise UsageError(
-                        f"{path} is a zip file, but no model: it has no {name}",
-                        expected="what model.save writes to a name that ends in .keras",
-                    )
+                    raise archives.refusal_of_zip(path, names)
                 if archive.getinfo(name).file_size > MAX_JSON:
                     raise UsageError(f"{path}: its {name} is larger than {MAX_JSON >> 20} MB")
             metadata = json.loads(archive.read("metadata.json"))
+            config = archive.read("config.json")
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise UsageError(f"{path} is a damaged zip file: {error}", fix="save or download the model again") from error
     keras = _version(str(metadata.get("keras_version", ""))) if isinstance(metadata, dict) else ""
-    return ModelFile(path=path, kind="zip", what="a .keras archive", layout="zip", keras=keras)
+    return ModelFile(
+        path=path, kind="zip", what="a .keras archive", layout="zip", keras=keras, own_classes=_own_classes(config)
+    )
 
 
 def _folder(path: Path) -> ModelFile:
@@ -184,21 +242,56 @@ def _folder(path: Path) -> ModelFile:
         return _saved_model(path)
     if (path / "saved_model.pbtxt").is_file():
         raise UsageError(f"{path} is a SavedModel in text form, which check does not read")
-    prefixes = sorted(file.with_suffix("") for file in path.glob("*.index"))
-    if len(prefixes) == 1:
-        return _checkpoint(prefixes[0])
-    if prefixes:
-        shown = ", ".join(prefix.name for prefix in prefixes[:5])
+    found = models_in(path)
+    if len(found) == 1:
+        return _read(found[0])
+    if found:
+        listed = "".join(f"\n    {each.relative_to(path)}" for each in found[:MAX_SHOWN])
+        more = f"\n    … and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""
         raise UsageError(
-            f"{path} holds {len(prefixes)} checkpoints: {shown}{', …' if len(prefixes) > 5 else ''}",
-            expected="one of them",
-            fix=f"name it: {prefixes[-1]}",
+            f"{path} holds {len(found)} models:{listed}{more}",
+            expected="one of them, or --all",
+            fix=f"tfmatrix check {shlex.quote(str(found[0]))}, or all of them: "
+            f"tfmatrix check {shlex.quote(str(path))} --all",
         )
     if not any(path.iterdir()):
         raise UsageError(f"{path} is an empty folder", expected=_ACCEPTED)
     raise UsageError(
-        f"{path} is no model: it has neither saved_model.pb nor a checkpoint (*.index)", expected=_ACCEPTED
+        f"{path} is no model: it has neither saved_model.pb nor a checkpoint (*.index), and no model in it",
+        expected=_ACCEPTED,
     )
+
+
+def models_in(folder: Path) -> tuple[Path, ...]:
+    """The models in a folder, in order: SavedModels, files by their first bytes, and the indices of checkpoints.
+
+    A folder that is a SavedModel is one model. Nothing is read but heads; links are not followed.
+    """
+    found: list[Path] = []
+    seen = 0
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        if "saved_model.pb" in files:
+            found.append(here)
+            folders.clear()
+            continue
+        folders[:] = sorted(folders) if len(here.relative_to(folder).parts) < MAX_DEPTH else []
+        for name in sorted(files):
+            seen += 1
+            if seen > MAX_FILES:
+                raise UsageError(f"{folder} holds more than {MAX_FILES} files", expected="a folder of models")
+            if name.endswith(".index") or _is_model(here / name):
+                found.append(here / name)
+    return tuple(sorted(found))
+
+
+def _is_model(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            ending = heads.ending_of(stream.read(heads.LENGTH))
+    except OSError:
+        return False
+    return ending in (".h5", ".tflite") or (ending == ".keras" and path.suffix == ".keras")
 
 
 def _saved_model(path: Path) -> ModelFile:
@@ -228,25 +321,54 @@ def _saved_model(path: Path) -> ModelFile:
     )
 
 
-def _checkpoint(prefix: Path) -> ModelFile:
-    index = prefix.with_name(f"{prefix.name}.index")
-    shards = list(prefix.parent.glob(f"{_escaped(prefix.name)}.data-*-of-*"))
+def _checkpoint(index: Path) -> ModelFile:
+    prefix = index.name.removesuffix(".index")
+    # `Saver.save(session, "FOLDER/")` leaves FOLDER/.index: the prefix is the folder with its slash.
+    path = index.with_name(prefix) if prefix else index.parent
+    shown = path if prefix else f"{path}/"
+    shards = list(index.parent.glob(f"{_escaped(prefix)}.data-*-of-*"))
     if not shards:
-        raise UsageError(f"{prefix} has no data beside its index", expected=f"{prefix.name}.data-00000-of-00001")
+        raise UsageError(f"{shown} has no data beside its index", expected=f"{prefix}.data-00000-of-00001")
     total = int(shards[0].name.rpartition("-of-")[2]) if shards[0].name.rpartition("-of-")[2].isdigit() else 0
     if total != len(shards):
-        raise UsageError(f"{prefix} has {len(shards)} of its {total} files of data")
+        raise UsageError(f"{shown} has {len(shards)} of its {total} files of data")
     # The keys of the index are sorted, and stored in full where they begin anew. Keras 2's save_weights makes the model
     # itself the root; Keras 3 has no such thing, and files its variables under the optimizer where there is one.
     keys = index.read_bytes()
-    of_checkpoint = b"model/" in keys or b"layer_with_weights-" not in keys
+    by_name = _OBJECT_GRAPH not in keys
+    of_checkpoint = by_name or b"model/" in keys or b"layer_with_weights-" not in keys
+    what = "a tf.train.Checkpoint" if of_checkpoint else "a checkpoint of save_weights"
+    if by_name:
+        what = f'a checkpoint of TensorFlow 1\'s Saver (values by name: tf.train.load_checkpoint("{shown}") reads them)'
     return ModelFile(
-        path=prefix,
+        path=path,
         kind="checkpoint",
-        what="a tf.train.Checkpoint" if of_checkpoint else "a checkpoint of save_weights",
+        what=what,
         layout="checkpoint" if of_checkpoint else "weights-checkpoint",
         needs_builder=True,
     )
+
+
+def _remark_on_ending(path: Path, who: str, *endings: str) -> str:
+    """What a name comes to that not every loader takes for what the file is; empty where it ends as it should."""
+    if path.suffix in endings:
+        return ""
+    ending = f"ends in {path.suffix}" if path.suffix else "has no ending"
+    return (
+        f"it {ending}, and is measured under that name; {who} by the ending {' or '.join(endings[:2])} only. "
+        f"To check it as such: {_copy_command(path, endings[0])}"
+    )
+
+
+def _copy_command(path: Path, ending: str) -> str:
+    copy = shlex.quote(str(path.with_name(f"{path.stem}{ending}")))
+    return f"cp {shlex.quote(str(path))} {copy} && tfmatrix check {copy}"
+
+
+def _own_classes(config: bytes) -> tuple[str, ...]:
+    """Classes that are registered under a package's name ("Custom>Scale"): a loader has to be given them."""
+    found = re.findall(rb'"(?:class_name|registered_name)": ?"([^"<>]+>[^"<>]+)"', config)
+    return tuple(dict.fromkeys(name.decode("utf-8", "replace") for name in found if not name.startswith(b"keras")))
 
 
 def _version(text: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, Mapping
+from typing import Any, Mapping, NamedTuple
 
 import observe
 from capture import Recorder
 from declared import Format
+from loading import Loading
 from observe import calls
 from protocol import ARTIFACT, OBSERVATION
 from steps import Failed, custom_objects, step
@@ -55,57 +56,129 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         step(recorder, "inputs", calls.call, model, step(recorder, "inputs", choose, model, kind), kind)
         return model
 
-    model, note = _loaded(recorder, loader, path, given, build, scenario)
-    kind = observe.kind_of(model, loader.kind)
+    loaded = _loaded(recorder, loader, path, given, build, scenario)
+    if job.get("neutral") and loaded.is_raw:
+        raise Failed("load", ValueError("there is no Keras model: %s" % loaded.why))
+    model, kind = loaded.model, loaded.kind
     inputs = step(recorder, "inputs", choose, model, kind)
     if os.path.exists(os.path.join(path, "ckpt.index")):
         missing = step(recorder, "load", inputs_of.missing_in_checkpoint, model, os.path.join(path, "ckpt"))
         if missing:
             raise Failed("load", ValueError("the checkpoint holds no value of %s" % ", ".join(missing)))
-    step(recorder, "inputs", calls.call, model, inputs, kind)
+    outputs = step(recorder, "inputs", calls.call, model, inputs, kind)
+    if arrays is not None:
+        step(recorder, "inputs", _refuse_empty, outputs)
     observation = observe.Observation(kind)
     with recorder.phase("observe"):
         observe.observe_state(observation, model, inputs)
-        if "signatures" in loader.checks:
+        if "weights" not in loader.checks:
+            # A signature holds none that it names: a reader's are not news.
+            observation.set("weights", None)
+            observation.absent("weights", "%s brings back none" % loader.loader)
+        if loaded.arguments.get("compile") is False:
+            for section in ("optimizer", "compile"):
+                observation.absent(section, loaded.why)
+        if kind == "module" and hasattr(model, "signatures"):
             observe.observe_signatures(observation, model, inputs)
-    if "signatures" not in loader.checks and os.path.exists(os.path.join(path, "saved_model.pb")):
+    if observation.get("signatures") is None and os.path.exists(os.path.join(path, "saved_model.pb")):
         with recorder.phase("signatures"):
             observe.observe_signatures(observation, observe.saved_model(path), inputs)
     if job.get("neutral"):
         # Before training goes on, which changes the model.
         with recorder.phase("neutral"):
             neutral.write(model, ARTIFACT)
-    targets = None
-    with recorder.phase("resume"):
-        if "resume" in loader.checks:
-            targets = inputs_of.resume(observation, model, inputs, job["steps"], job["seed"])
-        else:
-            observation.absent("resume", "the format does not bring it back")
     described = {
         "inputs": inputs_of.tree(inputs, observation.arrays),
         "described": chosen[1],
-        "targets": None if targets is None else inputs_of.tree(targets, observation.arrays),
+        "targets": None,
         "network": network,
-        "note": note,
+        "way": loaded.way,
+        "note": loaded.why,
     }
     observation.set("given", described)
+    with recorder.phase("resume"):
+        if "resume" not in loader.checks:
+            observation.absent("resume", "the format does not bring it back")
+        elif loaded.way:
+            observation.absent("resume", loaded.why)
+        else:
+            targets = inputs_of.made_targets(observation, model, inputs, job["seed"])
+            if targets is not None:
+                # Training may end the process: what is known by now is kept.
+                observation.absent("resume", "on made-up targets the writer's process ends in training")
+                observation.write(OBSERVATION, unfinished="resume")
+                observation.present("resume")
+                if inputs_of.resume(observation, model, inputs, targets, job["steps"], job["seed"]):
+                    described["targets"] = inputs_of.tree(targets, observation.arrays)
     observation.write(OBSERVATION)
     return {"observation": True, "artifact": bool(job.get("neutral"))}
 
 
-def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any) -> tuple[Any, str]:
-    """The model of a file, and how it had to be loaded where the plain call does not.
+def _refuse_empty(outputs: Any) -> None:
+    """Raises InputsError where the inputs that were given give nothing to compare."""
+    found = inputs_of.says_nothing(outputs, is_constant_nothing=False)
+    if found:
+        raise inputs_of.InputsError("on the inputs of the file %s" % found)
 
-    The reference is what the model is; that Keras asks for a switch before it reads code is said, and is a finding of
-    the writer's own cell.
+
+class Loaded(NamedTuple):
+    """The model of a file, how it is called, and how it had to be loaded where the plain call does not.
+
+    `arguments` are those of load_model; `is_raw` says that no Keras model could be had. `why` is the same in words.
+    """
+
+    model: Any
+    kind: str
+    why: str = ""
+    arguments: Mapping[str, Any] = {}
+    is_raw: bool = False
+
+    @property
+    def way(self) -> dict[str, Any]:
+        """As the field `way` of the observation's `given`."""
+        found: dict[str, Any] = {"arguments": dict(self.arguments)} if self.arguments else {}
+        return dict(found, raw=True) if self.is_raw else found
+
+
+def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any) -> Loaded:
+    """The model of a file, in the first way that gives one.
+
+    The reference is what the model is: that Keras asks for a switch before it reads code is said, and is a finding of
+    the writer's own cell. What keeps the writer from compiling it (a loss that is a lambda, a metric or an optimizer
+    whose class is gone) keeps nobody from predicting with it, and a SavedModel runs without Keras.
     """
     try:
-        return step(recorder, "load", loader.read, path, *arguments), ""
+        model = step(recorder, "load", loader.read, path, *arguments)
+        return Loaded(model, observe.kind_of(model, loader.kind))
     except Failed as failure:
-        if "safe_mode" not in failure.error["message"] and "unsafe" not in failure.error["message"]:
-            raise
+        first = failure
+    if "safe_mode" in first.error["message"] or "unsafe" in first.error["message"]:
         try:
             enable_unsafe_deserialization()
         except AttributeError:
-            raise failure
-        return step(recorder, "load", loader.read, path, *arguments), "enable_unsafe_deserialization()"
+            raise first
+        model = step(recorder, "load", loader.read, path, *arguments)
+        why = "the writer loads it only after enable_unsafe_deserialization()"
+        return Loaded(model, observe.kind_of(model, loader.kind), why)
+    if loader.loads != "keras" or first.phase != "load" or "resume" not in loader.checks:
+        raise first
+    raised = "%s: %s" % (first.error["type"], first.error["message"].strip().partition("\n")[0][:300])
+    # Weights have nothing that is compiled.
+    if "load_model" in loader.load:
+        loading = Loading(loader, path, *arguments)
+        loading.arguments["compile"] = False
+        try:
+            model = step(recorder, "load", loading.run)
+        except Failed:
+            pass  # the first exception says what a user sees
+        else:
+            why = "the writer loads it only with compile=False (%s)" % raised
+            return Loaded(model, observe.kind_of(model, "keras"), why, {"compile": False})
+    if os.path.exists(os.path.join(path, "saved_model.pb")):
+        try:
+            model = step(recorder, "load", observe.saved_model, path)
+        except Failed:
+            raise first
+        why = "the writer loads it only with tf.saved_model.load, without Keras (%s)" % raised
+        return Loaded(model, "module", why, is_raw=True)
+    raise first

@@ -5,7 +5,9 @@ from what the model says of its inputs. Both, and targets for training steps, be
 observation; readers take them from there, so that every environment gets the very same bits.
 
     given = {"inputs": TREE, "described": [{"name", "dtype", "shape", "values"}, …], "targets": TREE or null,
-             "network": what was done about it, "note": how the writer had to load it, or ""}
+             "network": what was done about it, "way": how the writer had to load it, "note": the same in words, or ""}
+
+`way` is {"arguments": {…}} of load_model, which a reader uses too, and {"raw": true} where no Keras model could be had.
 
 A TREE is {"ref": REF}, {"list": [TREE, …]} or {"dict": {name: TREE}}.
 """
@@ -27,8 +29,19 @@ from steps import import_file
 ROWS = 8
 """Rows of generated inputs."""
 
-OPEN_SIZES = (16, 64, 224, 8)
-"""Sizes to try for dimensions that the model leaves open, beside the rows: the first that it can be called with."""
+OPEN_SIZES = (16, 64, 224, 8, 1024, 4096, 16384)
+"""Sizes to try for dimensions that the model leaves open, beside the rows: the first on which it says something.
+
+A model may crop thousands of positions: what it makes of less is empty, and no error in every version.
+"""
+
+FEW_ROWS = 2
+"""Rows of generated inputs of LONG and more."""
+
+LONG = 1024
+
+MOST_VALUES = 1 << 22
+"""No input that is generated has more values than this, but for the first size."""
 
 FEW = 2
 """Integers stay below this where nothing in the model says how many it knows: every table has two rows."""
@@ -56,12 +69,31 @@ Specs = Optional[Tuple[List[Spec], Any]]
 """The inputs of a model, and the form in which it takes them; see `specs_of`."""
 
 
+RANGES = ((0.0, 1.0), (-3.0, 3.0), (0.0, 256.0))
+"""Ranges of generated floats, in the order in which they are tried: what is scaled, what is standardized, pixels."""
+
+
 class Values(NamedTuple):
-    """What generated values are drawn from: `words` (strings or integers), or integers from 0 to `below`; in words."""
+    """What generated values are drawn from: `words` (strings or integers), or integers from 0 to `below`, or floats
+    from `low` to `high`; in words.
+    """
 
     words: Optional[Sequence[Any]]
     below: Optional[int]
-    said: str
+    said: str = "uniform in [0, 1)"
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def is_real(self) -> bool:
+        """Whether these are floats that nothing in the model bounds."""
+        return self.words is None and self.below is None
+
+    def within(self, low: float, high: float) -> Values:
+        """The same in another range, where it has one."""
+        if not self.is_real:
+            return self
+        return Values(None, None, "uniform in [%g, %g)" % (low, high), low, high)
 
 
 # Where it runs
@@ -137,7 +169,7 @@ def specs_of(model: Any, kind: str, path: str) -> Specs:
     if kind == "keras":
         found = _keras_specs(model)
         if found:
-            structure = getattr(model, "input", None)
+            structure = calls.attribute(model, "input")
             return found, "dict" if isinstance(structure, Mapping) else None if len(found) == 1 else "list"
         shape = _built_shape(model)
         if shape is not None:
@@ -155,12 +187,12 @@ def specs_of(model: Any, kind: str, path: str) -> Specs:
 
 
 def _keras_specs(model: Any) -> List[Spec]:
-    tensors = getattr(model, "inputs", None)
+    tensors = calls.attribute(model, "inputs")
     if isinstance(tensors, Mapping):
         tensors = [tensors[name] for name in tensors]
     if not isinstance(tensors, (list, tuple)) or not tensors:
         return []
-    names = getattr(model, "input_names", None)
+    names = calls.attribute(model, "input_names")
     if not isinstance(names, (list, tuple)) or len(names) != len(tensors):
         names = [tensor.name for tensor in tensors]
     return [_spec(str(name), tensor) for name, tensor in zip(names, tensors)]
@@ -323,21 +355,57 @@ def generated(
             )
     drawn = [_values(model, kind, spec) for spec in specs]
     is_open = any(size is None for spec in specs for size in (spec.shape or ())[1:])
-    problem: Optional[Exception] = None
-    for size in OPEN_SIZES if is_open else OPEN_SIZES[:1]:
-        rng = np.random.RandomState(seed)
-        values = [_draw(spec, each, size, rng) for spec, each in zip(specs, drawn)]
-        inputs = _formed([spec.name for spec in specs], values, form)
-        try:
-            call(inputs)
-        except Exception as error:
-            problem = problem or error
-            continue
-        return inputs, [_described(spec, value, each.said) for spec, value, each in zip(specs, values, drawn)]
+    problem = ""
+    for low, high in RANGES if any(each.is_real for each in drawn) else RANGES[:1]:
+        ranged = [each.within(low, high) for each in drawn]
+        for size in OPEN_SIZES if is_open else OPEN_SIZES[:1]:
+            if size != OPEN_SIZES[0] and max(_count(spec, size) for spec in specs) > MOST_VALUES:
+                continue
+            rng = np.random.RandomState(seed)
+            values = [_draw(spec, each, size, rng) for spec, each in zip(specs, ranged)]
+            inputs = _formed([spec.name for spec in specs], values, form)
+            try:
+                silence = says_nothing(call(inputs))
+            except Exception as error:
+                problem = problem or "%s: %s" % (type(error).__name__, str(error)[:1000])
+                continue
+            if not silence:
+                described = [_described(spec, value, each.said) for spec, value, each in zip(specs, values, ranged)]
+                return inputs, described
+            problem = silence
     raise InputsError(
-        "the model cannot be called on what was generated for %s: %s: %s"
-        % (_listed(specs), type(problem).__name__, str(problem)[:1000])
+        "the model cannot be compared on what was generated for %s: %s; give inputs on which it says something"
+        % (_listed(specs), problem)
     )
+
+
+def says_nothing(outputs: Sequence[Tuple[str, Any]], is_constant_nothing: bool = True) -> str:
+    """Why these outputs are no reference for anybody's, in words; empty where one of them is.
+
+    A single number may be any, and so may integers, which are often the number of a class.
+    """
+    reasons: List[str] = []
+    for path, tensor in outputs:
+        value = np.asarray(to_numpy(tensor))
+        name = "the output %s" % path if path else "the output"
+        if value.size == 0:
+            reasons.append("%s is empty, of shape %s" % (name, list(value.shape)))
+        elif value.dtype.kind in "fc" and not np.isfinite(value).all():
+            reasons.append("%s holds values that are not finite" % name)
+        elif (
+            is_constant_nothing and value.dtype.kind in "fc" and value.size > 1 and bool((value == value.flat[0]).all())
+        ):
+            reasons.append("%s is the same everywhere: %s" % (name, value.flat[0]))
+        else:
+            return ""
+    return "; ".join(reasons) or "it has no outputs"
+
+
+def _count(spec: Spec, size: int) -> int:
+    count = FEW_ROWS if size >= LONG else ROWS
+    for own in (spec.shape or ())[1:]:
+        count *= size if own is None else own
+    return count
 
 
 def _values(model: Any, kind: str, spec: Spec) -> Values:
@@ -346,7 +414,7 @@ def _values(model: Any, kind: str, spec: Spec) -> Values:
     known = [each for each in map(_table, near) if each is not None]
     if spec.dtype.startswith(("float", "bfloat")):
         # Keras 2 gives an Embedding that comes first a float input, and casts.
-        return known[0] if known else Values(None, None, "uniform in [0, 1)")
+        return known[0] if known else Values(None, None)
     if spec.dtype == "bool":
         return Values((False, True), None, "true and false")
     if spec.dtype == "string":
@@ -418,7 +486,8 @@ def _table(layer: Any) -> Optional[Values]:
 
 def _draw(spec: Spec, values: Values, size: int, rng: Any) -> Any:
     assert spec.shape is not None, "generated() has refused it"
-    sizes = [(ROWS if index == 0 else size) if own is None else own for index, own in enumerate(spec.shape)]
+    rows = FEW_ROWS if size >= LONG else ROWS
+    sizes = [(rows if index == 0 else size) if own is None else own for index, own in enumerate(spec.shape)]
     if spec.dtype == "string":
         chosen = rng.randint(0, len(values.words or ()), size=sizes)
         return _strings(np.array(values.words, dtype=object)[chosen])
@@ -427,7 +496,7 @@ def _draw(spec: Spec, values: Values, size: int, rng: Any) -> Any:
         return np.asarray(np.asarray(values.words)[rng.randint(0, len(values.words), size=sizes)], dtype=dtype)
     if values.below is not None:
         return np.asarray(rng.randint(0, values.below, size=sizes)).astype(dtype)
-    return np.asarray(rng.random_sample(size=sizes)).astype(dtype)
+    return np.asarray(values.low + (values.high - values.low) * rng.random_sample(size=sizes)).astype(dtype)
 
 
 def _formed(names: Sequence[str], values: Sequence[np.ndarray], form: Optional[str]) -> Any:
@@ -501,11 +570,8 @@ def _target(output: np.ndarray, loss: str, rng: Any) -> np.ndarray:
     return np.asarray(rng.random_sample(size=shape)).astype("float32")
 
 
-def resume(observation: Any, model: Any, inputs: Any, steps: int, seed: int) -> Any:
-    """Observes further training steps on targets that are made here; returns these, or None where it cannot be trained.
-
-    That the writer cannot train on what was made up is no loss of any reader.
-    """
+def made_targets(observation: Any, model: Any, inputs: Any, seed: int) -> Any:
+    """Targets for training steps, or None where the model cannot be trained; the observation then says why."""
     try:
         made = targets(model, inputs, seed)
     except Exception as error:
@@ -513,15 +579,21 @@ def resume(observation: Any, model: Any, inputs: Any, steps: int, seed: int) -> 
         return None
     if made is None:
         observation.absent("resume", "the model is not compiled with a loss")
-        return None
+    return made
+
+
+def resume(observation: Any, model: Any, inputs: Any, made: Any, steps: int, seed: int) -> bool:
+    """Observes further training steps on the targets that were made; whether the writer could.
+
+    That the writer cannot train on what was made up is no loss of any reader.
+    """
     observe.observe_resume(observation, model, (trainable(inputs), made), steps, seed, fresh=True)
     found = observation.get("resume") or {}
     problem = found.get("error")
     if problem:
         observation.set("resume", None)
         observation.absent("resume", "on made-up targets the writer raises %(type)s: %(message)s" % problem)
-        return None
-    return made
+    return not problem
 
 
 def trainable(inputs: Any) -> Any:
@@ -542,14 +614,17 @@ def tree(structure: Any, arrays: Arrays) -> Dict[str, Any]:
     return {"ref": arrays.add(structure)}
 
 
-def given(folder: str) -> Tuple[Any, Any]:
-    """Inputs and training data (x and y, or None) of a written observation."""
+def given(folder: str) -> Tuple[Any, Any, Dict[str, Any]]:
+    """Inputs, training data (x and y, or None), and the arguments of load_model that the writer needed, of a written
+    observation.
+    """
     reference = Reference(folder)
     known = reference.json["given"]
     inputs = _structure(known["inputs"], reference)
+    arguments = dict(known["way"].get("arguments") or {})
     if known["targets"] is None:
-        return inputs, None
-    return inputs, (trainable(inputs), _structure(known["targets"], reference))
+        return inputs, None, arguments
+    return inputs, (trainable(inputs), _structure(known["targets"], reference)), arguments
 
 
 def _structure(node: Mapping[str, Any], reference: Reference) -> Any:

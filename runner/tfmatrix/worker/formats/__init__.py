@@ -22,6 +22,7 @@ names a module. What stands in a file:
     READING = "exact"                   # optional, where the loader computes with kernels that are not TensorFlow's
     FILES = {"zip": (".keras",)}        # optional: the model files that `check` reads with it
     ORDER = 1000                        # optional: its place in reports
+    BY_NAME = True                      # optional: only for scenarios that name it, and for `check --loader`
 
 Values are literals, names given before in the file, sums of them, and names imported from another format's file
 (`from tfmatrix.worker.formats.h5 import CHECKS`).

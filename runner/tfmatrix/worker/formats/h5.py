@@ -13,4 +13,4 @@ LOADER = "keras.models.load_model"
 LOADS = "keras"
 CHECKS = WHOLE_MODEL
 
-FILES = {"hdf5": (".h5", ".hdf5")}
+FILES = {"hdf5": (".h5", ".hdf5", "")}

@@ -31,4 +31,4 @@ LOADS = "interpreter"
 CHECKS = ("load", "outputs", "warnings")
 READING = "exact"
 
-FILES = {"tflite": (".tflite",)}
+FILES = {"tflite": (".tflite", "")}

@@ -17,4 +17,4 @@ LOADER = "load_weights"
 LOADS = "keras"
 CHECKS = WEIGHTS
 
-FILES = {"weights": (".h5", ".hdf5")}
+FILES = {"weights": (".h5", ".hdf5", "")}

@@ -14,6 +14,7 @@ A section that does not apply is null, with the reason in `notes`. A section who
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Mapping
@@ -25,11 +26,12 @@ from protocol import ARRAYS, DOCUMENT
 from . import calls, config, layers, optimizer, training
 from .arrays import Arrays, Reference
 from .plain import error
-from .training import fresh_start, seed_everything, train
+from .training import ended_in_training, fresh_start, seed_everything, train
 
 __all__ = [
     "Observation",
     "built",
+    "ended_in_training",
     "fresh_start",
     "is_as_written",
     "kind_of",
@@ -106,6 +108,10 @@ class Observation:
         """Says why a section is null."""
         self.notes[name] = reason
 
+    def present(self, name: str) -> None:
+        """Takes back what `absent` said."""
+        self.notes.pop(name, None)
+
     def errors(self) -> Dict[str, Dict[str, str]]:
         """Section to exception, for the sections whose observation raised."""
         return {
@@ -125,13 +131,27 @@ class Observation:
         """Whether the two say the same, bit for bit."""
         return self._json == other._json and self.notes == other.notes and self.arrays.same(other.arrays)
 
-    def write(self, folder: str) -> None:
-        """Writes observation.json and arrays.npz; the same observation gives the same bytes."""
+    def write(self, folder: str, unfinished: str = "") -> None:
+        """Writes observation.json and arrays.npz; the same observation gives the same bytes.
+
+        `unfinished` is the phase that comes next: what the host takes over where the process ends in it. Either file is
+        whole at any time.
+        """
         os.makedirs(folder, exist_ok=True)
-        self.arrays.save(os.path.join(folder, ARRAYS))
-        with open(os.path.join(folder, DOCUMENT), "w", encoding="utf-8", errors="replace") as file:
-            # Lone surrogates (a name that is no UTF-8) become question marks: no reader of JSON takes them.
-            json.dump(dict(self._json, notes=self.notes), file, allow_nan=False, ensure_ascii=False, indent=1)
+        document = dict(self._json, notes=self.notes)
+        if unfinished:
+            document["unfinished"] = unfinished
+        for name, save in ((ARRAYS, self.arrays.save), (DOCUMENT, functools.partial(_save_json, document))):
+            # Beside the folder: what lies in it is taken over. numpy adds the ending where there is another.
+            aside = os.path.join(os.path.dirname(os.path.abspath(folder)), "next-" + name)
+            save(aside)
+            os.replace(aside, os.path.join(folder, name))
+
+
+def _save_json(document: Dict[str, Any], path: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="replace") as file:
+        # Lone surrogates (a name that is no UTF-8) become question marks: no reader of JSON takes them.
+        json.dump(document, file, allow_nan=False, ensure_ascii=False, indent=1)
 
 
 def observe_state(observation: Observation, model: Any, inputs: Any, reference: Optional[str] = None) -> None:

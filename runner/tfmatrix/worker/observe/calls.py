@@ -25,6 +25,17 @@ def as_tensors(structure: Any) -> Any:
     return tf.convert_to_tensor(structure)
 
 
+def attribute(model: Any, name: str) -> Any:
+    """An attribute of a Keras model, or None where it has none.
+
+    `Sequential.input` of a loaded model raises ValueError in Keras 3.0 to 3.5, though `inputs` is known.
+    """
+    try:
+        return getattr(model, name, None)
+    except ValueError:
+        return None
+
+
 def call(model: Any, inputs: Any, kind: str, reference: Any = None) -> List[Tuple[str, Any]]:
     """Paths and tensors of the outputs in inference mode, called the way a user of this kind of object calls it.
 
@@ -42,6 +53,8 @@ def call(model: Any, inputs: Any, kind: str, reference: Any = None) -> List[Tupl
         return list(flatten(model(**tensors) if isinstance(tensors, Mapping) else model(*tensors)))
     if kind == "module":
         named = call_signature(default_signature(model), tensors, reference)
+    elif hasattr(model, "structured_input_signature"):
+        named = call_signature(model, tensors, reference)
     elif hasattr(model, "input_names"):
         named = model(arguments(dict.fromkeys(model.input_names), tensors, reference))
     else:
@@ -127,9 +140,10 @@ def interface(model: Any) -> Dict[str, Any]:
     """The names of a model's inputs and outputs in flat order, where it has any: {"inputs": […], "outputs": […]}."""
     names: Dict[str, Any] = {"inputs": None, "outputs": None}
     for side in names:
-        own = getattr(model, side[:-1] + "_names", None)
-        if own is None and isinstance(getattr(model, side, None), (list, tuple, Mapping)):
-            own = [tensor.name for _, tensor in flatten(getattr(model, side))]
+        own = attribute(model, side[:-1] + "_names")
+        tensors = attribute(model, side)
+        if own is None and isinstance(tensors, (list, tuple, Mapping)):
+            own = [tensor.name for _, tensor in flatten(tensors)]
         if isinstance(own, (list, tuple)) and own:
             names[side] = [str(name) for name in own]
     return names

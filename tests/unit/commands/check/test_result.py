@@ -279,3 +279,157 @@ def test_a_file_that_changes_meanwhile(bench):
     bench.load = change
     with pytest.raises(UsageError, match="was changed by somebody while it was checked"):
         bench.check()
+
+
+def unfinished(folder: Path, phase: str, resume: dict[str, Any] | None) -> None:
+    """What a worker has written when its process ends in a phase."""
+    observed(folder, 1.0, {"described": [], "note": "", "network": "none"})
+    path = folder / "observation" / "observation.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"resume": resume, "unfinished": phase}))
+
+
+ENDED = {"losses": [], "metrics": {}, "weights_after": None, "error": {"type": "ProcessEnded", "message": "it ends"}}
+TRAINED = {"losses": [1.0], "metrics": {}, "weights_after": None, "error": None}
+
+
+def trained(folder: Path) -> dict[str, Any]:
+    """A result of a model that was trained on."""
+    result = observed(folder, 1.0, {"described": [], "note": "", "network": "none"})
+    path = folder / "observation" / "observation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"resume": TRAINED, "notes": {}}))
+    return result
+
+
+def with_resume(bench: Bench) -> None:
+    """A writer that trains on."""
+    adopted = bench.adopt
+
+    def adopt(job: dict[str, Any]) -> dict[str, Any]:
+        return adopted(job) or trained(Path(job["folder"]))
+
+    bench.adopt = adopt
+
+
+def test_a_reader_that_dies_in_training_keeps_what_was_observed_before(bench):
+    with_resume(bench)
+
+    def load(reader: str, job: dict[str, Any]) -> float:
+        if reader == NEW:
+            unfinished(Path(job["folder"]), "resume", ENDED)
+            raise Ends("crash", signal="SIGSEGV", seconds=1.0)
+        return trained(Path(job["folder"]))
+
+    bench.load = load
+    (record,) = bench.check().others
+    assert record.status is Status.CRASH
+    assert record.error is not None
+    assert record.error["phase"] == "resume"
+    assert {
+        name: check["status"] for name, check in record.checks.items() if name in ("load", "outputs", "resume")
+    } == {
+        "load": "pass",
+        "outputs": "pass",
+        "resume": "error",
+    }
+    assert record.failed_checks == ("resume",)
+    assert "in further training, after it was loaded and observed" in to_text(bench.check(), markdown=True)
+
+
+def test_a_reader_that_dies_before_anything_was_observed_fails_to_load(bench):
+    def load(reader: str, job: dict[str, Any]) -> float:
+        if reader == NEW:
+            raise Ends("crash", signal="SIGSEGV", seconds=1.0)
+        return 1.0
+
+    bench.load = load
+    (record,) = bench.check().others
+    assert (record.status, record.failed_checks) == (Status.CRASH, ("load",))
+
+
+def test_a_writer_that_dies_in_training_is_a_reference_without_it(bench):
+    def adopt(job: dict[str, Any]) -> dict[str, Any]:
+        unfinished(Path(job["folder"]), "resume", None)
+        raise Ends("crash", signal="SIGSEGV", seconds=1.0)
+
+    bench.adopt = adopt
+    result = bench.check()
+    assert result.exit_code is ExitCode.OK
+    assert [record.status for record in result.others] == [Status.PASS]
+
+
+def test_what_differs_in_the_writer_itself_is_not_compared_in_any_reader(bench):
+    bench.load = lambda reader, job: 2.0 if reader == OLD else 3.0
+    order: list[str] = []
+    measured = bench.load
+    bench.load = lambda reader, job: order.append(reader) or measured(reader, job)
+    result = bench.check(("2.15.1", NEW))
+    assert order[0] == OLD, "the writer's own comes first"
+    for record in result.run.records:
+        assert record.checks["outputs"]["status"] == "not-applicable"
+        (sentence,) = record.checks["outputs"]["detail"]
+        assert sentence.startswith(f"not compared: loaded twice in {OLD} itself, ")
+    # The smallest observation has nothing else.
+    assert result.exit_code is ExitCode.USAGE
+    assert f"can be compared: not compared: loaded twice in {OLD} itself" in result.unknown
+    assert f"not compared outputs: loaded twice in {OLD} itself" in " ".join(to_text(result).split())
+
+
+def without_keras(job: dict[str, Any]) -> dict[str, Any]:
+    note = "the writer loads it only with tf.saved_model.load, without Keras (ValueError: Unknown loss)"
+    given = {"described": [], "note": note, "network": "none", "way": {"raw": True}}
+    return observed(Path(job["folder"]), 1.0, given)
+
+
+def test_where_keras_is_no_baseline_the_raw_loader_is(bench):
+    bench.model = saved_model(bench.root / "saved", OLD, keras=True)
+    bench.adopt = without_keras
+    bench.load = lambda reader, job: raised("load", "AttributeError", "add_slot") if reader == NEW else 1.0
+    result = bench.check((NEW,))
+    assert result.exit_code is ExitCode.INCOMPATIBLE
+    assert {record.format: record.status for record in result.others} == {
+        "savedmodel": Status.SKIPPED,
+        "savedmodel-raw": Status.LOAD_ERROR,
+        "savedmodel-tfsm": Status.LOAD_ERROR,
+    }
+    assert {record.status for record in result.own} == {Status.SKIPPED, Status.PASS}
+    assert "only with tf.saved_model.load" in to_text(result)
+    only = bench.check((NEW,), loader="load_model")
+    assert only.exit_code is ExitCode.USAGE
+    assert "there is nothing to compare with: the writer loads it only with tf.saved_model.load" in only.unknown
+
+
+@pytest.mark.parametrize(
+    ("loader", "keras", "formats", "reference"),
+    [
+        ("load_model", True, {"savedmodel"}, "savedmodel"),
+        ("saved-model", True, {"savedmodel-raw"}, "savedmodel-raw"),
+        ("tfsm", True, {"savedmodel-tfsm"}, "savedmodel-signature"),
+        ("serving-signature", True, {"savedmodel-signature"}, "savedmodel-signature"),
+        ("load_model", False, {"tf-savedmodel"}, "tf-savedmodel"),
+        ("saved-model", False, {"tf-savedmodel-raw"}, "tf-savedmodel-raw"),
+        ("serving-signature", False, {"savedmodel-signature"}, "savedmodel-signature"),
+    ],
+)
+def test_a_saved_model_is_judged_by_what_production_calls(bench, loader, keras, formats, reference):
+    bench.model = saved_model(bench.root / "saved", OLD, keras=keras)
+    result = bench.check((NEW,), loader=loader)
+    assert {record.format for record in result.run.records} == formats
+    assert bench.executor.jobs[0]["format"]["id"] == reference
+
+
+def test_a_loader_that_does_not_read_such_a_file(bench):
+    with pytest.raises(UsageError, match="--loader tfsm does not read") as found:
+        bench.check(loader="tfsm")
+    assert found.value.expected == "one of: load_model"
+
+
+def test_a_builder_is_suspected_before_the_version_is(bench):
+    bench.model = bench.root / "m.weights.h5"
+    bench.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.WEIGHTS_ONLY)))
+    code = bench.root / "model.py"
+    code.write_text("def build(): ...\n")
+    bench.adopt = lambda job: raised("load", "ValueError", "Layer count mismatch")
+    result = bench.check(builder=f"{code}:build")
+    assert result.unknown.startswith("the model of --builder does not take what m.weights.h5 holds")
+    assert "to fix first --builder" in " ".join(to_text(result).split())

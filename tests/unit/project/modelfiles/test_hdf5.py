@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.project.modelfiles import hdf5
-from tfmatrix.project.modelfiles.hdf5 import SIGNATURE, Hdf5Error, Hdf5Head, read_head
+from tfmatrix.project.modelfiles.hdf5 import Hdf5Error, Hdf5Head, read_head
+from tfmatrix.project.modelfiles.heads import HDF5
 from tfmatrix.project.modelfiles.modelfile import read_model
 
 LAYOUTS = ["OLD_H5PY", "NEW_H5PY", "LATEST_LAYOUT"]
@@ -50,7 +51,7 @@ def test_damaged_hdf5_is_an_error_or_reads_as_something(tmp_path_factory, name, 
 def superblock(size: int, root: int) -> bytearray:
     """Version 0, up to the root group's entry."""
     content = bytearray(size)
-    content[:16] = SIGNATURE + bytes([0, 0, 0, 0, 0, 8, 8, 0])
+    content[:16] = HDF5 + bytes([0, 0, 0, 0, 0, 8, 8, 0])
     struct.pack_into("<HHI", content, 16, 4, 16, 0)
     struct.pack_into("<QQQQ", content, 24, 0, UNDEFINED, size, UNDEFINED)
     struct.pack_into("<QQII", content, 56, 0, root, 0, 0)
@@ -102,8 +103,8 @@ def test_what_takes_too_long_says_so(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (SIGNATURE, "not an HDF5 file"),
-        (SIGNATURE + bytes([9]) + bytes(60), "superblock version 9 is not known"),
+        (HDF5, "not an HDF5 file"),
+        (HDF5 + bytes([9]) + bytes(60), "superblock version 9 is not known"),
         (bytes(superblock(1000, 96)[:500]), "truncated: it ought to have 1000 bytes and has 500"),
     ],
 )

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
+import io
+import json
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
 
 import golden_hdf5
+import golden_tflite
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +21,7 @@ from saved_models import saved_model
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.modelfiles.modelfile import read_model
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, inside
+from tfmatrix.project.modelfiles.tflite import FlatbufferError, about
 
 
 def hdf5(name: str) -> bytes:
@@ -73,22 +79,53 @@ def test_saved_model_says_which_tensorflow_and_whether_keras(tmp_path):
 
 
 def test_checkpoints_by_folder_prefix_or_index(tmp_path):
-    (tmp_path / "ckpt-1.index").write_bytes(b"\0model/layer_with_weights-0/kernel")
+    (tmp_path / "ckpt-1.index").write_bytes(b"\0_CHECKPOINTABLE_OBJECT_GRAPH\0model/layer_with_weights-0/kernel")
     (tmp_path / "ckpt-1.data-00000-of-00001").write_bytes(b"x")
     for name in ("", "ckpt-1", "ckpt-1.index"):
         model = read_model(tmp_path / name)
         assert (model.formats, model.path.name, model.needs_builder) == (("checkpoint",), "ckpt-1", True)
         assert [path.name for path in model.files] == ["ckpt-1.data-00000-of-00001", "ckpt-1.index"]
-    (tmp_path / "ckpt-1.index").write_bytes(b"\0layer_with_weights-0/kernel")
+    (tmp_path / "ckpt-1.index").write_bytes(b"\0_CHECKPOINTABLE_OBJECT_GRAPH\0layer_with_weights-0/kernel")
     assert read_model(tmp_path).formats == ("weights-tf",)
     (tmp_path / "ckpt-1.data-00000-of-00001").rename(tmp_path / "ckpt-1.data-00000-of-00002")
     with pytest.raises(UsageError, match="1 of its 2 files"):
         read_model(tmp_path)
 
 
-def test_tflite(tmp_path):
-    (tmp_path / "m.tflite").write_bytes(b"\x1c\0\0\0TFL3....")
-    assert read_model(tmp_path / "m.tflite").formats == ("tflite",)
+@pytest.mark.parametrize("where", ["FOLDER", "FOLDER/.index"])
+def test_a_checkpoint_of_the_old_saver_whose_prefix_ends_with_a_slash(tmp_path, where):
+    folder = tmp_path / "FOLDER"
+    folder.mkdir()
+    (folder / ".index").write_bytes(b"\0dense/kernel")
+    for name in (".data-00000-of-00001", ".meta", "checkpoint"):
+        (folder / name).write_bytes(b"x")
+    model = read_model(tmp_path / where)
+    assert (model.path, model.prefix, model.shown, model.needs_builder) == (folder, "", "FOLDER/", True)
+    assert [path.name for path in model.files] == [".data-00000-of-00001", ".index", ".meta"]
+    assert f'tf.train.load_checkpoint("{folder}/") reads them' in model.what
+
+
+def test_tflite_names_its_converter_and_the_least_runtime(tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_bytes(base64.b64decode(golden_tflite.DENSE_2_15_1))
+    model = read_model(path)
+    assert (model.formats, model.tensorflow, model.runtime) == (("tflite",), "2.15.1", "1.5.0")
+    assert model.said == "converted by TensorFlow 2.15.1, and needs TensorFlow 1.5.0 or newer"
+    # The interpreter goes by no ending.
+    path.rename(tmp_path / "quantized")
+    assert read_model(tmp_path / "quantized").name == "m"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_damaged_tflite_is_an_error_or_reads_as_something(tmp_path_factory, data):
+    content = bytearray(base64.b64decode(golden_tflite.DENSE_2_15_1))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "m.tflite"
+    path.write_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    with contextlib.suppress(FlatbufferError):  # whatever else it raises fails the test
+        about(path)
 
 
 def refusal(path: Path) -> UsageError:
@@ -123,15 +160,87 @@ def test_truncated_files(tmp_path):
     assert "a field ends beyond the file" in str(refusal(folder))
 
 
-def test_names_that_loaders_would_take_for_something_else(tmp_path):
-    (tmp_path / "m.bin").write_bytes(hdf5("NEW_H5PY"))
-    found = refusal(tmp_path / "m.bin")
-    assert "load_model goes by the ending" in found.what
-    assert found.fix == "copy it to m.h5 and check that"
-    path = archive(tmp_path / "z.h5", config="{}", metadata="{}")
-    assert "is a .keras archive" in refusal(path).what
+@pytest.mark.parametrize("name", ["m.hdf", "m.bin", "m"])
+def test_hdf5_is_measured_under_its_own_name_and_told_what_that_means(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(hdf5("NEW_H5PY"))
+    model = read_model(path)
+    assert (model.formats, model.name) == (("h5",), name)
+    assert "Keras 3 reads an HDF5 model by the ending .h5 or .hdf5 only" in model.remark
+    assert model.remark.endswith(f"cp {path} {tmp_path / 'm.h5'} && tfmatrix check {tmp_path / 'm.h5'}")
+    path.rename(tmp_path / "m.hdf5")
+    assert not read_model(tmp_path / "m.hdf5").remark
+
+
+def test_a_zip_archive_of_keras_under_another_name(tmp_path):
+    found = refusal(archive(tmp_path / "z.h5", config="{}", metadata="{}"))
+    assert "is a .keras archive" in found.what
+    copy = tmp_path / "z.keras"
+    assert found.fix == f"cp {tmp_path / 'z.h5'} {copy} && tfmatrix check {copy}"
+
+
+def test_classes_of_its_own_are_seen_in_the_head(tmp_path):
+    config = json.dumps(
+        {"class_name": "Functional", "layers": [{"class_name": "Dense", "registered_name": "My>Scale"}]}
+    )
+    path = archive(tmp_path / "m.keras", config=config, metadata="{}")
+    assert read_model(path).own_classes == ("My>Scale",)
 
 
 def test_a_part_of_a_model_is_told_from_the_model(tmp_path):
     folder = saved_model(tmp_path / "s", "2.10.1", keras=True)
     assert refusal(folder / "saved_model.pb").fix == f"name its folder: {folder}"
+
+
+def test_a_folder_of_several_models_lists_each(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "a.h5").write_bytes(hdf5("NEW_H5PY"))
+    (tmp_path / "notes.txt").write_text("no model")
+    assert read_model(tmp_path).path == tmp_path / "deep" / "er" / "a.h5"
+    saved_model(tmp_path / "b", "2.10.1", keras=True)
+    (tmp_path / "ckpt.index").write_bytes(b"\0dense/kernel")
+    found = refusal(tmp_path)
+    assert found.what.splitlines()[0] == f"{tmp_path} holds 3 models:"
+    assert [line.strip() for line in found.what.splitlines()[1:]] == ["b", "ckpt.index", "deep/er/a.h5"]
+    assert f"tfmatrix check {tmp_path} --all" in found.fix
+
+
+def archived(path: Path, names: list[str]) -> Path:
+    with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as target:
+        for name in names:
+            target.addfile(tarfile.TarInfo(name), io.BytesIO())
+    return path
+
+
+@pytest.mark.parametrize("name", ["m.tar.gz", "m.tgz", "m.tar"])
+def test_a_tar_archive_names_the_models_in_it_and_the_commands_that_go_on(tmp_path, name):
+    found = refusal(archived(tmp_path / name, ["x/saved_model.pb", "x/variables/variables.index"]))
+    assert found.what.endswith("is a tar archive of a model: x")
+    assert found.fix == f"mkdir m-unpacked && tar xf {tmp_path / name} -C m-unpacked && tfmatrix check m-unpacked/x"
+    found = refusal(archived(tmp_path / name, ["a.h5", "sub/b.keras"]))
+    assert found.what.endswith("is a tar archive of 2 models: a.h5, sub/b.keras")
+    assert found.fix.endswith("&& tfmatrix check m-unpacked --all")
+
+
+def test_a_zip_of_a_model_names_it(tmp_path):
+    path = tmp_path / "m.zip"
+    with zipfile.ZipFile(path, "w") as target:
+        target.writestr("saved/saved_model.pb", "x")
+    found = refusal(path)
+    assert found.what.endswith("is a zip archive of a model: saved")
+    assert found.fix == f"unzip {path} -d m-unpacked && tfmatrix check m-unpacked/saved"
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("m.h5.gz", "gzip -dc {0}/m.h5.gz > {0}/m.h5"), ("m.h5", "gzip -dc {0}/m.h5 > {0}/unpacked-m.h5")],
+)
+def test_a_compressed_model(tmp_path, name, command):
+    (tmp_path / name).write_bytes(gzip.compress(hdf5("NEW_H5PY")))
+    found = refusal(tmp_path / name)
+    assert "is an HDF5 file, compressed by gzip" in found.what
+    assert found.fix.startswith(command.format(tmp_path))
+    (tmp_path / name).write_bytes(gzip.compress(b"hello"))
+    assert "what it holds is no model" in refusal(tmp_path / name).what
+    (tmp_path / name).write_bytes(gzip.compress(hdf5("NEW_H5PY"))[:5])
+    assert "damaged gzip file" in refusal(tmp_path / name).what

@@ -1,0 +1,119 @@
+"""Archives and compressed files that hold a model: what is in them, and the command that takes it out.
+
+Only names and first bytes are looked at; nothing is unpacked.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import shlex
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tfmatrix.core.errors import UsageError
+from tfmatrix.project.modelfiles.heads import ending_of
+
+MAX_MEMBERS = 10_000
+MAX_SHOWN = 5
+_COMPRESSED = {b"\x1f\x8b": ("gzip", ".gz"), b"BZh": ("bzip2", ".bz2"), b"\xfd7zXZ\x00": ("xz", ".xz")}
+_OPENERS: Mapping[str, Callable[[Path], Any]] = {"gzip": gzip.GzipFile, "bzip2": bz2.BZ2File, "xz": lzma.LZMAFile}
+_ENDINGS = (".h5", ".hdf5", ".hdf", ".keras", ".tflite")
+
+
+def is_archive(path: Path, head: bytes) -> bool:
+    """Whether a file that begins with `head` is compressed, or a tar archive. Zip is told apart by the caller."""
+    return any(head.startswith(magic) for magic in _COMPRESSED) or _is_tar(path)
+
+
+def _is_tar(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(257)
+        return stream.read(5) == b"ustar"
+
+
+def refusal(path: Path, head: bytes) -> UsageError:
+    """What an archive is and holds, and what to do about it."""
+    shown = shlex.quote(str(path))
+    unpacked = path.name.split(".")[0] + "-unpacked"
+    try:
+        with tarfile.open(path, "r:*") as archive:
+            names = []
+            for member in archive:
+                names.append(member.name)
+                if len(names) >= MAX_MEMBERS:
+                    break
+        return _of_members(path, "a tar archive", names, f"mkdir {unpacked} && tar xf {shown} -C {unpacked}", unpacked)
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        kind, ending = next((each for magic, each in _COMPRESSED.items() if head.startswith(magic)), ("", ""))
+        if not kind:
+            return UsageError(
+                f"{path} is a damaged tar archive: {error}", fix="save or download it again, and unpack it"
+            )
+    try:
+        with _OPENERS[kind](path) as stream:
+            inner = ending_of(stream.read(8))
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        return UsageError(f"{path} is a damaged {kind} file: {error}", fix="save or download it again")
+    name = path.name.removesuffix(ending)
+    if inner and not name.endswith(_ENDINGS if inner == ".h5" else inner):
+        name += inner
+    target = shlex.quote(str(path.with_name(name if name != path.name else f"unpacked-{name}")))
+    what = {".h5": "an HDF5 file", ".keras": "a zip archive", ".tflite": "a TFLite model"}.get(inner, "no model")
+    if not inner:
+        return UsageError(f"{path} is compressed by {kind}, and what it holds is {what}", expected="a saved model")
+    return UsageError(
+        f"{path} is {what}, compressed by {kind}: no loader reads it so",
+        expected="the model itself",
+        fix=f"{kind} -dc {shown} > {target} && tfmatrix check {target}",
+    )
+
+
+def refusal_of_zip(path: Path, names: Iterable[str]) -> UsageError:
+    """The same of a zip file that is no .keras archive."""
+    unpacked = path.name.split(".")[0] + "-unpacked"
+    names = list(names)
+    if any(PurePosixPath(name).name == "data.pkl" for name in names):
+        return UsageError(f"{path} is a model of PyTorch, which TensorFlow does not read", expected="a model of Keras")
+    return _of_members(
+        path, "a zip archive", names, f"unzip {shlex.quote(str(path))} -d {shlex.quote(unpacked)}", unpacked
+    )
+
+
+def _of_members(path: Path, what: str, names: list[str], command: str, unpacked: str) -> UsageError:
+    models = models_in(names)
+    if not models:
+        return UsageError(
+            f"{path} is {what} without a model in it: it has no config.json of a .keras archive, no "
+            "saved_model.pb, no .h5, .keras or .tflite file and no checkpoint",
+            expected="a saved model, or what model.save writes to a name that ends in .keras",
+        )
+    listed = ", ".join(models[:MAX_SHOWN]) + (", …" if len(models) > MAX_SHOWN else "")
+    target = str(PurePosixPath(unpacked, models[0] if len(models) == 1 else "."))
+    every = "" if len(models) == 1 else " --all"
+    return UsageError(
+        f"{path} is {what} of {'a model' if len(models) == 1 else f'{len(models)} models'}: {listed}",
+        expected="the model itself: it is not unpacked here",
+        fix=f"{command} && tfmatrix check {shlex.quote(target)}{every}",
+    )
+
+
+def models_in(names: Iterable[str]) -> list[str]:
+    """The models that a listing of files has, by their names: files, folders of SavedModels, prefixes."""
+    found: dict[str, None] = {}
+    places = [PurePosixPath(name) for name in names]
+    folders = {place.parent for place in places if place.name == "saved_model.pb"}
+    for place in places:
+        if place.parent in folders and place.name == "saved_model.pb":
+            found[str(place.parent)] = None
+        elif any(folder in place.parents for folder in folders):
+            continue
+        elif place.name.endswith(_ENDINGS):
+            found[str(place)] = None
+        elif place.name.endswith(".index"):
+            found[str(place).removesuffix(".index")] = None
+    return list(found)
