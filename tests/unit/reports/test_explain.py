@@ -279,3 +279,21 @@ def test_markdown_keeps_code_as_code() -> None:
     assert {"DepthwiseConv2D", "groups", "compile=False", "TypeError"} <= set(codes)
     fences = [token.content for token in tokens if token.type == "fence"]
     assert any("step_19()" in content for content in fences)
+
+
+def test_what_to_do_next_with_a_file_names_its_run_and_the_check() -> None:
+    records = [
+        load_error("saved/h5/2.12.1/2.15.1", DEPTHWISE, kind="TypeError"),
+        load_error("saved/h5/2.12.1/2.16.2", DEPTHWISE, kind="TypeError"),
+    ]
+    files = {"saved": {"file": "saved.h5", "path": "/models/my saved.h5", "tensorflow": "2.12.1"}}
+    run = run_of(records, {"files": files})
+    data = json.loads(explain(run, records[1].cell, fmt="json"))
+    assert data["commands"] == [
+        "tfmatrix check '/models/my saved.h5' --saved-with 2.12.1 --readers 2.16.2",
+        f"tfmatrix explain {data['causes'][0]['id']} --run results/runs/r",
+        f"tfmatrix explain {records[1].cell} --traceback --run results/runs/r",
+    ]
+    cause = explain(run, data["causes"][0]["id"])
+    assert "--run results/runs/r" in cause
+    assert "reproduce" not in cause

@@ -1,0 +1,126 @@
+"""Files of the kinds that packages ship, written by plain scripts: what check finds in them with real TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_project import ROOT, RealProject
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.envs.uv import Uv
+from tfmatrix.executors.supply import EnvironmentSupply
+from tfmatrix.project.project import Project
+
+pytestmark = pytest.mark.real
+OLD, NEW = "2.15.1", "2.21.0"
+FIRST_WITH_KERAS_3 = "2.16.2"
+
+LAMBDA_LOSS = """
+import sys
+import tensorflow as tf
+
+model = tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,))])
+model.compile("adam", loss=lambda truth, found: tf.reduce_mean(tf.square(truth - found)))
+model.save(sys.argv[1])
+"""
+
+SEQUENTIAL = """
+import sys
+import keras
+
+model = keras.Sequential([keras.layers.Input((None, 3)), keras.layers.GRU(2, return_sequences=True)])
+model.compile("rmsprop", "mse")
+model.save(sys.argv[1])
+"""
+
+CROPS = """
+import sys
+import tensorflow as tf
+
+steps = tf.keras.Input((None, 2), name="steps")
+inner = tf.keras.layers.Cropping1D(20)(tf.keras.layers.Conv1D(3, 1)(steps))
+model = tf.keras.Model(steps, DyingInTraining()(inner))
+model.compile("sgd", "mse")
+model.save(sys.argv[1])
+"""
+
+DYING = """
+import os
+import signal
+
+import tensorflow as tf
+
+
+@tf.keras.utils.register_keras_serializable("tests")
+class DyingInTraining(tf.keras.layers.Layer):
+    def call(self, inputs, training=False):
+        if training and tf.__version__.startswith("2.21"):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return inputs * 2.0
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str, str], Path]:
+    """Runs a script in an environment of the checkout; returns what it wrote."""
+
+    def write(environment: str, script: str, name: str) -> Path:
+        cache = EnvironmentCache(root=default_cache_root())
+        supply = EnvironmentSupply(locks=ROOT / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
+        lock = supply.lock(Project(root=ROOT).config.environment(environment))
+        path = tmp_path / name
+        subprocess.run([supply.on_host(lock).python, "-c", script, path], check=True, capture_output=True)
+        return path
+
+    return write
+
+
+def checked(project: RealProject, *arguments: str) -> tuple[dict[str, Any], dict[tuple[str, str], dict[str, Any]]]:
+    """The answer, and its cells by format and reader."""
+    found = project.tfmatrix("check", *arguments, "--executor", "venv", "--trust-model", "--no-remedies", "--json")
+    assert found.stdout, found.stderr
+    data = json.loads(found.stdout)
+    return data, {(cell["format"], cell["reader"]): cell for cell in data["cells"]}
+
+
+def test_a_loss_that_keras_does_not_know_keeps_nobody_from_predicting(write, real_project):
+    path = write(OLD, LAMBDA_LOSS, "lambda_loss")
+    project = real_project([OLD, NEW])
+    data, cells = checked(project, str(path), "--readers", NEW)
+    assert not data["unknown"]
+    assert "compile=False (ValueError: Unknown loss" in data["not_compared"]["compile"]
+    assert cells["savedmodel", OLD]["status"] == "pass"
+    assert cells["savedmodel-raw", NEW]["status"] == "pass"
+    assert cells["savedmodel-tfsm", NEW]["status"] == "pass"
+    assert cells["savedmodel", NEW]["status"] == "load-error"
+    data, cells = checked(project, str(path), "--readers", NEW, "--loader", "tfsm")
+    assert data["exit_code"] == 0
+    assert list(cells) == [("savedmodel-tfsm", NEW)]
+
+
+def test_a_sequential_of_the_first_keras_3_is_compared(write, real_project):
+    path = write(FIRST_WITH_KERAS_3, SEQUENTIAL, "sequential.keras")
+    project = real_project([FIRST_WITH_KERAS_3, NEW])
+    data, cells = checked(project, str(path), "--saved-with", FIRST_WITH_KERAS_3, "--readers", NEW)
+    assert not data["unknown"]
+    for cell in cells.values():
+        assert cell["checks"]["outputs"]["status"] == "pass"
+
+
+def test_what_dies_in_training_is_of_resume_and_longer_inputs_are_found(write, real_project, tmp_path):
+    code = tmp_path / "dying.py"
+    code.write_text(DYING)
+    path = write(OLD, DYING + CROPS, "crops.h5")
+    arguments = (str(path), "--readers", NEW, "--custom-objects", str(code))
+    data, cells = checked(real_project([OLD, NEW]), *arguments)
+    assert [entry["shape"] for entry in data["inputs"]] == [[8, 64, 2]]
+    died = cells["h5", NEW]
+    assert died["status"] == "crash"
+    assert died["error"]["phase"] == "resume"
+    assert died["checks"]["load"]["status"] == "pass"
+    assert died["checks"]["outputs"]["status"] == "pass"
+    assert died["checks"]["resume"]["status"] == "error"
