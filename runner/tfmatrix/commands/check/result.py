@@ -93,14 +93,10 @@ def check_file(
         raise UsageError("--readers names nobody", expected="versions, such as --readers 2.15.1,latest")
     found = with_loader(read_model(model, project.formats), loader)
     index = package_index(project, offline=options.offline)
-    missing = _missing(found, builder, custom_objects)
     try:
         writer, known_by = writer_environment(project, found, saved_with, index)
     except UsageError as error:
-        raise _together([error, *missing], found) from error
-    # Classes that register themselves may be in a package that is installed: asked for where something else is.
-    if found.needs_builder and builder is None:
-        raise _together(missing, found)
+        raise _together([error, *_missing(found, builder, custom_objects)], found) from error
     environments = reader_environments(project, readers, index)
     if own_threads:
         writer, environments = with_own_threads(writer), tuple(map(with_own_threads, environments))
@@ -118,12 +114,15 @@ def check_file(
 
 
 def _missing(model: ModelFile, builder: str | None, custom_objects: Path | None) -> list[UsageError]:
-    """What a file of its kind needs beside its writer, and was not given."""
+    """What a file of its kind needs beside its writer, and was not given.
+
+    Alone, a builder is asked for by `measure_file`, and classes nowhere: they may be in a package that is installed.
+    """
     missing = []
     if model.needs_builder and builder is None:
         missing.append(
             UsageError(
-                f"{model.shown}, {model.what}, has values and no model",
+                f"{model.shown} has values and no model",
                 expected="--builder FILE.py:FUNCTION, a function that returns the model they belong to",
                 fix="--builder model.py:build_model",
             )

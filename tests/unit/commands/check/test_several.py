@@ -61,7 +61,7 @@ def test_a_matrix_without_scenarios_is_enough(project: Project, tmp_path: Path) 
     project.root.mkdir()
     project.matrix_file.write_text('schema: 1\nenvironments: [{tensorflow: "2.15.1", python: "3.11"}]\n')
     found = missing(project, checkpoint(tmp_path / "ckpt"), saved_with="2.15.1")
-    assert found.fix == "--builder model.py:build_model"
+    assert found.fix == "such as --builder model.py:build_model"
 
 
 def test_every_model_of_a_folder_is_checked_and_none_stops_the_others(tmp_path: Path) -> None:
