@@ -220,6 +220,8 @@ def advice(result: CheckResult) -> str:
     message = str(error.get("message") or "")
     if _OWN_CLASSES.search(message):
         return "give the model's own classes with --custom-objects FILE.py; if it has none, try another --saved-with"
+    if "unresolved custom op" in message:
+        return "nothing: the file has ops that TensorFlow's interpreter lacks; what it was made for brings them along"
     if result.model.needs_builder:
         return (
             "first --builder FILE.py:FUNCTION: it has to build the model that was saved, with the same layers, sizes "

@@ -424,6 +424,13 @@ def test_a_loader_that_does_not_read_such_a_file(bench):
     assert found.value.expected == "one of: load_model"
 
 
+def test_ops_that_no_tensorflow_has_are_no_matter_of_the_version(bench):
+    bench.adopt = lambda job: raised("load", "RuntimeError", "Encountered unresolved custom op: Landmarks.")
+    result = bench.check()
+    assert result.exit_code is ExitCode.USAGE
+    assert "ops that TensorFlow's interpreter lacks" in " ".join(to_text(result).split())
+
+
 def test_a_builder_is_suspected_before_the_version_is(bench):
     bench.model = bench.root / "m.weights.h5"
     bench.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.WEIGHTS_ONLY)))
