@@ -264,3 +264,13 @@ def test_words_that_were_learned_are_no_argument_and_those_that_were_given_stay_
 def test_a_form_stays_json():
     document = one(layer("Dense", "d", units=1))
     assert json.loads(json.dumps(up(document))) == up(document)
+
+
+def test_an_optimizer_is_never_taken_for_a_legacy_one_and_its_wrapper_for_one_of_those():
+    inner = {"class_name": "Adam", "config": {"learning_rate": 0.1}}
+    outer = {"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": inner, "initial_scale": 8.0}}
+    compiled = {"optimizer": outer, "loss": "mse", "loss_weights": None, "metrics": None, "weighted_metrics": None}
+    found = down(form(one(layer("Dense", "d", units=1))["model"], compiled))["compile"]["optimizer"]
+    assert found["class_name"] == "LossScaleOptimizerV3"
+    assert "is_legacy_optimizer" not in found["config"]
+    assert found["config"]["inner_optimizer"]["config"]["is_legacy_optimizer"] is False

@@ -57,10 +57,12 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
         for name in _ONLY_KERAS_3:
             if config.pop(name, None) is not None:
                 raise CannotAdaptError(f"its optimizer has {name}, which Keras 2 does not know")
-        # Without it Keras 2.11 to 2.15 take a configuration for one of their legacy optimizers.
-        config["is_legacy_optimizer"] = False
         if is_object(config.get("inner_optimizer")):
+            config.pop("name", None)  # the wrapper of Keras 2 has none
             config["inner_optimizer"] = change(config["inner_optimizer"])
+        else:
+            # Without it Keras 2.11 to 2.15 take a configuration for one of their legacy optimizers.
+            config["is_legacy_optimizer"] = False
         named = {new: old for old, new in _RENAMED.items()}
         return {**with_config(each, config), "class_name": named.get(each["class_name"], each["class_name"])}
 
