@@ -209,6 +209,14 @@ def trust(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Feed every reader with what is nearly right, a minute each (`nox -s fuzz -- pins --seconds 600`)."""
+    install(session, "test")
+    path = os.pathsep.join(str(ROOT / folder) for folder in ("tests/builders", "tests/fuzz"))
+    session.run("python", "tests/fuzz/fuzz.py", *session.posargs, env={"PYTHONPATH": path})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, formatting, the direction of imports, and the workflows."""
     install(session, "lint")

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from tfmatrix.core.data import bounded, too_deep
 from tfmatrix.worker.protocol import ARRAYS, DOCUMENT
 
 MAX_JSON_BYTES = 256 << 20
@@ -247,18 +248,8 @@ def bounded_json(text: bytes, depth: int = MAX_DEPTH) -> Any:
     try:
         value = json.loads(text.decode("utf-8"), parse_constant=_refused)
     except RecursionError:
-        raise ValueError(f"nested deeper than {depth} levels") from None
-    level = [value]
-    for _ in range(depth):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-        ]
-        if not level:
-            return value
-    raise ValueError(f"nested deeper than {depth} levels")
+        raise too_deep(depth) from None
+    return bounded(value, depth)
 
 
 def first_problem(error: ValidationError) -> str:

@@ -162,8 +162,4 @@ class CellRecord:
         fields["status"] = Status(fields["status"])
         fields["failed_checks"] = tuple(fields["failed_checks"])
         fields["remedies"] = tuple(fields["remedies"])
-        for name, check in dict(fields["checks"]).items():
-            found = check.get("findings") or () if isinstance(check, Mapping) else (None,)
-            if not all(isinstance(each, Mapping) and "code" in each for each in found):
-                raise ValueError(f"the check {name!r} is no mapping, or has a finding without a code")
         return cls(**fields)

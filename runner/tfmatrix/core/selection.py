@@ -178,6 +178,8 @@ def _read_globs(path: Path) -> list[str]:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"--only @{path}: is not text in UTF-8", expected="one glob on cell ids a line") from error
+    except ValueError as error:
+        raise UsageError(f"--only @{path}: is no name of a file: {error}") from error
     globs = [glob for line in text.splitlines() if (glob := line.partition("#")[0].strip())]
     if not globs:
         raise NothingSelectedError(f"--only @{path}: the file holds no glob", expected="one glob on cell ids a line")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tfmatrix.checks.verdict import Verdict
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
@@ -270,7 +271,7 @@ class Contradictions:
     def __init__(self, store: Store) -> None:
         self._path = store.root / "contradictions.json"
         try:
-            data: Mapping[str, Any] = json.loads(self._path.read_bytes())
+            data: Mapping[str, Any] = parse_json(self._path.read_bytes())
             self._cells = {CellId.parse(text) for text in data["cells"]}
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             # Without them everything is found again.

@@ -287,6 +287,9 @@ def _add_parts(store: Store, parts: Mapping[str, Path], contents: Mapping[str, b
 def _content(part: str, path: Path) -> bytes:
     option = {"custom": "--custom-objects", "builder": "--builder", "inputs": "--inputs"}[part]
     try:
+        # A pipe would be waited for, and a device has no end.
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{option}: {path} is no file of bytes", expected="a regular file, or a link to one")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{option}: {path} cannot be read: {error.strerror}") from error
@@ -303,6 +306,8 @@ def _content(part: str, path: Path) -> bytes:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise UsageError(f"{option}: {path}{f':{line}' if line else ''} is not Python: {error}") from error
+    except (RecursionError, MemoryError) as error:
+        raise UsageError(f"{option}: {path} is nested too deep for Python to read it") from error
     return content
 
 

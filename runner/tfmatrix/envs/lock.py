@@ -26,6 +26,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError
 from tfmatrix.core.packages import KERAS, version_among
@@ -224,7 +225,7 @@ def _parse_pins(text: str) -> list[_Pin]:
 
 def _read_entry(path: Path, environment_id: str, text: str, line: int) -> dict[str, Any]:
     try:
-        entry = json.loads(text)
+        entry = parse_json(text)
     except ValueError as error:
         raise _damaged(path, environment_id, line, f"the entry is not JSON: {error}") from error
     if not isinstance(entry, dict):

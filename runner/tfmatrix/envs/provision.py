@@ -35,6 +35,7 @@ try:
 except ImportError:  # Windows, where a folder with open files cannot be renamed anyway
     fcntl = None  # type: ignore[assignment]
 
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import ConfigError, InfrastructureError
 from tfmatrix.envs.interpreters import Interpreter
 from tfmatrix.envs.lock import Lock, host_platform
@@ -391,7 +392,7 @@ class EnvironmentCache:
 
     def _read_users(self, key: str) -> tuple[Path, ...]:
         try:
-            return tuple(Path(each) for each in json.loads(self._users_file(key).read_text(encoding="utf-8"))["locks"])
+            return tuple(Path(each) for each in parse_json(self._users_file(key).read_text(encoding="utf-8"))["locks"])
         except (OSError, ValueError, KeyError, TypeError):
             return ()
 
@@ -480,7 +481,7 @@ def _read_environment(folder: Path) -> CachedEnvironment | None:
 def _read_marker(folder: Path) -> dict[str, Any]:
     """What the marker says of a whole environment; nothing of one that is not."""
     try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        marker = parse_json((folder / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return marker if isinstance(marker, dict) else {}

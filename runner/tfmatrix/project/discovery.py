@@ -9,12 +9,12 @@ The value names a module that is a scenario, or a package of which every module 
 from __future__ import annotations
 
 import importlib.metadata
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from tfmatrix.core.data import parse_toml
 from tfmatrix.core.errors import ConfigError
 
 GROUP: Final = "tfmatrix_scenarios"
@@ -56,10 +56,14 @@ def discover(root: Path, source_folders: Sequence[Path]) -> tuple[Discovered, ..
 
 def _of_project(root: Path) -> list[tuple[str, str]]:
     try:
-        data = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        data = parse_toml((root / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    points = ((data.get("project") or {}).get("entry-points") or {}).get(GROUP) or {}
+    points: Any = data
+    for key in ("project", "entry-points", GROUP):
+        points = points.get(key) if isinstance(points, dict) else None
+    if not isinstance(points, dict):
+        return []  # pyproject.toml is somebody else's: what is wrong with it is told by its own tools
     return [(str(name), str(value)) for name, value in points.items()]
 
 

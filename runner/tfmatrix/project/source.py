@@ -24,5 +24,9 @@ def parse_file(path: Path, content: bytes | None = None) -> ast.Module:
         raise ConfigError(
             f"is not Python: {error.msg}", file=path, line=error.lineno or None, fix="correct the syntax"
         ) from error
-    except (ValueError, RecursionError) as error:  # null bytes; brackets nested too deeply
+    except (RecursionError, MemoryError) as error:  # the parser's own stack, not the machine's memory
+        raise ConfigError(
+            "is not Python: nested too deep for its parser", file=path, fix="correct the syntax"
+        ) from error
+    except ValueError as error:  # null bytes
         raise ConfigError(f"is not Python: {error}", file=path, fix="correct the syntax") from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import InfrastructureError, StoreError, disk_failure
 from tfmatrix.store.keys import digest_of, digest_of_tree
 from tfmatrix.worker.folders import remove_tree
@@ -154,14 +155,14 @@ class Store:
         """The same, and whether it came with its digest."""
         path = self._outcome_path(key)
         try:
-            data = json.loads(path.read_bytes())
+            data = parse_json(path.read_bytes())
             schema, content = data["schema"], data["outcome"]
             sealed = "digest" in data
             if not isinstance(content, dict) or (sealed and data["digest"] != digest_of(content)):
                 raise ValueError("it has another digest")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             self.drop_outcome(key, f"damaged ({error})")
             return None
         except OSError as error:
@@ -223,7 +224,7 @@ class Store:
     def _looks_the_same(self, digest: str) -> bool:
         """Whether the files of a folder look as they did when they were read last."""
         try:
-            remembered = json.loads((self._index / digest).read_bytes())
+            remembered = parse_json((self._index / digest).read_bytes())
         except (OSError, ValueError):
             return False
         return bool(remembered == _look(self.folder(digest)))

@@ -8,7 +8,6 @@ have one configuration: what run.json says may differ only in what belongs to a 
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import ExitCode, TfmatrixError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
@@ -148,7 +148,7 @@ def _last_tries(group: Sequence[RunSummary], headers: Mapping[str, Mapping[str, 
 
 
 def _header(summary: RunSummary) -> dict[str, Any]:
-    header: dict[str, Any] = json.loads((summary.folder / "run.json").read_bytes())
+    header: dict[str, Any] = parse_json((summary.folder / "run.json").read_bytes())
     return header
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import StoreError, UsageError
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
@@ -315,7 +316,7 @@ def _no_runs(results: Path) -> UsageError:
 def _read_header(folder: Path) -> dict[str, Any]:
     path = folder / _HEADER_FILE
     try:
-        header = json.loads(path.read_bytes())
+        header = parse_json(path.read_bytes())
     except FileNotFoundError:
         raise StoreError(f"{folder} is not the folder of a run: it has no {_HEADER_FILE}") from None
     except ValueError as error:
@@ -327,6 +328,10 @@ def _read_header(folder: Path) -> dict[str, Any]:
         raise _damaged(str(path), "`run` (text) or `complete` (true or false) is missing")
     if header["complete"] and not isinstance(header.get("counts"), dict):
         raise _damaged(str(path), "`counts` is missing from a complete run")
+    from tfmatrix.store.forms import problem_in_header  # here: what lists no run needs no forms
+
+    if problem := problem_in_header(header):
+        raise _damaged(str(path), problem)
     return header
 
 
@@ -384,14 +389,19 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _read_record(line: bytes, place: str, parts: _Parts) -> CellRecord:
     try:
-        data = json.loads(line)
+        data = parse_json(line)
     except ValueError as error:
         raise _damaged(place, str(error)) from error
     if not isinstance(data, dict):
         raise _damaged(place, "not a JSON object")
     _check_schema(data, RECORD_SCHEMA, place)
+    from tfmatrix.store.forms import problem_in_record
+
     try:
-        record = CellRecord.from_json(parts.shared(migrated(data)))
+        today = migrated(data)
+        if problem := problem_in_record(today):
+            raise ValueError(problem)
+        record = CellRecord.from_json(parts.shared(today))
     except KeyError as error:
         raise _damaged(place, f"the field {error} is missing") from error
     except (TypeError, ValueError) as error:

@@ -330,8 +330,11 @@ WITHOUT_CODE = (
         ('{"schema": "1"}', "cells.jsonl:2: damaged: `schema` is '1'"),
         ('{"schema": 2}', "cells.jsonl:2: damaged: the field 'status' is missing"),
         ('{"schema": 1}', "cells.jsonl:2: damaged: the field 'checks' is missing"),
-        (WITHOUT_CODE, "cells.jsonl:2: damaged: the check 'load' is no mapping, or has a finding without a code"),
-        (WITHOUT_CODE.replace('{"findings": [{}]}', "7"), "cells.jsonl:2: damaged: the check 'load' is no mapping"),
+        (WITHOUT_CODE, "cells.jsonl:2: damaged: `checks.load.findings.0.code`: field required"),
+        (
+            WITHOUT_CODE.replace('{"findings": [{}]}', "7"),
+            "cells.jsonl:2: damaged: `checks.load`: input should be a valid dictionary",
+        ),
         ('{"schema": 1, "checks": {"load": 7}, "remedies": []}', "cells.jsonl:2: damaged: `checks` or `remedies`"),
         ("\xff", "cells.jsonl:2: damaged"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 import urllib.error
 import urllib.request
@@ -16,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.diff.changes import Past, PastCell, remembered
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.status import Status
 from tfmatrix.store.runs import Run, read_run
@@ -118,7 +118,7 @@ def _outcomes(head: Mapping[str, Any], rows: list[Mapping[str, Any]]) -> dict[st
 
 def _parsed(place: str, content: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(content)
+        data = parse_json(content)
     except ValueError as error:
         raise _not_a_matrix(place, f"not JSON: {error}") from error
     if not isinstance(data, dict) or not isinstance(data.get("run"), str):

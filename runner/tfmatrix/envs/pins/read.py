@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.text import one_line
 from tfmatrix.envs.pins.model import PinFile
 from tfmatrix.envs.pins.readers import Kind, Rank, kinds
 from tfmatrix.envs.pins.text import read_text
@@ -62,7 +63,21 @@ def read_pins(path: Path, uv: Uv) -> PinFile:
             expected=f"one of: {file_kinds()}",
             fix="export your pins: `pip freeze > requirements.txt`, `uv export` or `poetry export`",
         )
-    return kind.read(path, read_text(path), uv)
+    return _read_as(kind, path, read_text(path), uv)
+
+
+def _read_as(kind: Kind, path: Path, text: str, uv: Uv) -> PinFile:
+    """What the file pins, read as this kind; ConfigError also where its tool writes a list and there is a table."""
+    try:
+        return kind.read(path, text, uv)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
+        # Readers take a file to have the form that its tool gives it: whoever wrote another learns what was met.
+        raise ConfigError(
+            f"not of the form of a {kind.name}: {type(error).__name__}: {one_line(error)}",
+            file=path,
+            expected="the file as its tool wrote it",
+            fix="have the tool write it again, or name another file",
+        ) from error
 
 
 def pin_paths(folder: Path) -> tuple[Path, ...]:
@@ -86,7 +101,7 @@ def find_files(folder: Path, uv: Uv) -> Found:
             text = read_text(path)
             if not _may_name_tensorflow(kind, text):
                 continue
-            file = kind.read(path, text, uv)
+            file = _read_as(kind, path, text, uv)
         except ConfigError as error:
             if path.stat().st_size and not error.what.endswith("the file is empty"):
                 said = error.what.splitlines()[0].replace(f"{folder}/", "")

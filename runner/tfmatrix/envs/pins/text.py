@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from tfmatrix.core.data import parse_json, parse_toml
 from tfmatrix.core.errors import ConfigError
 
 _AT_LINE = re.compile(r"\(at line (\d+)")
@@ -44,8 +43,8 @@ def decode(path: Path, content: bytes) -> str:
 def read_toml(path: Path, text: str) -> dict[str, Any]:
     """The file as data, or a ConfigError with its line."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(text)
+    except ValueError as error:
         found = _AT_LINE.search(str(error))
         line = int(found[1]) if found else None
         raise ConfigError(
@@ -56,10 +55,13 @@ def read_toml(path: Path, text: str) -> dict[str, Any]:
 def read_json(path: Path, text: str) -> dict[str, Any]:
     """The file as data, or a ConfigError with its line."""
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
+        data = parse_json(text)
+    except ValueError as error:
         raise ConfigError(
-            f"not JSON: {error.msg}", file=path, line=error.lineno, expected="the file as its tool wrote it"
+            f"not JSON: {getattr(error, 'msg', error)}",
+            file=path,
+            line=getattr(error, "lineno", None),
+            expected="the file as its tool wrote it",
         ) from error
     if not isinstance(data, dict):
         raise ConfigError("not a JSON object", file=path, line=1, expected="the file as its tool wrote it")
@@ -73,7 +75,7 @@ def read_yaml(path: Path, text: str) -> dict[str, Any]:
 
     try:
         data = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         raise ConfigError(
             f"not YAML: {str(error).splitlines()[0]}",

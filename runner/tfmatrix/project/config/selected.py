@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import ConfigError
 
 SELECTED_SCHEMA: Final = 1
@@ -47,7 +48,7 @@ def read_selected(path: Path) -> dict[tuple[str, str], Selected]:
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(path, 1, str(error)) from error
     try:
-        data = json.loads(text)
+        data = parse_json(text)
     except ValueError as error:
         raise _damaged(path, getattr(error, "lineno", 1), "it is not JSON") from error
     if not isinstance(data, dict) or not isinstance(data.get("selected"), list):

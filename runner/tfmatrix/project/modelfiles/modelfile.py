@@ -6,7 +6,6 @@ information of a SavedModel. Everything else of the file is read by workers only
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.formats import own_formats
 from tfmatrix.project.modelfiles import archives, heads, tflite
@@ -227,7 +227,7 @@ def _zip(path: Path) -> ModelFile:
                     raise archives.refusal_of_zip(path, names)
                 if archive.getinfo(name).file_size > MAX_JSON:
                     raise UsageError(f"{path}: its {name} is larger than {MAX_JSON >> 20} MB")
-            metadata = json.loads(archive.read("metadata.json"))
+            metadata = parse_json(archive.read("metadata.json"))
             config = archive.read("config.json")
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise UsageError(f"{path} is a damaged zip file: {error}", fix="save or download the model again") from error
