@@ -145,7 +145,8 @@ def _set_state(chosen: Any, pairs: List[Tuple[layers.Weight, Dict[str, Any]]], r
         raise ValueError("the writer's optimizer was not observed")
     places = {entry["path"]: index for index, (_, entry) in enumerate(pairs)}
     values = {(entry["slot"], places[entry["path"]]): reference.array(entry["array"]) for entry in there["slots"]}
-    optimizer.take_over(chosen, [weight for weight, _ in pairs], there["iterations"], values)
+    # The scalars beside them follow below: here both implementations keep them alike.
+    optimizer.take_over(chosen, [weight for weight, _ in pairs], there["iterations"], values, {})
     for name, variable in optimizer.scalars(chosen).items():
         if name in there["state"] and hasattr(variable, "assign"):
             variable.assign(there["state"][name])
