@@ -92,7 +92,7 @@ class Peer:
         (package / "__init__.py").write_text("")
         (package / "context.py").write_text(STUB_CONTEXT.format(handle=handle))
         (stubs / "jobs.py").write_text(STUB_JOBS)
-        for name in ("numpy", "h5py", "formats", "observe"):
+        for name in ("numpy", "h5py", "observe"):
             (stubs / f"{name}.py").write_text("")
         # The server's folder, with the stand-ins in place of what needs TensorFlow.
         code = stubs / "worker"
@@ -315,5 +315,5 @@ def _is_running(pid: int) -> bool:
 def test_stub_sources_are_what_the_server_needs():
     """The stand-ins must not hide a change of what the server imports."""
     source = (WORKER / "server.py").read_text()
-    for name in ("import formats", "import jobs", "import observe", "import h5py", "import numpy"):
+    for name in ("import jobs", "import observe", "import h5py", "import numpy"):
         assert textwrap.indent(name, "    ") in source
