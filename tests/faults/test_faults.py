@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -151,3 +152,50 @@ def test_a_folder_that_cannot_be_written_is_one_error_before_anything_starts(pro
     assert "cannot be written" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert "ready in" not in finished.stderr
+
+
+def workers(project: RealProject) -> list[int]:
+    """The processes of the project's workers: servers and jobs."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:
+            continue  # it ended
+        if b"server.py" in command and str(project.root).encode() in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_a_worker_that_is_killed_says_nothing_about_a_model(project: RealProject) -> None:
+    process = begin(project)
+    killed = workers(project)
+    for number in killed:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    _, said = process.communicate(timeout=300)
+    assert killed
+    assert process.returncode in (0, 4), said
+    assert "itself failed" not in said
+    assert set(table(project).values()) == {"pass"}
+    assert left(project) == []
+
+
+@pytest.mark.parametrize("keep", [0, 300])
+def test_a_damaged_lock_is_one_error_before_anything_starts(project: RealProject, keep: int) -> None:
+    lock = project.root / "locks" / f"{TENSORFLOW}.txt"
+    lock.write_bytes(lock.read_bytes()[:keep])
+    finished = project.tfmatrix(*RUN)
+    assert finished.code == 2
+    assert str(lock) in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert not (project.root / "results" / "runs").exists()
+
+
+def test_an_index_that_is_not_reached_is_infrastructure(project: RealProject) -> None:
+    (project.root / "locks" / f"{TENSORFLOW}.txt").unlink()
+    nowhere = "http://127.0.0.1:9/simple"
+    finished = project.tfmatrix(*RUN, UV_DEFAULT_INDEX=nowhere, UV_HTTP_TIMEOUT="2", UV_HTTP_RETRIES="0")
+    assert finished.code == 4, finished.stderr
+    assert "itself failed" not in finished.stderr
+    assert "Traceback" not in finished.stderr

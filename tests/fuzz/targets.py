@@ -39,6 +39,7 @@ from tfmatrix.executors.channel import Channel, LogTail
 from tfmatrix.executors.replies import RefusedError, read_reply
 from tfmatrix.project.config import load_known_failures
 from tfmatrix.project.config.selected import read_selected
+from tfmatrix.project.modelfiles.contents import read_contents
 from tfmatrix.project.modelfiles.modelfile import read_model
 from tfmatrix.project.project import Project
 from tfmatrix.project.scenario import read_scenario
@@ -227,6 +228,7 @@ def _head(name: str) -> Callable[[Path], Read]:
             found = read_model(path.parent if path.name == "saved_model.pb" else path)
             assert found.said is not None
             assert found.files
+            read_contents(found)
 
         return read
 

@@ -54,7 +54,15 @@ def read_contents(model: ModelFile) -> Contents:
                 return _of_archive(model.path, size)
             case "directory":
                 return _of_saved_model(model.path, size)
-    except (ValueError, RecursionError, ProtobufError, zipfile.BadZipFile, KeyError) as error:
+    except (
+        ValueError,
+        RecursionError,
+        ProtobufError,
+        zipfile.BadZipFile,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise UsageError(
             f"{model.path}: what it says of its model is damaged: {error}", fix="save or download the model again"
         ) from error
