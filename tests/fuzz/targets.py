@@ -99,6 +99,8 @@ def inputs(rng):
     return rng.uniform(size=(4, 3)).astype("float32")
 '''
 
+LOCK = (ROOT / "locks" / "2.15.1.txt").read_bytes()
+
 GLOBS = (
     *(b"dense/h5/2.15.1/2.21.0", b"**/2.21.0", b"{a,b}/[!x]?*/2.*", b"tag:x*", b"2.x", b"2.15-2.18", b">=2.3,<2.9"),
     *(b"latest", b"nightly", b"2.15.1", b"@x", b"a{b,c}[d-f]*?g/**/h", b"2.12.1,2.15-2.18,latest"),
@@ -397,7 +399,7 @@ TARGETS: Mapping[str, Target] = {
     "matrix": Target(_always(MATRIX), _matrix, cost=4),
     "known_failures": Target(_always(KNOWN), _known, cost=2),
     "pins": Target(_always(*(name.encode() + b"\n" + text for name, text in PINS.items())), _pins, cost=2),
-    "locks": Target(_always((ROOT / "locks" / "2.15.1.txt").read_bytes()), _locks),
+    "locks": Target(_always(LOCK), _locks),
     "selected": Target(
         _always(b'{"schema": 1, "selected": [{"package": "tensorflow", "selector": "2.x", "versions": ["2.15.1"], '
                 b'"date": "2026-01-01"}]}'),

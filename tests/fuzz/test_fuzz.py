@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutations import mutated
-from targets import MATRIX, TARGETS, Target
+from targets import LOCK, MATRIX, TARGETS, Target
 from tfmatrix.core.errors import TfmatrixError
 
 INPUTS = 600
@@ -76,6 +76,7 @@ ONCE = [
     ("globs", b"@ x\0"),
     ("globs", b"@" + b"x" * 5000),
     ("locks", b'# entry: {"a": ' + DEEP + b"\n# digest: sha256:0\n# distribution: tensorflow\n# platform: x\n"),
+    ("locks", b"\n".join(line for line in LOCK.splitlines() if line.startswith(b"#"))),
     ("selected", b'{"schema": 1, "selected": ' + DEEP),
     ("selected", b'{"schema": ' + DIGITS + b"}"),
     ("pins", b'Pipfile.lock\n{"_meta": {"sources": ' + DEEP),

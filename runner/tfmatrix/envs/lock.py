@@ -485,7 +485,7 @@ def _rendered(pins: list[_Pin]) -> str:
         lines += [f"{pin.name}=={pin.version}", *(f"    --hash={value}" for value in sorted(pin.hashes))]
     return "".join(
         line + (" \\\n" if following.startswith("    ") else "\n")
-        for line, following in zip(lines, [*lines[1:], ""], strict=True)
+        for line, following in zip(lines, [*lines[1:], ""], strict=False)  # a lock without pins has no line
     )
 
 
