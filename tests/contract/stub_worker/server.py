@@ -140,6 +140,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", required=True)
     parser.add_argument("--start-method")
+    # What the real server takes beside it: an option that it does not know is an error of the executor.
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--users")
+    parser.add_argument("--owner")
+    parser.add_argument("--scratch", action="append")
     parser.parse_args()
     output = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
