@@ -366,14 +366,16 @@ def test_a_worker_ends_when_its_tfmatrix_is_killed(harness: Harness, tmp_path: P
     ready = context.Queue()
     process = context.Process(target=start_and_wait, args=(kind, tmp_path / "other", ready))
     process.start()
-    (name,) = ready.get(timeout=SECONDS)
+    # In venv also the processes that keep the server apart.
+    names = ready.get(timeout=SECONDS)
+    name = names[0]
     process.kill()
     process.join()
     deadline = time.monotonic() + 5
     if kind == "venv":
-        while Path(f"/proc/{name}").exists() and time.monotonic() < deadline:
+        while any(Path(f"/proc/{each}").exists() for each in names) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not Path(f"/proc/{name}").exists()
+        assert [each for each in names if Path(f"/proc/{each}").exists()] == []
         return
     client = connect().client
     while client.inspect_container(name)["State"]["Running"] and time.monotonic() < deadline:
@@ -489,11 +491,12 @@ class TestConfinement:
         assert value(worker, act="write", path="/tmp/new", text="x") == "written"
         assert (harness.mounts.scenarios / "dense.py").read_text() == "scenario"
 
-    def test_no_network_no_root_no_capabilities(self, harness: Harness) -> None:
+    def test_no_network_and_only_what_makes_users_of_jobs(self, harness: Harness) -> None:
+        """The server gives each job a user of its own, whose files it hands over: CHOWN, DAC_OVERRIDE, FOWNER, KILL,
+        SETGID and SETUID (bits 0, 1, 3, 5, 6, 7 of linux/capability.h), nothing else."""
         seen = value(harness.start(), act="look")
         assert seen["network"] == "Network is unreachable"
-        assert seen["uid"] != 0
-        assert seen["capabilities"] == "0000000000000000"
+        assert int(seen["capabilities"], 16) == sum(1 << bit for bit in (0, 1, 3, 5, 6, 7))
         assert seen["no_new_privileges"] == "1"
 
     def test_docker_inspect_shows_every_limit(self, harness: Harness, engine: Engine) -> None:
@@ -510,7 +513,6 @@ class TestConfinement:
         assert "size=16777216" in host["Tmpfs"]["/tmp"]
         assert host["AutoRemove"] is False
         assert host["Privileged"] is False
-        assert found["Config"]["User"] not in ("", "0", "root")
         assert found["Config"]["Labels"]["tfmatrix"] == "worker"
         writable = [mount["Destination"] for mount in found["Mounts"] if mount["RW"]]
         assert writable == ["/tfmatrix/work"]

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import re
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,10 @@ LOADERS: Mapping[str, Mapping[str, str]] = {
 """What production may call to read a model, and the format of that call by what the file is."""
 
 _TFSM = "savedmodel-tfsm"
+
+
+MAX_INPUT_BYTES = 1 << 30
+"""Of the arrays of `--inputs`, unpacked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +302,17 @@ def _content(part: str, path: Path) -> bytes:
         if not content.startswith(b"PK"):
             raise UsageError(
                 f"{option}: {path} is no .npz file", expected="what numpy.savez writes: an array for each input"
+            )
+        try:
+            with zipfile.ZipFile(path) as archive:
+                size = sum(entry.file_size for entry in archive.infolist())
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise UsageError(f"{option}: the inputs in {path} cannot be read: {error}") from error
+        # Unpacked by a worker, whose memory has a limit: what swells beyond it would pass for a crash of the model.
+        if size > MAX_INPUT_BYTES:
+            raise UsageError(
+                f"{option}: the inputs in {path} are {size / 2**20:.0f} MB unpacked",
+                expected=f"at most {MAX_INPUT_BYTES >> 20} MB: a batch of a few examples",
             )
         return content
     if path.suffix != ".py":

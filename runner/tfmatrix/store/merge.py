@@ -23,7 +23,7 @@ from tfmatrix.store.runs import LATEST, Run, RunSummary, RunWriter, list_runs, r
 
 _OF_A_SHARD = frozenset({
     "run", "started", "finished", "complete", "counts", "shard", "host", "executor", "slots", "noise", "phase",
-    "environments", "scenarios", "formats",
+    "inference", "timings", "known", "environments", "scenarios", "formats",
 })  # fmt: skip
 """Keys of run.json that may differ between shards; the last three are put together, entry by entry."""
 

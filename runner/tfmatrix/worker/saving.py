@@ -43,6 +43,7 @@ class Training(object):
             self._model = step(recorder, "build", self._scenario.build_model)
             step(recorder, "train", observe.train, self._model, self._data[0], self._data[1], TRAIN_STEPS)
         self._observation = self._observed(recorder)
+        self._told = _compile_configuration(self._model)
 
     def _observed(self, recorder: Recorder) -> observe.Observation:
         observation = observe.Observation(observe.kind_of(self._model, "keras"))
@@ -59,6 +60,8 @@ class Training(object):
     def is_unchanged(self, saver: declared.Format, folder: str, recorder: Recorder) -> bool:
         """Whether the model is still what it was when it had been trained, after a saver wrote into a job's folder."""
         if not _holds_values_only(os.path.join(folder, ARTIFACT, saver.artifact)):
+            return False
+        if _compile_configuration(self._model) != self._told:
             return False
         return bool(self._observed(recorder).equals(self._observation))
 
@@ -80,6 +83,20 @@ class Training(object):
             with recorder.phase("signatures"):
                 observe.observe_signatures(observation, observe.saved_model(path), self._inputs)
         observation.write(os.path.join(folder, OBSERVATION))
+
+
+def _compile_configuration(model: Any) -> str:
+    """What the model would say of `compile` in its next file, as text; nothing where it has no such words.
+
+    The live model does not show it: writing HDF5, Keras 3 takes the optimizer out of what a `.keras` file written
+    behind it says (measured with 3.13.2), which is then loaded with another one.
+    """
+    if not hasattr(model, "get_compile_config"):
+        return ""
+    try:
+        return repr(model.get_compile_config())
+    except Exception as error:
+        return "%s: %s" % (type(error).__name__, error)
 
 
 def _holds_values_only(path: str) -> bool:
