@@ -146,7 +146,7 @@ def article_run(environments: Sequence[str] = ("2.12.1", "2.15.1", "2.16.2", "2.
             },
             "known_failures": [
                 {
-                    "cells": "custom_layer/h5/*/*",
+                    "cells": ["custom_layer/h5/*/*"],
                     "status": ["load-error", "drift"],
                     "reason": "Keras 3 knows the layer only with `custom_objects`",
                     "link": "https://github.com/keras-team/keras/issues/1",

@@ -7,99 +7,115 @@ and not the first place of a report that trips over it. Fields may be missing, a
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Required
+from typing import Annotated, Any, Required
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import BeforeValidator, ConfigDict, PlainValidator, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 _OPEN = ConfigDict(strict=True, extra="allow")
-_Texts = list[str]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("input should be a valid string")  # noqa: TRY004  (pydantic takes no TypeError for an answer)
+    return value
+
+
+_Text = Annotated[str, PlainValidator(_text)]
+"""Any text: pydantic's own takes no lone surrogates, which a message of a model may hold."""
+
+_Texts = list[_Text]
 
 
 @with_config(_OPEN)
 class _Finding(TypedDict, total=False):
-    code: Required[str]
-    subject: str | None
-    figures: dict[str, Any] | None
+    code: Required[_Text]
+    subject: _Text | None
+    figures: dict[_Text, Any] | None
 
 
 @with_config(_OPEN)
 class _Check(TypedDict, total=False):
-    status: str
+    status: _Text
     findings: list[_Finding] | None
+
+
+def _without_figures(check: Any) -> Any:
+    """A check less its figures, whose names are those of its scenario: any text, also what pydantic takes for none."""
+    return {name: check[name] for name in ("status", "findings") if name in check} if isinstance(check, dict) else check
 
 
 @with_config(_OPEN)
 class _Warning(TypedDict, total=False):
-    phase: str
-    channel: str
-    category: str
-    message: str
-    fingerprint: str
+    phase: _Text
+    channel: _Text
+    category: _Text
+    message: _Text
+    fingerprint: _Text
     count: int
 
 
 @with_config(_OPEN)
 class _Side(TypedDict, total=False):
-    status: str
+    status: _Text
     warnings: list[_Warning] | None
-    seconds: dict[str, float] | float | None  # by phase, or of the whole where the job did not come to its end
+    seconds: dict[_Text, float] | float | None  # by phase, or of the whole where the job did not come to its end
 
 
 @with_config(_OPEN)
 class _Error(TypedDict, total=False):
-    phase: str | None
-    type: str | None
-    message: str | None
-    traceback: str | None
+    phase: _Text | None
+    type: _Text | None
+    message: _Text | None
+    traceback: _Text | None
 
 
 @with_config(_OPEN)
 class _Remedy(TypedDict, total=False):
-    name: str
-    status: str
+    name: _Text
+    status: _Text
     held: _Texts | None
     missing: _Texts | None
-    detail: str | None
+    detail: _Text | None
     seconds: float | None
 
 
 @with_config(_OPEN)
 class _Artifact(TypedDict, total=False):
-    digest: str
+    digest: _Text
     bytes: int
-    kind: str
-    name: str
+    kind: _Text
+    name: _Text
 
 
 @with_config(_OPEN)
 class _Inferred(TypedDict, total=False):
-    by: str
+    by: _Text
 
 
 @with_config(_OPEN)
 class _Record(TypedDict, total=False):
-    run: str
-    cell: str
-    scenario: str
-    format: str
-    writer: str
-    reader: str
-    status: str
+    run: _Text
+    cell: _Text
+    scenario: _Text
+    format: _Text
+    writer: _Text
+    reader: _Text
+    status: _Text
     known: bool
     fixed: bool
     flaky: bool
     promised: bool
     failed_checks: _Texts
-    checks: dict[str, _Check]
+    checks: dict[_Text, Annotated[_Check, BeforeValidator(_without_figures)]]
     save: _Side
     load: _Side
     error: _Error | None
     remedies: list[_Remedy]
-    remedy: str | None
-    attribution: dict[str, Any] | None
+    remedy: _Text | None
+    attribution: dict[_Text, Any] | None
     artifact: _Artifact | None
-    key: str
+    key: _Text
     cached: bool
     seconds: float
     inferred: _Inferred | None
@@ -107,67 +123,67 @@ class _Record(TypedDict, total=False):
 
 @with_config(_OPEN)
 class _Executor(TypedDict, total=False):
-    name: str
-    reason: str
+    name: _Text
+    reason: _Text
 
 
 @with_config(_OPEN)
 class _Environment(TypedDict, total=False):
-    base: dict[str, Any] | None
-    python: str | None
-    tensorflow: str | None
-    keras: str | None
-    packages: dict[str, str] | None
-    env: dict[str, str] | None
-    lock: str | None
+    base: dict[_Text, Any] | None
+    python: _Text | None
+    tensorflow: _Text | None
+    keras: _Text | None
+    packages: dict[_Text, _Text] | None
+    env: dict[_Text, _Text] | None
+    lock: _Text | None
 
 
 @with_config(_OPEN)
 class _Scenario(TypedDict, total=False):
-    title: str
-    description: str
+    title: _Text
+    description: _Text
     tags: _Texts
-    digest: str
+    digest: _Text
 
 
 @with_config(_OPEN)
 class _Known(TypedDict, total=False):
     cells: _Texts
     status: _Texts
-    reason: str
-    link: str | None
-    until: str | None
+    reason: _Text
+    link: _Text | None
+    until: _Text | None
 
 
 @with_config(_OPEN)
 class _Shard(TypedDict, total=False):
-    group: str
+    group: _Text
     number: int
     of: int
 
 
 @with_config(_OPEN)
 class _Header(TypedDict, total=False):
-    run: str
+    run: _Text
     complete: bool
-    started: str | None
-    finished: str | None
-    tfmatrix: str | None
-    set: str | None
-    phase: str | None
+    started: _Text | None
+    finished: _Text | None
+    tfmatrix: _Text | None
+    set: _Text | None
+    phase: _Text | None
     executor: _Executor | None
-    environments: dict[str, _Environment] | None
-    scenarios: dict[str, _Scenario] | None
+    environments: dict[_Text, _Environment] | None
+    scenarios: dict[_Text, _Scenario] | None
     formats: _Texts | None
     known_failures: list[_Known] | None
-    settings: dict[str, Any] | None
-    code: dict[str, Any] | None
+    settings: dict[_Text, Any] | None
+    code: dict[_Text, Any] | None
     slots: int | None
-    host: dict[str, Any] | None
-    noise: dict[str, dict[str, Any]] | None
-    inference: dict[str, Any] | None
-    files: dict[str, dict[str, Any]] | None
-    counts: dict[str, int]
+    host: dict[_Text, Any] | None
+    noise: dict[_Text, dict[_Text, Any]] | None
+    inference: dict[_Text, Any] | None
+    files: dict[_Text, dict[_Text, Any]] | None
+    counts: dict[_Text, int]
     shard: _Shard | None
     missing_shards: list[Any] | None
     merged_from: _Texts | None
