@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import lacking
 from real_project import ROOT, RealProject
 from tfmatrix.core.environment import Environment
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
@@ -118,7 +119,7 @@ def check(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         try:
             connect()
         except EngineUnavailableError as error:
-            pytest.skip(error.what)
+            lacking(error.what)
     trust = ("--trust-model",) if request.param == "venv" else ()
     project = RealProject(tmp_path / "project", [TENSORFLOW], ["dense"], "defaults: {timeout: 60, memory: 2g}\n")
 

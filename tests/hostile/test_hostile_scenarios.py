@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from attacks import ATTACKS, GOOD, QUICK, Attack
+from needs import lacking
 from real_project import RealProject
 from tfmatrix.executors.engine import EngineUnavailableError, connect
 
@@ -23,7 +24,7 @@ def executor(request: pytest.FixtureRequest) -> str:
         try:
             connect()
         except EngineUnavailableError as error:
-            pytest.skip(error.what)
+            lacking(error.what)
     return str(request.param)
 
 
