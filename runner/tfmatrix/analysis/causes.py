@@ -304,6 +304,25 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
     return tuple(reasons), tuple(links.values())
 
 
+def unreviewed(run: Run) -> frozenset[str]:
+    """The known cells that only entries list which nobody has reviewed: `run --accept` wrote them."""
+    entries = [
+        (entry.get("reviewed") is not False, GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS), entry)
+        for entry in run.header.get("known_failures") or ()
+    ]
+    if all(is_reviewed for is_reviewed, _, _ in entries):
+        return frozenset()
+    return frozenset(
+        record.cell
+        for record in run.records
+        if record.known
+        and not any(
+            is_reviewed and record.status.value in _names(entry.get("status")) and globs.matches(record.cell)
+            for is_reviewed, globs, entry in entries
+        )
+    )
+
+
 def _names(value: Any) -> list[str]:
     """One or several names, as run.json has them."""
     return [value] if isinstance(value, str) else [str(name) for name in value or ()]

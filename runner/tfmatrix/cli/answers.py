@@ -7,7 +7,7 @@ environments have versions and documents of their own (docs/records.md): here th
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
@@ -350,6 +350,22 @@ class Doctor(TypedDict):
     executor: str | None
     reason: str
     findings: list[DoctorFinding]
+
+
+@with_config(_CLOSED)
+class ListedEnvironment(TypedDict):
+    """A row of `tfmatrix env list --json`; `--brief` has the first five keys only. `projects` ask for it."""
+
+    environment: str
+    python: str
+    tensorflow: str
+    keras: str
+    locked: str
+    provided: NotRequired[Literal["yes", "no"]]
+    MB: NotRequired[int | None]
+    last_used: NotRequired[str]
+    projects: NotRequired[list[str]]
+    path: NotRequired[str]
 
 
 @with_config(_CLOSED)
@@ -717,7 +733,7 @@ ANSWERS: Final[dict[str, tuple[str, Any]]] = {
     "check": ("tfmatrix check --json, tfmatrix check --all --json", Check | CheckedFolder),
     "diff": ("tfmatrix diff --json", Diff),
     "doctor": ("tfmatrix doctor --json", Doctor),
-    "env-list": ("tfmatrix env list --json", list[dict[str, Any]]),
+    "env-list": ("tfmatrix env list --json", list[ListedEnvironment]),
     "explain": (
         "tfmatrix explain --format json",
         ExplainedCell | ExplainedCells | ExplainedCause | ExplainedWarning,

@@ -11,13 +11,16 @@ import typer
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
     ExecutorOption,
+    JobsOption,
     JsonOption,
     OfflineOption,
+    OutputOption,
     ProjectOption,
     QuietOption,
     echo_json,
     open_project,
     say,
+    write,
 )
 from tfmatrix.commands.bisect.choices import AxisName, Level, Side
 
@@ -66,10 +69,11 @@ def bisect(
         typer.Option("--as-of", metavar="release|today|DATE", help="Day of the other packages.", show_default=False),
     ] = "",
     executor: ExecutorOption = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    jobs: JobsOption = None,
     offline: OfflineOption = False,
     project: ProjectOption = Path(),
     quiet: QuietOption = False,
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the first version in which a cell's status or figure changes, and the package that brought it.
@@ -104,7 +108,7 @@ def bisect(
         (lambda _text: None) if quiet else say,
     )
     if as_json:
-        echo_json(to_json(answer))
+        echo_json(to_json(answer), output)
     else:
-        typer.echo(to_text(answer, colour=sys.stdout.isatty()), nl=False)
+        write(to_text(answer, colour=output is None and sys.stdout.isatty()), output)
     raise typer.Exit(int(exit_code(answer)))

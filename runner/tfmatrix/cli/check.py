@@ -11,13 +11,16 @@ import typer
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
     ExecutorOption,
+    JobsOption,
     JsonOption,
     OfflineOption,
+    OutputOption,
     ProjectOption,
     QuietOption,
     TrustOption,
     echo_json,
     open_project,
+    write,
 )
 from tfmatrix.core.answer_formats import AnswerFormat
 
@@ -81,10 +84,11 @@ def check(
     as_json: JsonOption = False,
     executor: ExecutorOption = None,
     trust_model: TrustOption = False,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    jobs: JobsOption = None,
     remedies: Annotated[bool, typer.Option(help="Try the documented workarounds on what fails.")] = True,
     offline: OfflineOption = False,
     quiet: QuietOption = False,
+    output: OutputOption = None,
     project: ProjectOption = Path(),
 ) -> None:
     """Check a saved model, given as a file, without its code: what do other versions read back?
@@ -118,21 +122,25 @@ def check(
             ),
         )
 
+    def told(result: CheckResult | Refused) -> str:
+        text = (
+            refused(result)
+            if isinstance(result, Refused)
+            else to_text(result, markdown=check_format is AnswerFormat.MD)
+        )
+        return f"{text}\n" if every else text
+
     results: list[CheckResult | Refused] = []
     for result in check_folder(model, one) if every else (one(model),):
         results.append(result)
-        if as_json:
-            continue
-        if isinstance(result, Refused):
-            typer.echo(refused(result), nl=False)
-        else:
-            typer.echo(to_text(result, markdown=check_format is AnswerFormat.MD), nl=False)
-        if every:
-            typer.echo()
+        if output is None and not as_json:
+            write(told(result))
     if as_json:
         found = [
             {"path": str(each.path), "error": str(each.error)} if isinstance(each, Refused) else to_json(each)
             for each in results
         ]
-        echo_json({"schema": 1, "models": found} if every else found[0])
+        echo_json({"schema": 1, "models": found} if every else found[0], output)
+    elif output is not None:
+        write("".join(map(told, results)), output)
     raise typer.Exit(int(exit_code_of(results)))

@@ -8,16 +8,19 @@ from typing import Annotated
 
 import typer
 
+from tfmatrix.cli import completion
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
     JsonOption,
     OnlyOption,
+    OutputOption,
     ProjectOption,
     ReaderOption,
     ScenarioOption,
     WriterOption,
     open_project,
     selector_of,
+    write,
 )
 from tfmatrix.core.answer_formats import DiffFormat
 
@@ -29,9 +32,13 @@ def diff(
         typer.Argument(
             metavar="A",
             help="A run's id, latest, previous, a folder, or a published matrix.json (a file or https://…).",
+            autocompletion=completion.runs,
         ),
     ] = "previous",
-    after: Annotated[str, typer.Argument(metavar="B", help="The same, of the newer run.")] = "latest",
+    after: Annotated[
+        str,
+        typer.Argument(metavar="B", help="The same, of the newer run.", autocompletion=completion.runs),
+    ] = "latest",
     project: ProjectOption = Path(),
     diff_format: Annotated[
         DiffFormat, typer.Option("--format", help="How; md is short, for a message.")
@@ -44,6 +51,7 @@ def diff(
     site: Annotated[
         str, typer.Option("--site", metavar="URL", help="Address of the published site, for the links of md.")
     ] = "",
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare two runs cell by cell: worse, better, other causes, drift that grew, warnings, and what else differs.
@@ -62,6 +70,6 @@ def diff(
     selector = selector_of(only, writer, reader, scenario, formats)
     found = compared(read_source(results, before), read_source(results, after), selector)
     fmt = DiffFormat.JSON if as_json else diff_format
-    is_terminal = sys.stdout.isatty()
-    typer.echo(render(found, fmt, width=WIDTH, colour=is_terminal, site=site), nl=False)
+    colour = output is None and sys.stdout.isatty()
+    write(render(found, fmt, width=WIDTH, colour=colour, site=site), output)
     raise typer.Exit(int(found.exit_code))

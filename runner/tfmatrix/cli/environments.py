@@ -55,7 +55,9 @@ def env_list(
     brief: Annotated[bool, typer.Option("--brief", help="Only versions and locks: the cache is not measured.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the environments of matrix.yaml: locked, provided, how large.
+    """List the environments: those of matrix.yaml, and what the cache has for other projects.
+
+    With size, last use, the projects that ask for each, and its folder.
 
     Examples: `tfmatrix env list` · `tfmatrix env list --set quick --brief --json`
     """
@@ -67,12 +69,17 @@ def env_list(
         return
     from tabulate import tabulate
 
+    shown = [{name.replace("_", " "): _in_a_table(value) for name, value in row.items()} for row in rows]
     # Without disable_numparse Python 3.10 would be shown as 3.1.
     typer.echo(
         tabulate(
-            rows, headers="keys", disable_numparse=True, colalign=("left",) * 5 if brief else ("left",) * 6 + ("right",)
+            shown, headers="keys", disable_numparse=True, colalign=("left",) * 5 if brief else (*("left",) * 6, "right")
         )
     )
+
+
+def _in_a_table(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 @env_app.command("build")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,11 @@ from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
     ExecutorOption,
     FormatsOption,
+    JobsOption,
     JsonOption,
     OfflineOption,
     OnlyOption,
+    OutputOption,
     ProjectOption,
     QuietOption,
     ReaderOption,
@@ -25,6 +28,7 @@ from tfmatrix.cli.options import (
     open_project,
     say,
     selector_of,
+    write,
 )
 from tfmatrix.core.answer_formats import ReportFormat
 from tfmatrix.core.errors import ExitCode, UsageError
@@ -115,7 +119,7 @@ def run(
         Phase, typer.Option(help="Only save, only load what was saved, or only judge what is in the store.")
     ] = Phase.ALL,
     executor: ExecutorOption = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    jobs: JobsOption = None,
     offline: OfflineOption = False,
     isolated: Annotated[
         bool, typer.Option("--isolated", help="A fresh worker for every job: slow; shows that sharing changes nothing.")
@@ -155,6 +159,7 @@ def run(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Also what takes over an hour, without asking.")] = False,
     quiet: QuietOption = False,
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Save, load and judge; print the table; write `results/`. What is in the store is not measured again.
@@ -167,7 +172,8 @@ def run(
     `tfmatrix run --set nightly --shard 1/4` · `tfmatrix run --known results/published/nightly`
     """
     from tfmatrix.engine.run import RunOptions, run_project
-    from tfmatrix.reports.render import write
+    from tfmatrix.reports.render import render
+    from tfmatrix.reports.render import write as write_at_once
 
     opened = open_project(project)
     selector = selector_of(only, writer, reader, scenario, formats)
@@ -197,9 +203,14 @@ def run(
         from tfmatrix.commands.accept import add_entries, proposals
 
         file = opened.root / "known_failures.yaml"
-        say(f"{add_entries(file, proposals(finished))} entries proposed in {file}: review them")
+        added = add_entries(file, proposals(finished, date.today()))
+        say(f"{added} entries proposed in {file}: review them, and say so under `reviewed` of each")
         code = ExitCode.OK
-    write(finished, ReportFormat.JSON if as_json else ReportFormat.TABLE, sys.stdout)
+    fmt = ReportFormat.JSON if as_json else ReportFormat.TABLE
+    if output is None:
+        write_at_once(finished, fmt, sys.stdout)
+    else:
+        write(render(finished, fmt), output)
     raise typer.Exit(int(code))
 
 
@@ -262,15 +273,13 @@ def schema(
     name: Annotated[
         str, typer.Argument(metavar="[NAME]", help="Of what.", show_default="matrix, the schema of matrix.yaml")
     ] = "matrix",
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")] = None,
+    output: OutputOption = None,
 ) -> None:
     """Write the JSON Schema of matrix.yaml, for editors, or that of what a command prints with `--json`.
 
     NAME is one of bisect, check, diff, doctor, env-list, explain, matrix, plan, report, upgrade, warnings.
     Examples: `tfmatrix schema -o matrix.schema.json` · `tfmatrix schema upgrade`
     """
-    from tfmatrix.store.content import write_atomically
-
     if name == "matrix":
         from tfmatrix.project.config import schema_text
 
@@ -279,7 +288,4 @@ def schema(
         from tfmatrix.cli.answers import answer_schema_text
 
         text = answer_schema_text(name)
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        write_atomically(output, text)
+    write(text, output)

@@ -10,6 +10,7 @@ import typer
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
     ExecutorOption,
+    JobsOption,
     JsonOption,
     OfflineOption,
     ProjectOption,
@@ -53,7 +54,7 @@ def migrate(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout, a line for each file.")] = False,
     executor: ExecutorOption = None,
     trust_model: TrustOption = False,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    jobs: JobsOption = None,
     offline: OfflineOption = False,
     quiet: QuietOption = False,
     project: ProjectOption = Path(),

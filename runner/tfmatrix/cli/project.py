@@ -7,8 +7,18 @@ from typing import Annotated
 
 import typer
 
+from tfmatrix.cli import completion
 from tfmatrix.cli.app import app
-from tfmatrix.cli.options import ExecutorOption, JsonOption, OfflineOption, ProjectOption, echo_json, open_project, say
+from tfmatrix.cli.options import (
+    ExecutorOption,
+    JobsOption,
+    JsonOption,
+    OfflineOption,
+    ProjectOption,
+    echo_json,
+    open_project,
+    say,
+)
 from tfmatrix.project.new_scenario import ScenarioKind, write_new_scenario, write_scenario_of
 
 
@@ -102,7 +112,15 @@ def new_scenario(
 @app.command()
 def nightly(
     project: ProjectOption = Path(),
-    set_name: Annotated[str, typer.Option("--set", help="Named selection of matrix.yaml.")] = "nightly",
+    set_name: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            help="Named selection of matrix.yaml.",
+            show_default="nightly where there is one, else everything",
+            autocompletion=completion.sets,
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the site.")] = Path("results/site"),
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Whether shards ran elsewhere and are only joined.")
@@ -121,6 +139,7 @@ def nightly(
     ] = None,
     site: Annotated[str, typer.Option("--site", metavar="URL", help="Address of the published site, for links.")] = "",
     executor: ExecutorOption = None,
+    jobs: JobsOption = None,
 ) -> None:
     """Renew the nightly pins, run, publish, and compare with the night before.
 
@@ -130,7 +149,9 @@ def nightly(
     """
     from tfmatrix.commands.nightly import NightOptions, night
 
-    options = NightOptions(set_name=set_name, output=output, refreshed=refreshed, run=run, executor=executor, site=site)
+    options = NightOptions(
+        set_name=set_name, output=output, refreshed=refreshed, run=run, executor=executor, jobs=jobs, site=site
+    )
     found = night(open_project(project), options)
     typer.echo(found.news, nl=False)
     for line in [*found.renewed, found.note]:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from tfmatrix.cli import completion
 from tfmatrix.cli.app import app
-from tfmatrix.cli.options import ProjectOption, open_project
+from tfmatrix.cli.options import JsonOption, OutputOption, ProjectOption, RunOption, open_project, write
 from tfmatrix.core.answer_formats import CatalogueFormat, ExplainFormat, OutputFormat
 from tfmatrix.core.errors import UsageError
 
@@ -17,7 +18,10 @@ from tfmatrix.core.errors import UsageError
 @app.command()
 def report(
     reference: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's id, latest, previous, or a folder.")
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run's id, latest, previous, or a folder.", autocompletion=completion.runs
+        ),
     ] = "latest",
     report_format: Annotated[OutputFormat, typer.Option("--format", help="How.")] = OutputFormat.TABLE,
     project: ProjectOption = Path(),
@@ -25,6 +29,7 @@ def report(
         Path | None,
         typer.Option("-o", "--output", help="File to write; a folder for site and archive.", show_default="stdout"),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Print a run as a table, Markdown, CSV or JSON, or write it as a static site to browse or an archive to commit.
 
@@ -32,12 +37,13 @@ def report(
     Examples: `tfmatrix report` · `tfmatrix report previous --format md -o table.md` ·
     `tfmatrix report --format site -o site` · `tfmatrix report --format archive -o results/published/nightly`
     """
-    from tfmatrix.reports.render import render, write
-    from tfmatrix.store.content import write_atomically
+    from tfmatrix.reports.render import render
+    from tfmatrix.reports.render import write as write_at_once
     from tfmatrix.store.runs import read_run
 
     results = open_project(project).results
     found = read_run(results, reference)
+    report_format = OutputFormat.JSON if as_json else report_format
     if report_format in (OutputFormat.SITE, OutputFormat.ARCHIVE):
         if output is None:
             kind = report_format.value
@@ -53,9 +59,9 @@ def report(
 
             typer.echo(str(write_archive(found, output)))
     elif output is not None:
-        write_atomically(output, render(found, report_format.value))
+        write(render(found, report_format.value), output)
     else:
-        write(found, report_format.value, sys.stdout)
+        write_at_once(found, report_format.value, sys.stdout)
 
 
 @app.command()
@@ -75,11 +81,18 @@ def publish(
 
 @app.command()
 def explain(
-    target: Annotated[str, typer.Argument(help="A cell id, a cause (C-…), a warning (W-…), or a glob on cell ids.")],
-    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="A cell id, a cause (C-…), a warning (W-…), or a glob on cell ids.", autocompletion=completion.cells
+        ),
+    ],
+    reference: RunOption = "latest",
     explain_format: Annotated[ExplainFormat, typer.Option("--format", help="How.")] = ExplainFormat.TEXT,
     whole_traceback: Annotated[bool, typer.Option("--traceback", help="The whole traceback.")] = False,
     project: ProjectOption = Path(),
+    output: OutputOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Explain one cell (evidence, attribution, remedies), or one cause with all its cells.
 
@@ -89,14 +102,17 @@ def explain(
     from tfmatrix.store.runs import read_run
 
     found = read_run(open_project(project).results, reference)
-    typer.echo(explained(found, target, fmt=explain_format, traceback=whole_traceback), nl=False)
+    fmt = ExplainFormat.JSON if as_json else explain_format
+    write(explained(found, target, fmt=fmt, traceback=whole_traceback), output)
 
 
 @app.command()
 def warnings(
-    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    reference: RunOption = "latest",
     catalogue_format: Annotated[CatalogueFormat, typer.Option("--format", help="How.")] = CatalogueFormat.MD,
     project: ProjectOption = Path(),
+    output: OutputOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List every warning that saving and loading gave, in which versions, and whether it predicts a failure.
 
@@ -106,13 +122,16 @@ def warnings(
     from tfmatrix.reports.catalogue import render
     from tfmatrix.store.runs import read_run
 
-    typer.echo(render(catalogue(read_run(open_project(project).results, reference)), catalogue_format), nl=False)
+    found = catalogue(read_run(open_project(project).results, reference))
+    write(render(found, CatalogueFormat.JSON if as_json else catalogue_format), output)
 
 
 @app.command()
 def reproduce(
-    cell: Annotated[str, typer.Argument(help="A cell id: scenario/format/writer/reader.")],
-    reference: Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.")] = "latest",
+    cell: Annotated[
+        str, typer.Argument(help="A cell id: scenario/format/writer/reader.", autocompletion=completion.cells)
+    ],
+    reference: RunOption = "latest",
     project: ProjectOption = Path(),
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder to write.", show_default="reproduce/CELL")

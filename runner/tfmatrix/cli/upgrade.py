@@ -15,9 +15,11 @@ from tfmatrix.cli.app import app
 from tfmatrix.cli.check import Loader
 from tfmatrix.cli.options import (
     ExecutorOption,
+    JobsOption,
     JsonOption,
     OfflineOption,
     OnlyOption,
+    OutputOption,
     ProjectOption,
     QuietOption,
     ScenarioOption,
@@ -25,6 +27,7 @@ from tfmatrix.cli.options import (
     open_project,
     say,
     selector_of,
+    write,
 )
 from tfmatrix.core.answer_formats import AnswerFormat
 from tfmatrix.core.errors import UsageError
@@ -99,12 +102,12 @@ def upgrade(
     ] = False,
     as_json: JsonOption = False,
     answer_format: Annotated[AnswerFormat, typer.Option("--format", help="How.")] = AnswerFormat.TEXT,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")] = None,
+    output: OutputOption = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")] = None,
     project: ProjectOption = Path(),
     executor: ExecutorOption = None,
     trust_model: TrustOption = False,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Jobs at once.", show_default="matrix.yaml")] = None,
+    jobs: JobsOption = None,
     offline: OfflineOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -157,9 +160,9 @@ def upgrade(
     )
     if isinstance(answer, Unchanged | Refused):
         if as_json:
-            _write(json.dumps(answer.document(), indent=1) + "\n", output)
+            write(json.dumps(answer.document(), indent=1) + "\n", output)
         else:
-            _write(answer.markdown() if answer_format is AnswerFormat.MD else answer.text(), output)
+            write(answer.markdown() if answer_format is AnswerFormat.MD else answer.text(), output)
         _tell_ci(answer.junit, answer.annotations(), answer.markdown, junit)
         raise typer.Exit(int(answer.exit_code))
     from tfmatrix.commands.upgrade.ci import to_junit, workflow_commands
@@ -167,11 +170,11 @@ def upgrade(
 
     colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     if as_json:
-        _write(to_json(answer), output)
+        write(to_json(answer), output)
     elif answer_format is AnswerFormat.MD:
-        _write(to_markdown(answer), output)
+        write(to_markdown(answer), output)
     else:
-        _write(to_text(answer, colour=colour), output)
+        write(to_text(answer, colour=colour), output)
     _tell_ci(lambda: to_junit(answer), workflow_commands(answer), lambda: to_markdown(answer), junit)
     raise typer.Exit(int(answer.exit_code))
 
@@ -199,10 +202,3 @@ def _variables(texts: list[str]) -> dict[str, str]:
             raise UsageError(f"--env {text!r} is no variable", expected="NAME=VALUE, such as TF_USE_LEGACY_KERAS=1")
         found[name] = value
     return found
-
-
-def _write(text: str, output: Path | None) -> None:
-    if output is None:
-        typer.echo(text, nl=False)
-    else:
-        output.write_text(text, encoding="utf-8")

@@ -5,21 +5,29 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from tfmatrix.analysis.causes import find_causes
+from tfmatrix.analysis.causes import Cause, find_causes
 from tfmatrix.core.ids import CellId
 from tfmatrix.store.content import write_atomically
 from tfmatrix.store.runs import Run
 
 WIDTH = 120
 
+DAYS = 90
+"""What is accepted counts for so long: then it is news again, unless somebody has said otherwise."""
 
-def proposals(run: Run) -> list[dict[str, Any]]:
-    """One entry per cause with unexpected cells: globs that cover just these, status, reason, upstream link."""
+
+def proposals(run: Run, today: date) -> list[dict[str, Any]]:
+    """One entry per cause with unexpected cells: globs that cover just these, status, and what a reviewer asks for.
+
+    That is the cause, the first bad version, the remedy and an upstream link. Each ends after `DAYS`, and is marked as
+    reviewed by nobody.
+    """
     news = {record.cell for record in run.records if record.is_news}
     entries = []
     for cause in find_causes(run):
@@ -29,12 +37,26 @@ def proposals(run: Run) -> list[dict[str, Any]]:
         entry: dict[str, Any] = {
             "cells": covering_globs(cells),
             "status": cause.status.value,
-            "reason": cause.title,
+            "reason": _reason(cause),
         }
         if cause.links:
             entry["link"] = cause.links[0].url
+        entry |= {"until": today + timedelta(days=DAYS), "reviewed": None}
         entries.append(entry)
     return entries
+
+
+def _reason(cause: Cause) -> str:
+    """What goes wrong, since when, and what helps: a paragraph."""
+    first = f"{cause.first_reader} as reader" if cause.first_reader else f"{cause.first_writer} as writer"
+    again = f", good again in {cause.good_again}" if cause.good_again else ""
+    remedy = cause.remedy
+    if remedy is not None:
+        detail = f" ({remedy.detail})" if remedy.detail else ""
+        helps = f"{remedy.name} helps {remedy.cells} of {len(cause.cells)} cells{detail}"
+    else:
+        helps = "none of those tried helps" if cause.tried else "none was tried"
+    return f"{cause.title}. Cause {cause.id}; first bad version: {first}{again}. Remedy: {helps}."
 
 
 def covering_globs(cells: Iterable[CellId]) -> list[str]:
@@ -71,6 +93,7 @@ def add_entries(path: Path, entries: Iterable[Mapping[str, Any]]) -> int:
     """Appends entries to known_failures.yaml, whose comments stay; returns how many."""
     yaml = YAML()
     yaml.width = WIDTH
+    yaml.representer.add_representer(type(None), _represent_null)
     yaml.indent(mapping=2, sequence=4, offset=2)
     document: Any = yaml.load(path.read_text(encoding="utf-8")) if path.exists() else {"schema": 1, "entries": []}
     added = [dict(entry) for entry in entries]
@@ -82,3 +105,8 @@ def add_entries(path: Path, entries: Iterable[Mapping[str, Any]]) -> int:
     yaml.dump(document, text)
     write_atomically(path, text.getvalue())
     return len(added)
+
+
+def _represent_null(representer: Any, _value: None) -> Any:
+    """`reviewed: null` is seen, and `reviewed:` is taken for a slip."""
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")

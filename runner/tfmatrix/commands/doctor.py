@@ -94,10 +94,14 @@ class Examined:
 
 @dataclass(kw_only=True)
 class _Machine:
-    """What the questions share. The folder need not be a project."""
+    """What the questions share. The folder need not be a project.
+
+    `unasked`: offline because the user of `doctor` said so; a run may have the index all the same.
+    """
 
     root: Path
     offline: bool
+    unasked: bool = False
     cache: Path = field(default_factory=default_cache_root)
     environments: tuple[Environment, ...] = ()
     defaults: Defaults = field(default_factory=Defaults)
@@ -116,6 +120,7 @@ def examine(root: Path, *, offline: bool = False, seconds: float = PROBE_SECONDS
     machine = _Machine(root=root, offline=offline)
     first = _ask([("project", _project)], machine, seconds)
     machine.offline = offline or machine.defaults.network.offline
+    machine.unasked = offline and not machine.defaults.network.offline
     questions: list[tuple[str, Callable[[_Machine], Finding]]] = [
         ("engine", _engine),
         ("uv", _uv),
@@ -236,7 +241,8 @@ def _uv(_machine: _Machine) -> Finding:
 def _index(machine: _Machine) -> Finding:
     """Whether the index that uv is configured with answers: asked past uv's cache, for the package of the day."""
     if machine.offline:
-        return Finding(name="index", state=State.MISSING, found="not asked: offline")
+        state = State.NOTE if machine.unasked else State.MISSING
+        return Finding(name="index", state=state, found="not asked: offline")
     uv = machine.uv()
     command = ["pip", "compile", "--no-cache", "--quiet", "--no-header", "--no-deps", "--python-version", "3.11"]
     try:
@@ -439,16 +445,19 @@ def _executor(findings: Sequence[Finding], setting: str) -> tuple[str, str]:
     wrong = [name for name in ("project", "uv", "cpu", "disk", "cache", "results") if state[name] is State.WRONG]
     if wrong:
         return "", f"a run cannot work: {', '.join(wrong)}"
-    if state["index"] is not State.OK and state["environments"] is not State.OK:
+    lacking = state["environments"] is not State.OK
+    if lacking and state["index"] not in (State.OK, State.NOTE):
         return "", "a run cannot work: not every environment is locked and installed, and no index answers"
+    condition = ", if the index provides what is not installed: it was not asked" if lacking else ""
+    condition = condition if state["index"] is State.NOTE else ""
     docker = state["engine"] is State.OK and state["base image"] is State.OK
     venv = state["pythons"] is State.OK or (state["pythons"] is State.NOTE and state["index"] is State.OK)
     if docker and setting != "venv":
-        return "docker", "runs work in containers"
+        return "docker", f"runs work in containers{condition}"
     if setting == "docker":
         return "", "matrix.yaml asks for docker: no engine, or nothing to make containers of"
     if venv:
-        return "venv", "runs work in local environments (executor venv)"
+        return "venv", f"runs work in local environments (executor venv){condition}"
     return "", "a run cannot work: neither an engine nor the interpreters"
 
 

@@ -29,12 +29,13 @@ def chosen_environments(project: Project, ids: Sequence[str]) -> list[Environmen
 def describe_environments(
     project: Project, *, set_name: str | None = None, brief: bool = False
 ) -> list[dict[str, Any]]:
-    """One row per environment of matrix.yaml, or of a set: its versions, and how large it is where it is provided.
+    """One row per environment of matrix.yaml, or of a set; without a set also those that only the cache has.
 
-    `brief` leaves the cache alone, whose sizes take seconds: only what matrix.yaml and the locks say.
+    `brief` leaves the cache alone, whose sizes take seconds: only what matrix.yaml and the locks say. Elsewhere a row
+    has the size in MB, the day of the last use, the projects that ask for the environment, and its folder.
     """
     cached = () if brief else EnvironmentCache(root=default_cache_root()).list_environments()
-    provided = {found.lock: found for found in cached}
+    unlisted = {found.key: found for found in cached}
     rows = []
     for environment in project.config.selection(set_name).environments:
         lock = None if environment.image else read_lock(project.locks, environment)
@@ -45,11 +46,29 @@ def describe_environments(
             "keras": lock.keras if lock else "",
             "locked": environment.image or ("yes" if lock else "no"),
         }
-        if not brief:
-            found = provided.get(lock.digest) if lock is not None else None
-            row |= {"provided": "yes" if found else "no", "MB": round(found.bytes / 1e6) if found else None}
-        rows.append(row)
+        if brief:
+            rows.append(row)
+            continue
+        # The same lock on another interpreter is another environment.
+        mine = [found for found in cached if lock is not None and found.lock == lock.digest]
+        rows += [row | _provided(found) for found in mine] or [row | _provided(None)]
+        for found in mine:
+            unlisted.pop(found.key, None)
+    if set_name is None:
+        for found in unlisted.values():
+            named = {"environment": found.environment_id, "python": found.python}
+            rows.append(named | {"tensorflow": "", "keras": "", "locked": "elsewhere"} | _provided(found))
     return rows
+
+
+def _provided(found: CachedEnvironment | None) -> dict[str, Any]:
+    return {
+        "provided": "yes" if found else "no",
+        "MB": round(found.bytes / 1e6) if found else None,
+        "last_used": f"{found.last_used:%Y-%m-%d}" if found else "",
+        "projects": [str(each) for each in found.projects] if found else [],
+        "path": str(found.folder) if found else "",
+    }
 
 
 def build_environments(

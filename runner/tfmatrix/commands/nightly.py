@@ -31,14 +31,16 @@ from tfmatrix.store.runs import Run, RunSummary, list_runs, read_run
 class NightOptions:
     """What a night does. `refreshed` is what another machine's renewal came to; None: renew here.
 
+    `set_name` None is the set `nightly` where matrix.yaml has one, else everything, as right after `tfmatrix init`.
     `site` is where what is published can be read, for the links of the news.
     """
 
-    set_name: str = NIGHTLY
+    set_name: str | None = None
     output: Path = Path("results/site")
     refreshed: bool | None = None
     run: bool = True
     executor: str | None = None
+    jobs: int | None = None
     site: str = ""
 
 
@@ -51,7 +53,9 @@ def renew(project: Project, ids: Sequence[str]) -> list[str]:
 
 def run(project: Project, options: NightOptions) -> tuple[Run, ExitCode]:
     """Measures the night's set."""
-    return run_project(project, set_name=options.set_name, options=RunOptions(executor=options.executor))
+    return run_project(
+        project, set_name=options.set_name, options=RunOptions(executor=options.executor, jobs=options.jobs)
+    )
 
 
 def publish(project: Project, output: Path) -> ExitCode:
@@ -106,6 +110,8 @@ def night(project: Project, options: NightOptions, steps: Steps | None = None) -
     """
     steps = steps or Steps()
     found = Night()
+    if options.set_name is None and NIGHTLY in project.config.sets:
+        options = replace(options, set_name=NIGHTLY)
     project = _renewed(project, options, steps, found)
     before = {summary.id for summary in _complete(project)}
     tonight = _measured(project, options, steps, found)
@@ -180,7 +186,8 @@ def _compare(project: Project, tonight: Run, options: NightOptions, found: Night
     older = _before(project, tonight, options.set_name)
     if older is None:
         unexpected = sum(record.is_news for record in tonight.records)
-        found.note = f"the first night of the set {options.set_name}: {unexpected} unexpected incompatibilities"
+        what = f"the set {options.set_name}" if options.set_name else "the whole matrix"
+        found.note = f"the first night of {what}: {unexpected} unexpected incompatibilities"
         found.has_news = unexpected > 0
         return
     try:
@@ -194,7 +201,7 @@ def _compare(project: Project, tonight: Run, options: NightOptions, found: Night
         found.problems.append(f"some cells that {older.id} measured could not be measured tonight")
 
 
-def _before(project: Project, tonight: Run, set_name: str) -> Run | None:
+def _before(project: Project, tonight: Run, set_name: str | None) -> Run | None:
     """The newest complete run of the same set that ended before tonight's; damaged ones are passed over."""
     ended = str(tonight.header.get("finished"))
     for summary in _complete(project):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from tfmatrix.analysis.causes import unreviewed
 from tfmatrix.analysis.records import in_order
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
@@ -73,7 +74,11 @@ def _head(run: Run) -> Iterable[Block]:
         return
     broken = [record for record in run.records if record.status.is_incompatibility]
     news = sum(record.is_news for record in broken)
-    said = f" {len(broken)} incompatible, of which {len(broken) - news} known and {news} new." if broken else ""
+    said = ""
+    if broken:
+        nobody = len(unreviewed(run))
+        known = f"{len(broken) - news} known" + (f" ({nobody} of them accepted, reviewed by nobody)" if nobody else "")
+        said = f" {len(broken)} incompatible, of which {known} and {news} new."
     yield Paragraph(text=(f"{cells(len(run.records))}: ", *counted(run.records), f".{said}"))
     yield from _inference(run)
 
@@ -190,7 +195,9 @@ def _count_of_entry(entry: Mapping[str, Any], marked: Sequence[CellRecord]) -> i
 
 
 def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:
-    until = f" (until {one_line(entry['until'], 40)})" if entry.get("until") else ""
+    marks = [f"until {one_line(entry['until'], 40)}"] if entry.get("until") else []
+    marks += ["reviewed by nobody"] if entry.get("reviewed") is False else []
+    until = f" ({', '.join(marks)})" if marks else ""
     link: Inline = (" ", Link(one_line(entry["link"]))) if entry.get("link") else ()
     where = joined([(Code(one_line(glob)),) for glob in _listed(entry.get("cells"))], ", ")
     reason = with_code(str(entry.get("reason") or "no reason given"))

@@ -153,6 +153,7 @@ class _Known(TypedDict, total=False):
     reason: _Text
     link: _Text | None
     until: _Text | None
+    reviewed: bool | None
 
 
 @with_config(_OPEN)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tfmatrix.commands.accept import add_entries, covering_globs
+from run_builder import article_run
+from tfmatrix.analysis.causes import unreviewed
+from tfmatrix.commands.accept import add_entries, covering_globs, proposals
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.status import Status
 from tfmatrix.project.config import load_known_failures
+from tfmatrix.reports.render import render
 
 CELLS = st.builds(
     CellId,
@@ -27,6 +32,7 @@ ALL = [
 ]
 
 
+@settings(deadline=None)  # files
 @given(st.sets(CELLS, min_size=1))
 def test_the_globs_match_these_cells_and_no_others(tmp_path_factory, cells: set[CellId]) -> None:
     path = tmp_path_factory.mktemp("known") / "known_failures.yaml"
@@ -58,3 +64,30 @@ def test_an_empty_list_becomes_a_readable_one(tmp_path: Path) -> None:
     add_entries(path, [{"cells": ["b/h5/x/y"], "status": "drift", "reason": "new"}])
     assert "entries: [" not in path.read_text()
     assert load_known_failures(path)[0].cells == ("b/h5/x/y",)
+
+
+def test_an_entry_says_what_a_reviewer_asks_for_and_that_nobody_was_one(tmp_path: Path) -> None:
+    path = tmp_path / "known_failures.yaml"
+    (proposed,) = proposals(article_run(), date(2026, 11, 28))
+    add_entries(path, [proposed])
+    assert "reviewed: null" in path.read_text()
+    (entry,) = load_known_failures(path)
+    assert not entry.is_reviewed
+    assert entry.until == "2027-02-26"
+    for words in ("optimizer failed. Cause C-", "first bad version: 2.16.2 as reader", "Remedy: none was tried"):
+        assert words in entry.reason
+    path.write_text(path.read_text().replace("reviewed: null", "reviewed: ada, 2026-12-01"))
+    assert load_known_failures(path)[0].is_reviewed
+
+
+def test_what_nobody_reviewed_is_counted_apart() -> None:
+    run = article_run()
+    known = {record.cell for record in run.records if record.known}
+    entry = {"cells": ["**"], "status": ["drift", "load-error"], "reason": "r", "reviewed": False}
+    run = replace(run, header=run.header | {"known_failures": [entry]})
+    assert unreviewed(run) == known
+    said = " ".join(render(run).split())
+    assert f"{len(known)} known ({len(known)} of them accepted, reviewed by nobody)" in said
+    by_hand = {"cells": ["custom_layer/**"], "status": ["drift", "load-error"], "reason": "r"}
+    run = replace(run, header=run.header | {"known_failures": [entry, by_hand]})
+    assert unreviewed(run) == {cell for cell in known if not cell.startswith("custom_layer/")}

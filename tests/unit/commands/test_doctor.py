@@ -28,6 +28,9 @@ NAMES = [
 ]  # fmt: skip
 
 
+_index = doctor._index
+
+
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """A machine without an engine, offline but for what a test changes; its cache is the test's own."""
@@ -69,6 +72,20 @@ def test_neither_engine_nor_interpreters(machine, tmp_path):
     assert (examined.executor, examined.exit_code) == ("", ExitCode.INFRASTRUCTURE)
     # With a network, uv fetches what is missing.
     assert examine(tmp_path).executor == "venv"
+
+
+def test_that_nobody_asked_the_index_is_no_failure(machine, tmp_path):
+    machine.setattr(doctor, "_index", _index)
+    examined = examine(tmp_path, offline=True)
+    assert examined.exit_code is ExitCode.OK
+    assert "it was not asked" in examined.reason
+    # A project that is offline itself has nothing else to hope for.
+    (tmp_path / "matrix.yaml").write_text(
+        'schema: 1\nenvironments: [{tensorflow: "2.15.1"}]\ndefaults: {network: {offline: true}}\n'
+    )
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "one.py").write_text('"""One."""\ndef build_model(): ...\ndef inputs(rng): ...\n')
+    assert examine(tmp_path, offline=True).exit_code is ExitCode.INFRASTRUCTURE
 
 
 def test_nothing_is_locked_and_no_index_answers(machine, tmp_path):

@@ -34,6 +34,8 @@ class World:
         self.statuses = [Status.PASS]
         self.codes: dict[str, ExitCode] = {}
         self.errors: dict[str, Exception] = {}
+        self.header: dict[str, object] = {}
+        self.asked: str | None = ""
 
     @property
     def steps(self) -> Steps:
@@ -51,7 +53,10 @@ class World:
 
     def _run(self, project: Project, options: NightOptions) -> tuple[Run, ExitCode]:
         self._call("run")
-        return write_run(project.results, "tonight", 5, *self.statuses), self.codes.get("run", ExitCode.OK)
+        self.asked = options.set_name
+        return write_run(project.results, "tonight", 5, *self.statuses, **self.header), self.codes.get(
+            "run", ExitCode.OK
+        )
 
     def _publish(self, project: Project, output: Path) -> ExitCode:
         self._call("publish")
@@ -102,6 +107,19 @@ def test_what_got_worse_is_news(project):
     found = run_night(project, world, site="https://example.org/m")
     assert found.exit_code is ExitCode.INCOMPATIBLE
     assert "https://example.org/m" in found.news
+
+
+def test_a_matrix_without_that_set_is_measured_whole(project):
+    """As `tfmatrix init` writes it."""
+    project.matrix_file.write_text(MATRIX.replace("nightly: {}, ", ""))
+    write_run(project.results, "before", 4, Status.PASS, set=None)
+    write_run(project.results, "of-a-set", 4, Status.DRIFT, set="quick")
+    world = World(project)
+    world.header = {"set": None}
+    found = run_night(project, world)
+    assert (found.exit_code, found.problems) == (ExitCode.OK, [])
+    assert world.asked is None
+    assert "before" in found.news
 
 
 def test_what_failed_before_is_none(project):

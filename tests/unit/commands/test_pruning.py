@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -100,3 +101,16 @@ def test_clean_removes_half_built_environments_and_no_whole_one(cache, capsys, m
     assert "removed 1 half-built environments" in capsys.readouterr().out
     assert left(cache) == set(DIGESTS)
     assert list(cache.folder(OURS).parent.glob("*.tmp")) == []
+
+
+def test_the_list_has_what_other_projects_have(cache, capsys):
+    assert run_command(["env", "list", "-C", "ours", "--json"]) == ExitCode.OK
+    rows = {row["environment"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) == {"own", "env-1", "env-2", "env-3", "env-4"}
+    theirs = rows["env-2"]
+    assert (theirs["MB"], theirs["locked"]) == (1, "elsewhere")
+    assert theirs["projects"] == [str(cache.root.parent / "theirs")]
+    assert theirs["path"] == str(cache.folder(THEIRS))
+    assert theirs["last_used"] < rows["env-4"]["last_used"]
+    assert run_command(["env", "list", "-C", "ours"]) == ExitCode.OK
+    assert str(cache.folder(THEIRS)) in capsys.readouterr().out

@@ -8,6 +8,7 @@ entries:
     reason: Keras 3 does not read the optimizer's state from files of Keras 2.
     link: https://github.com/keras-team/keras/issues/NUMBER  # optional
     until: 2026-12-31                                    # optional: a date, or a TensorFlow version in quotes
+    reviewed: ada, 2026-11-28                            # optional; null, as `run --accept` writes: by nobody yet
 ```
 """
 
@@ -43,7 +44,8 @@ class KnownFailure:
     """An entry: cells (globs) that are expected to end with one of `status`, and why.
 
     `until` is an ISO date, the last day the entry counts; or a TensorFlow version, with whose arrival in the
-    matrix it ends. `line` is where the entry stands in its file.
+    matrix it ends. `is_reviewed` is False for what a program proposed and nobody has looked at. `line` is where the
+    entry stands in its file.
     """
 
     cells: tuple[str, ...]
@@ -51,6 +53,7 @@ class KnownFailure:
     reason: str
     link: str | None = None
     until: str | None = None
+    is_reviewed: bool = True
     line: int = 0
 
     @cached_property
@@ -73,6 +76,7 @@ class KnownFailure:
             "reason": self.reason,
             "link": self.link,
             "until": self.until,
+            "reviewed": self.is_reviewed,
         }
 
     def is_expired(self, today: date, versions: Iterable[str] = ()) -> bool:
@@ -97,7 +101,7 @@ def expired(entries: Iterable[KnownFailure], today: date, versions: Iterable[str
 def load_known_failures(path: Path) -> tuple[KnownFailure, ...]:
     """The entries, in the order of the file; none where there is no file. ConfigError on a mistake."""
     try:
-        document = read_yaml(path)
+        document = read_yaml(path, nullable=("reviewed",))
     except FileNotFoundError:
         return ()
     file = validate(document, _KnownFailuresFile, version=KNOWN_FAILURES_SCHEMA)
@@ -108,6 +112,7 @@ def load_known_failures(path: Path) -> tuple[KnownFailure, ...]:
             reason=entry.reason.strip(),
             link=entry.link,
             until=entry.until,
+            is_reviewed=entry.is_reviewed,
             line=document.lines["entries", index],
         )
         for index, entry in enumerate(file.entries)
@@ -170,6 +175,12 @@ class _Entry(StrictModel):
     reason: Text
     link: Annotated[str, AfterValidator(_link)] | None = None
     until: Annotated[str, AfterValidator(_until)] | None = None
+    reviewed: Text | None = None
+
+    @property
+    def is_reviewed(self) -> bool:
+        """Whoever writes an entry by hand has reviewed it; `run --accept` writes null."""
+        return self.reviewed is not None or "reviewed" not in self.model_fields_set
 
 
 class _KnownFailuresFile(StrictModel):

@@ -8,7 +8,7 @@ it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -87,11 +87,12 @@ def key_path(location: Location) -> str:
     return re.sub(r"^\.", "", "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location))
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(path: Path, nullable: Collection[str] = ()) -> Document:
     """Reads a file that must hold one mapping; ConfigError where it is no such file.
 
     Raises FileNotFoundError where there is none: what that means differs by file. Duplicate keys, keys that
-    are no strings and keys without a value are left in `problems`, to be reported with what else is wrong.
+    are no strings and keys without a value are left in `problems`, to be reported with what else is wrong. A key of
+    `nullable` may have the value null, spelled out.
     """
     try:
         content = path.read_bytes()
@@ -139,7 +140,7 @@ def read_yaml(path: Path) -> Document:
             expected="a mapping (key: value) that begins with schema: 1",
         )
     document = Document(path=path, data={})
-    document.data.update(_Reader(document).plain(node, ()))
+    document.data.update(_Reader(document, nullable).plain(node, ()))
     return document
 
 
@@ -178,8 +179,9 @@ def _raise_syntax(path: Path, error: MarkedYAMLError) -> NoReturn:
 class _Reader:
     """Turns nodes into plain data and notes their places in the document."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, nullable: Collection[str]) -> None:
         self._document = document
+        self._nullable = nullable
         self._open: list[int] = []
         self._values = 0
         self._constructor = YAML(typ="safe", pure=True).constructor
@@ -222,7 +224,7 @@ class _Reader:
         )
 
     def _scalar(self, node: ScalarNode, kind: str, location: Location) -> Any:
-        if kind == "null":
+        if kind == "null" and not (node.value and location and location[-1] in self._nullable):
             what = "no value stands here"
             fix = "write a value ([] and {} are empty ones), or remove the key"
             line = self._document.key_lines.get(location)  # the value itself begins only where the next key does

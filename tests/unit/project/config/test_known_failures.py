@@ -96,6 +96,7 @@ def test_as_json_for_the_run() -> None:
         "reason": "Known.",
         "link": None,
         "until": None,
+        "reviewed": True,
     }
 
 
@@ -141,12 +142,12 @@ STATUSES = "one of: drift, crash, timeout, load-error, save-error"
         (
             entry(cels="dense", cells=""),
             '5: entries[0].cels: unknown key "cels"\n'
-            '  expected: one of: cells, status, reason, link, until\n  to fix:   did you mean "cells"?',
+            '  expected: one of: cells, status, reason, link, until, reviewed\n  to fix:   did you mean "cells"?',
         ),
         (
             entry(reson="x"),
             '6: entries[0].reson: unknown key "reson"\n'
-            '  expected: one of: cells, status, reason, link, until\n  to fix:   did you mean "reason"?',
+            '  expected: one of: cells, status, reason, link, until, reviewed\n  to fix:   did you mean "reason"?',
         ),
         (entry(reason=""), '3: entries[0].reason: the key "reason" is missing\n  expected: reason: …'),
         (entry(reason="' '"), "5: entries[0].reason: an empty text\n  expected: a text that says something"),
