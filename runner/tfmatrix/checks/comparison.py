@@ -94,6 +94,8 @@ def _checked(check: Check, section: str, observations: Observations) -> Result:
         return _one("writer-none", **({"why": why} if why else {}))
     if (error := reader.error(section)) is not None:
         return _one("raises", **exception(error))
+    if reader.section(section) is None and writer.returns == reader.kind != "keras":
+        return _one("no-model-promised")
     if reader.section(section) is None and not check.judges_absence:
         return Result(findings=[absent(observations, section)])
     return check.compare(observations)

@@ -180,9 +180,15 @@ def holds(check: Mapping[str, Any]) -> bool:
 def exception(raised: Mapping[str, Any]) -> dict[str, str]:
     """An exception as figures: its type and the first line of its message; of AutoGraph's, what was raised in it."""
     kind, message = str(raised.get("type")), str(raised.get("message") or "")
-    first = next((line.strip() for line in _FRAME.split(message)[-1].splitlines() if line.strip()), "")
+    lines = [line.strip() for line in _STYLE.sub("", _FRAME.split(message)[-1]).splitlines() if line.strip()]
+    # Keras 3 says first in which layer, and then what.
+    said = [line for line in lines if not _IN_LAYER.fullmatch(line)]
+    first = next(iter(said or lines), "")
     return {"type": kind, "message": first.removeprefix(f"{kind}: ")}
 
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_IN_LAYER = re.compile(r"Exception encountered when calling \S+\.")
 
 _FRAME = re.compile(r'(?m)^ +File "[^"\n]*", line \d+, in .*\n(?: {8,}.*\n)*')
 """A frame of the traceback that AutoGraph puts into the message of an exception, and the source line below it."""
@@ -228,6 +234,9 @@ NO_KERAS_MODEL = "what was loaded is no Keras model"
 COMMON: Mapping[str, Kind] = {
     "not-promised": nothing(
         lambda subject, _figures: f"the format does not promise to bring back what {subject!r} looks at"
+    ),
+    "no-model-promised": nothing(
+        lambda _subject, _figures: "the scenario's own loader gives no Keras model in its writer either"
     ),
     "writer-raises": nothing(lambda _subject, figures: f"observing it raised in the writer already: {raised(figures)}"),
     "unsteady": nothing(

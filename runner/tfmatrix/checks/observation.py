@@ -161,6 +161,11 @@ class Observation:
         return cast("Mapping[str, Any] | None", self._document.get("control"))
 
     @property
+    def returns(self) -> str | None:
+        """The kind of what the scenario's own loader makes of a SavedModel in its own writer; None elsewhere."""
+        return cast("str | None", self._document.get("returns"))
+
+    @property
     def reading(self) -> Mapping[str, Any] | None:
         """What a writer itself reads back from its artifact, where kernels other than TensorFlow's do it; else None.
 

@@ -212,6 +212,7 @@ class Document(_Form):
     notes: dict[Text, Text] | None = None
     given: dict[str, Any] | None = None
     unfinished: Text | None = None
+    returns: Literal["keras", "module"] | None = None
 
 
 def problem_in(folder: Path) -> str:

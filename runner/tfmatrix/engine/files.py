@@ -27,6 +27,7 @@ from tfmatrix.store.content import Store
 from tfmatrix.store.keys import digest_of
 from tfmatrix.store.runs import Run
 from tfmatrix.worker.declared import Format
+from tfmatrix.worker.protocol import THREADS
 
 _KINDS = {"hdf5": "hdf5", "weights": "hdf5", "zip": "zip", "tflite": "tflite"}
 """What an artifact is called (`tfmatrix.worker.declared.artifact_kind`); all others are folders."""
@@ -227,7 +228,13 @@ def given_file(
     subject = GivenFile(
         about=about,
         path=store.folder(digest) / model.name,
-        artifact={"name": model.name, "kind": _KINDS.get(model.kind, "directory"), "bytes": size, "digest": digest},
+        artifact={
+            "name": model.name,
+            "kind": _KINDS.get(model.kind, "directory"),
+            "bytes": size,
+            "digest": digest,
+            **({"runtime": model.runtime} if model.runtime else {}),
+        },
         loader=loader,
         custom=copies.get("custom"),
         builder=copies.get("builder"),
@@ -243,9 +250,25 @@ def given_file(
             "writer": request.writer.id,
             "tensorflow": request.writer.tensorflow,
             "writer_known_by": request.writer_known_by,
+            "options": _options(request),
         },
     )
     return subject, folder
+
+
+def _options(request: FileRequest) -> list[str]:
+    """What the command line has to say for the same measurement, beside the file, its writer and its readers.
+
+    Trust in the file is not among it: whoever repeats the command says that anew.
+    """
+    given = {
+        "--inputs": request.inputs,
+        "--custom-objects": request.custom_objects,
+        "--builder": request.builder,
+        "--loader": request.loader,
+        "--threads": "default" if request.writer.env.get(THREADS) == "0" else None,
+    }
+    return [part for option, value in given.items() if value is not None for part in (option, str(value))]
 
 
 def _add_model(store: Store, model: ModelFile) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
 from tfmatrix.executors.intake import Quota, take_over, take_unfinished
 from tfmatrix.store.content import Store
 from tfmatrix.worker.folders import remove_tree
-from tfmatrix.worker.protocol import NEUTRAL
+from tfmatrix.worker.protocol import CONTROL, NEUTRAL
 
 MAX_IDLE_WORKERS = 6
 """Workers kept without work; each holds an imported TensorFlow (about 0.5 GB)."""
@@ -92,12 +92,15 @@ class Jobs:
         """Of a job whose process ended: with what it had observed before.
 
         That a writer ends in training on what was made up for it is no fault of a reader: the rest is the reference.
+        That a reader ends in its control says nothing about what it had loaded.
         """
         outcome = Outcome.of_death(ended, _phase(job))
         found = take_unfinished(folder, store=self._store, quota=Quota(bytes=self._defaults.disk))
         if found is None:
             return outcome
         digest, phase = found
+        if phase == CONTROL:
+            return replace(outcome, status="ok", error=None, observation=digest)
         if job["kind"] == "adopt" and not job.get("neutral"):
             return replace(outcome, status="ok", error=None, observation=digest)
         return replace(outcome, phase=phase, observation=digest)

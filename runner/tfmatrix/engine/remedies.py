@@ -47,11 +47,10 @@ class Remedy:
 def candidates(failing: Failing) -> tuple[Remedy, ...]:
     """The workarounds worth a try for a failing cell, in the order in which a person would try them.
 
-    None where the format has another loader than `load_model`: they are documented for that.
+    Most are documented for `load_model`, and for no other loader.
     """
-    if failing.loader != LOAD_MODEL:
-        return ()
-    helping = {name: module for name, module in remedies().items() if module.helps(failing)}
+    fitting = {name: each for name, each in remedies().items() if getattr(each, "OF", LOAD_MODEL) == failing.loader}
+    helping = {name: module for name, module in fitting.items() if module.helps(failing)}
     found = [(module.ORDER, _remedy(name, module, failing)) for name, module in helping.items()]
     combinable = [name for name, module in helping.items() if hasattr(module, "COMBINES")]
     for names in itertools.combinations(combinable, 2):

@@ -21,6 +21,7 @@ from tfmatrix.checks.observation_schema import problem_in
 from tfmatrix.core.errors import InfrastructureError, disk_failure
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.executors.replies import RefusedError, Reply, read_reply
+from tfmatrix.project.modelfiles import tflite
 from tfmatrix.store.content import Store
 from tfmatrix.worker.declared import artifact_kind
 from tfmatrix.worker.folders import DIRECTORY, MAX_DEPTH
@@ -167,7 +168,17 @@ def _stage_artifact(folder: Path, name: str, target: Path, quota: Quota) -> dict
         _copy(source, survey, target, "artifact")
     path = target / name
     # A checkpoint is a prefix of several files' names.
-    return {"name": name, "kind": artifact_kind(str(path)) if path.exists() else "prefix", "bytes": survey.bytes}
+    kind = artifact_kind(str(path)) if path.exists() else "prefix"
+    return {"name": name, "kind": kind, "bytes": survey.bytes, **(_runtime(path) if kind == "tflite" else {})}
+
+
+def _runtime(path: Path) -> dict[str, str]:
+    """The least TensorFlow that a TFLite file says it needs; nothing where it says none."""
+    try:
+        runtime = tflite.about(path).runtime
+    except tflite.FlatbufferError:
+        return {}
+    return {"runtime": runtime[:40]} if runtime else {}
 
 
 def _stage_observation(folder: Path, target: Path, quota: Quota) -> None:

@@ -161,7 +161,8 @@ class CellPage:
             yield from ((command.format(cell=cell, run=run), what) for command, what in COMMANDS[::2])
         elif file.get("path"):
             command = f"tfmatrix check {shlex.quote(str(file['path']))} --saved-with {_named(record.writer, file)}"
-            yield f"{command} --readers {shlex.quote(record.reader)}", "this file again"
+            given = [shlex.quote(str(part)) for part in file.get("options") or ()]
+            yield " ".join([command, "--readers", shlex.quote(record.reader), *given]), "this file again"
         for cause in self._causes:
             if len(cause.cells) > 1:
                 yield f"tfmatrix explain {cause.id}{run}", "every cell of this cause"

@@ -124,7 +124,11 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     elif observe.is_as_written(observation, job["reference"]):
         observation.absent("control", "not needed: the outputs are the writer's, bit for bit, and so is the rest")
     else:
-        with recorder.phase("control"):
+        # The control may end the process, too: what was loaded is known by now, and nothing of that is its fault.
+        observation.set("control", observe.ended_in_control())
+        observation.write(OBSERVATION, unfinished=protocol.CONTROL)
+        observation.set("control", None)
+        with recorder.phase(protocol.CONTROL):
             observe.observe_control(
                 observation, scenario.build_model, inputs, job["reference"], job["seed"], data, job["steps"]
             )

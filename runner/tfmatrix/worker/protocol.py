@@ -26,6 +26,9 @@ EMPTY = {"phase": None, "reason": None, "error": None, "artifact": False, "obser
 NEUTRAL = "neutral.json"
 """The file of a model's neutral form; see files/neutral.py."""
 
+CONTROL = "control"
+"""The phase in which a reader rebuilds the model; comes last, when all else is observed."""
+
 THREADS = "TFMATRIX_THREADS"
 """The environment variable that says how many threads a worker computes with; 0 leaves it to TensorFlow."""
 

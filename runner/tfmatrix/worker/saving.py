@@ -82,7 +82,16 @@ class Training(object):
             # What its own environment reads back is the reference for every reader's signatures.
             with recorder.phase("signatures"):
                 observe.observe_signatures(observation, observe.saved_model(path), self._inputs)
+                if "load_model" in saver.functions:
+                    observation.set("returns", self._returned(saver, path))
         observation.write(os.path.join(folder, OBSERVATION))
+
+    def _returned(self, saver: declared.Format, path: str) -> Optional[str]:
+        """What the scenario's own loader makes of a SavedModel in its own writer; None where it raises."""
+        try:
+            return observe.kind_of(saver.read(path, None, self._scenario.build_model, self._scenario), "keras")
+        except Exception:
+            return None
 
 
 def _compile_configuration(model: Any) -> str:

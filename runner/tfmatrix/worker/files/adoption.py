@@ -78,8 +78,11 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         if loaded.arguments.get("compile") is False:
             for section in ("optimizer", "compile"):
                 observation.absent(section, loaded.why)
-        if kind == "module" and hasattr(model, "signatures"):
+        if kind != "keras" and hasattr(model, "signatures"):
             observe.observe_signatures(observation, model, inputs)
+    if loader.loads == "interpreter":
+        # Its kernels are its own, other ones in each version. How far a quantized file is from its model nobody knows.
+        observation.set("reading", {"outputs": None, "exact": True, "error": None})
     if observation.get("signatures") is None and os.path.exists(os.path.join(path, "saved_model.pb")):
         with recorder.phase("signatures"):
             observe.observe_signatures(observation, observe.saved_model(path), inputs)

@@ -28,7 +28,7 @@ model.allocate_tensors()
 """
 LOADER = "tf.lite.Interpreter"
 LOADS = "interpreter"
-CHECKS = ("load", "outputs", "warnings")
+CHECKS = ("load", "outputs", "signatures", "warnings")
 READING = "exact"
 
 FILES = {"tflite": (".tflite", "")}

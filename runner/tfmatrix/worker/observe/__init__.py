@@ -31,6 +31,7 @@ from .training import ended_in_training, fresh_start, seed_everything, train
 __all__ = [
     "Observation",
     "built",
+    "ended_in_control",
     "ended_in_training",
     "fresh_start",
     "is_as_written",
@@ -78,6 +79,7 @@ class Observation:
             "kind": kind,
             "model_class": None,
             "interface": None,
+            "returns": None,
             "seeds": [],
         }
         for section in SECTIONS:
@@ -205,11 +207,14 @@ def observe_state(observation: Observation, model: Any, inputs: Any, reference: 
 
 
 def observe_signatures(observation: Observation, loaded: Any, inputs: Any, reference: Optional[str] = None) -> None:
-    """Names, specs and results of the signatures of an object from tf.saved_model.load."""
+    """Names, specs and results of the signatures of an object from tf.saved_model.load, or of a TFLite file.
+
+    Inputs get their names by the writer's interface: that of `reference`, or in the writer its own.
+    """
     if not hasattr(loaded, "signatures"):
         observation.absent("signatures", "a %s has no signatures" % type(loaded).__name__)
         return
-    writer = Reference(reference).json if reference is not None else None
+    writer = Reference(reference).json if reference is not None else observation.document
 
     def one(function: Any) -> Dict[str, Any]:
         result: Dict[str, Any] = {
@@ -237,13 +242,16 @@ def saved_model(path: str) -> Any:
 
 
 def observe_reading(observation: Observation, load: Callable[[], Any], inputs: Any, exact: bool) -> None:
-    """The outputs of what the writer itself reads back from its artifact, with kernels that are not TensorFlow's.
+    """The outputs of what the writer itself reads back from its artifact, with kernels that are not TensorFlow's; and
+    its signatures.
 
     `reading` is {"outputs": {path: REF} | null, "exact": bool, "error": … | null}; `exact` says whether they ought to
     be the model's, or are quantized.
     """
     try:
-        found = calls.call(load(), inputs, "signature", observation.document)
+        loaded = load()
+        observe_signatures(observation, loaded, inputs)
+        found = calls.call(loaded, inputs, "signature", observation.document)
         outputs = {path: observation.arrays.add(value) for path, value in found}
         observation.set("reading", {"outputs": outputs, "exact": exact, "error": None})
     except Exception as problem:
@@ -345,6 +353,12 @@ def observe_control(
         observation.set("control", control())
     except Exception as problem:
         observation.set("control", {"outputs": None, "renamed": [], "error": error(problem)})
+
+
+def ended_in_control() -> Dict[str, Any]:
+    """What is known of a control whose process ends; overwritten where it does not."""
+    said = {"type": "ProcessEnded", "message": "the process ends while the model is rebuilt and run"}
+    return {"outputs": None, "renamed": [], "error": said}
 
 
 def _is_course(section: Any) -> bool:

@@ -37,10 +37,19 @@ class Interpreted:
             (
                 name,
                 np.dtype(detail["dtype"]).name,
-                [None if size < 0 else int(size) for size in detail.get("shape_signature", detail["shape"])],
+                _open_shape(detail),
             )
             for name, detail in ordered
         ]
+
+    @property
+    def signatures(self) -> dict[str, Signature]:
+        """By name, like those of a SavedModel. Raises AttributeError where the version tells none of a file's.
+
+        What stands in a file's signatures is known from TensorFlow 2.8 on.
+        """
+        names = self._interpreter.get_signature_list()
+        return {name: Signature(self._interpreter.get_signature_runner(name)) for name in names}
 
     def __call__(self, inputs: Any) -> dict[str, Any]:
         """The outputs by name; `inputs` by name, or in the file's order."""
@@ -62,6 +71,30 @@ class Interpreted:
             interpreter.set_tensor(detail["index"], arrays[_plain(detail["name"])])
         interpreter.invoke()
         return {detail["name"]: interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()}
+
+
+class Signature:
+    """One of a TFLite file's, called like that of a SavedModel."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self.structured_input_signature: tuple[tuple[()], dict[str, Any]] = ((), _specs(runner.get_input_details()))
+        self.structured_outputs = _specs(runner.get_output_details())
+
+    def __call__(self, **inputs: Any) -> dict[str, Any]:
+        """The outputs by name."""
+        results: dict[str, Any] = self._runner(**{name: value.numpy() for name, value in inputs.items()})
+        return results
+
+
+def _specs(details: Mapping[str, Any]) -> dict[str, Any]:
+    import tensorflow as tf
+
+    return {name: tf.TensorSpec(_open_shape(detail), detail["dtype"]) for name, detail in details.items()}
+
+
+def _open_shape(detail: Mapping[str, Any]) -> list[int | None]:
+    return [None if size < 0 else int(size) for size in detail.get("shape_signature", detail["shape"])]
 
 
 def _plain(name: str) -> str:

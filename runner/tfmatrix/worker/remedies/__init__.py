@@ -10,6 +10,8 @@ A file of this folder holds both sides of a remedy: when the host finds it worth
     That it is recommended only where nothing else brings back the model: it changes the environment.
 `PRICE`
     What it costs, in words; empty where it costs nothing.
+`OF` (optional)
+    The loader that it mends, as reports name it; without it `keras.models.load_model`.
 `helps(failing)`
     Whether it is worth a try (see `Failing`). Host side: nothing but the standard library is there.
 `change(loading)`
