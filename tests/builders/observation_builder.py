@@ -37,6 +37,7 @@ class Draft:
     signatures: Any = None
     control: Any = None
     reading: Any = None
+    returns: str | None = None
     seeds: list[dict[str, Any]] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -89,6 +90,7 @@ class Draft:
             "schema": 1,
             "kind": self.kind,
             "model_class": self.model_class,
+            "returns": self.returns,
             "weights": weights,
             **{
                 name: refs(getattr(self, name))

@@ -105,8 +105,8 @@ def judge_upgrade(
     `files_only` names scenarios that are files without the code that made them: they cannot be made anew, and one
     that the old environment does not read was not tested.
     """
-    own = {(record.scenario, record.format): record for record in pairs.get((before, before), ())}
     read = tuple(pairs.get((before, after), ()))
+    own = _own(pairs.get((before, before), ()), read)
     anew = () if rollback or before == after else tuple(pairs.get((after, after), ()))
     breaks, changes, gone, already, unmeasured = [], [], [], [], []
     tested = 0
@@ -156,6 +156,21 @@ def judge_upgrade(
         missing=missing,
         read=read,
     )
+
+
+_CALLED_BEFORE = {"savedmodel-tfsm": "savedmodel-signature"}
+"""TFSMLayer is Keras 3's way to a signature; where Keras 2 is, the same is called without it."""
+
+
+def _own(records: Iterable[CellRecord], read: Iterable[CellRecord]) -> dict[tuple[str, str], CellRecord]:
+    """What the old environment makes of its own files, by scenario and the format that the new one reads them with."""
+    own = {(record.scenario, record.format): record for record in records}
+    wanted = {(record.scenario, record.format) for record in read} - set(own)
+    for scenario, fmt in sorted(wanted):
+        same = (scenario, _CALLED_BEFORE.get(fmt, ""))
+        if same in own:
+            own[scenario, fmt] = own.pop(same)
+    return own
 
 
 def every_upgrade(pairs: Pairs, environments: Sequence[str]) -> Mapping[tuple[str, str], Upgrade]:

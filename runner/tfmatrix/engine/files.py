@@ -47,6 +47,7 @@ LOADERS: Mapping[str, Mapping[str, str]] = {
 """What production may call to read a model, and the format of that call by what the file is."""
 
 _TFSM = "savedmodel-tfsm"
+_SIGNATURE = "savedmodel-signature"
 
 
 MAX_INPUT_BYTES = 1 << 30
@@ -94,7 +95,7 @@ def measure_file(project: Project, request: FileRequest, options: RunOptions | N
     """
     model = with_loader(read_model(request.model, project.formats), request.loader)
     # Keras 2 has no TFSMLayer: what it does is to call this signature.
-    reference = "savedmodel-signature" if model.loader == _TFSM and not has_keras_3(request.writer) else model.loader
+    reference = _SIGNATURE if model.loader == _TFSM and not has_keras_3(request.writer) else model.loader
     before = sha256_of(model)
     subject, folder = given_file(Store(project.store), request, model, project.formats[reference], sha256=before)
     name = subject.about.name
@@ -119,14 +120,22 @@ def measure_file(project: Project, request: FileRequest, options: RunOptions | N
 def _cells(name: str, model: ModelFile, writer: Environment, readers: Sequence[Environment]) -> list[str]:
     """The cells to measure: every format of the file in every reader that knows what it is read with.
 
-    TFSMLayer came with Keras 3, as its way to a SavedModel: where Keras 2 is, nobody would use it.
+    TFSMLayer came with Keras 3, as its way to a SavedModel: where Keras 2 is, nobody would use it. A writer with Keras
+    2 calls the signature in its place.
     """
-    return [
+    cells = [
         f"{name}/{each}/{writer.id}/{reader.id}"
         for reader in readers
         for each in model.formats
         if each != _TFSM or has_keras_3(reader)
     ]
+    if _calls_signature(model, writer):
+        cells.append(f"{name}/{_SIGNATURE}/{writer.id}/{writer.id}")
+    return cells
+
+
+def _calls_signature(model: ModelFile, writer: Environment) -> bool:
+    return _TFSM in model.formats and not has_keras_3(writer)
 
 
 def with_loader(model: ModelFile, loader: str | None) -> ModelFile:
@@ -221,7 +230,7 @@ def given_file(
                 "function": function,
             }
         ),
-        formats=tuple(model.formats),
+        formats=(*model.formats, *([_SIGNATURE] if _calls_signature(model, request.writer) else [])),
         tags=("checked",),
         has_definitions=any(_has_definitions(contents[part]) for part in ("custom", "builder") if part in contents),
     )

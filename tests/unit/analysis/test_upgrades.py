@@ -132,3 +132,12 @@ def test_a_file_that_the_old_environment_does_not_read_was_not_tested():
     records[1] = record("m/h5/1/2", "load-error")
     assert judge_upgrade(pairs_of(records), "1", "2", files_only={"m"}).verdict is UpgradeVerdict.UNKNOWN
     assert judge_upgrade(pairs_of(records), "1", "2").verdict is UpgradeVerdict.SAFE
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("pass", UpgradeVerdict.SAFE), ("load-error", UpgradeVerdict.UNSAFE)])
+def test_a_layer_of_keras_3_replaces_the_signature_that_keras_2_calls(status, verdict):
+    found = pairs_of([record("s/savedmodel-signature/1/1", "pass"), record("s/savedmodel-tfsm/1/2", status)])
+    upgrade = judge_upgrade(found, "1", "2", files_only={"s"})
+    assert (upgrade.verdict, upgrade.tested, upgrade.missing) == (verdict, 1, ())
+    alone = pairs_of([record("s/savedmodel-tfsm/1/2", status)])
+    assert judge_upgrade(alone, "1", "2", files_only={"s"}).verdict is UpgradeVerdict.UNKNOWN

@@ -37,6 +37,7 @@ def test_the_patterns_fit_real_messages() -> None:
         "https://keras.io/guides/migrating_to_keras_3/#removed-features": (
             "the loader does not know the layer `LocallyConnected1D`"
         ),
+        "https://github.com/keras-team/keras/pull/21928": "`Dense` got an unknown argument `quantization_config`",
     }
     for url, title in others.items():
         assert url in {
@@ -53,6 +54,12 @@ def test_the_patterns_fit_real_messages() -> None:
         f"{keras}/19649": (statistic, Status.DRIFT, "custom"),
         f"{tensorflow}/55545": (statistic, Status.DRIFT, "custom"),
         f"{tensorflow}/48692": ("metrics have other names", Status.DRIFT, "keras"),
+        f"{tensorflow}/44241": ("metrics have other names", Status.DRIFT, "keras"),
+        f"{tensorflow}/70866": (
+            "the module `keras.src.models.functional` does not exist in this version",
+            Status.LOAD_ERROR,
+            "keras",
+        ),
         f"{keras}/22625": ("metrics have other values", Status.DRIFT, "keras"),
         f"{keras}/19820": ("config differs: `activity_regularizer` of `Dense`", Status.DRIFT, "keras"),
         f"{keras}/19458": (wrong, Status.DRIFT, "tf-savedmodel-raw"),

@@ -43,6 +43,17 @@ def test_a_saved_model_that_became_a_keras_model_has_no_signatures_to_compare() 
     assert check["detail"] == ["not looked at in a Keras model: a Sequential has no signatures"]
 
 
+@pytest.mark.parametrize(("returns", "status"), [("module", "not-applicable"), ("keras", "fail"), (None, "fail")])
+def test_what_a_scenarios_own_loader_gives_in_its_writer_is_what_it_promises(returns: str | None, status: str) -> None:
+    ours, theirs = trained(), loaded()
+    ours.returns, theirs.kind = returns, "module"
+    for section in ("config", "compile", "optimizer", "resume"):
+        setattr(theirs, section, None)
+    checks = compare(ours.build(), theirs.build())
+    assert {checks[name]["status"] for name in ("config", "compile", "optimizer", "resume")} == {status}
+    assert checks["outputs"]["status"] == checks["signatures"]["status"] == "pass"
+
+
 def test_what_the_format_does_not_promise_does_not_apply() -> None:
     draft = Draft(kind="module", outputs=loaded().outputs, weights=loaded().weights)
     checks = compare(trained().build(), draft.build(), applicable=("load", "outputs", "weights", "warnings"))
@@ -82,6 +93,10 @@ AUTOGRAPH = """in user code:
     [
         ("no\nat all", "ValueError: no"),
         ("", "ValueError"),
+        (
+            "Exception encountered when calling TFSMLayer.call().\n\n\x1b[1mtoo many arguments\x1b[0m\n\nReceived",
+            "ValueError: too many arguments",
+        ),
         (
             AUTOGRAPH,
             "ValueError: No loss found. You may have forgotten to provide a `loss` argument in the `compile()` method.",

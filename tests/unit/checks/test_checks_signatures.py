@@ -40,3 +40,28 @@ def test_one_wrong_signature_of_two_does_not_explain_other_checks() -> None:
         draft.signatures["other"] = trained().signatures["serving_default"]
     shares = attribute(ours.build(), theirs.build(), Tolerance(), ("signatures", "optimizer"))
     assert shares["serialization"]["checks"] == ["optimizer", "signatures"]
+
+
+def _interpreted(draft: Draft, *, exact: bool) -> Draft:
+    """As a TFLite file is observed, by its interpreter."""
+    draft.reading = {"outputs": None, "exact": exact, "error": None}
+    return draft
+
+
+def test_an_interpreter_that_knows_no_signatures_loses_none() -> None:
+    reader = loaded()
+    reader.kind, reader.signatures = "signature", None
+    check = checked("signatures", _interpreted(trained(), exact=True).build(), reader.build())
+    assert check["status"] == "not-applicable"
+    assert "does not say what a file's signatures are" in check["detail"][0]
+
+
+def test_results_of_a_quantized_file_are_judged_by_its_outputs() -> None:
+    reader = loaded()
+    results = reader.signatures["serving_default"]["results"]
+    for name in results:
+        results[name] = results[name] + 0.01
+    assert checked("signatures", _interpreted(trained(), exact=True).build(), reader.build())["status"] == "fail"
+    assert checked("signatures", _interpreted(trained(), exact=False).build(), reader.build())["status"] == "pass"
+    del reader.signatures["serving_default"]
+    assert checked("signatures", _interpreted(trained(), exact=False).build(), reader.build())["status"] == "fail"

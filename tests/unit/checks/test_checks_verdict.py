@@ -38,6 +38,14 @@ def test_load_error() -> None:
     assert verdict.checks["load"]["detail"] == ["ValueError: Unknown layer: 'MyLayer'"]
 
 
+@pytest.mark.parametrize("load", [OK, Outcome(status="error", phase="load", error=ERROR)])
+def test_what_a_tflite_file_says_it_needs_is_told(load: Outcome) -> None:
+    saved = Outcome(status="ok", artifact={"digest": "d", "name": "m.tflite", "kind": "tflite", "runtime": "2.4.0"})
+    found = judge(saved, load, CHECKS if load is OK else None).checks["load"]
+    assert found["detail"][-1] == "the file says that it needs the interpreter of TensorFlow 2.4.0 or newer"
+    assert found["status"] == ("pass" if load is OK else "fail")
+
+
 def test_save_error_is_the_cells() -> None:
     verdict = judge(Outcome(status="error", phase="save", error=ERROR), None, None)
     assert (verdict.status, verdict.checks, verdict.failed_checks) == (Status.SAVE_ERROR, {}, ())

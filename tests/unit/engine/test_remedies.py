@@ -200,3 +200,9 @@ def test_a_drifting_cell_is_only_helped_by_more_than_it_has() -> None:
     better = Try(name="better", status=Status.DRIFT, held=("outputs", "resume"), missing=("optimizer",))
     assert best([same], ("optimizer", "resume"), Status.DRIFT) is None
     assert best([same, better], ("optimizer", "resume"), Status.DRIFT) == "better"
+
+
+def test_a_layer_of_a_signature_that_cannot_be_called_names_the_function_instead() -> None:
+    of_layer = {"loader": "keras.layers.TFSMLayer", "artifact_kind": "directory", "drifts": True}
+    assert names(**of_layer, failed_checks=frozenset({"outputs"})) == ['TFSMLayer(call_endpoint="__call__")']
+    assert names(**of_layer, failed_checks=frozenset({"weights"})) == []

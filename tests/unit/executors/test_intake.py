@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import golden_tflite
 import numpy as np
 import pytest
 from observation_builder import trained
@@ -91,6 +93,13 @@ def test_what_an_honest_job_leaves_is_kept(job: Job) -> None:
     assert outcome.artifact["bytes"] == 17
     assert (job.store.folder(outcome.artifact["digest"]) / "m.h5").read_bytes().endswith(b"and so on")
     assert (job.store.folder(outcome.observation) / "arrays.npz").exists()
+
+
+def test_what_a_tflite_file_says_it_needs_is_kept(job: Job) -> None:
+    (job.artifact / "m.h5").write_bytes(base64.b64decode(golden_tflite.DENSE_2_15_1))
+    assert (job.taken().artifact["kind"], job.taken().artifact["runtime"]) == ("tflite", "1.5.0")
+    (job.artifact / "m.h5").write_bytes(base64.b64decode(golden_tflite.DENSE_2_15_1)[:60])
+    assert job.taken().artifact.get("runtime") is None, "a damaged file says nothing"
 
 
 def test_everybody_can_read_what_is_kept_whatever_the_umask(job: Job) -> None:

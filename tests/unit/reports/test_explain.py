@@ -286,11 +286,13 @@ def test_what_to_do_next_with_a_file_names_its_run_and_the_check() -> None:
         load_error("saved/h5/2.12.1/2.15.1", DEPTHWISE, kind="TypeError"),
         load_error("saved/h5/2.12.1/2.16.2", DEPTHWISE, kind="TypeError"),
     ]
-    files = {"saved": {"file": "saved.h5", "path": "/models/my saved.h5", "tensorflow": "2.12.1"}}
+    options = ["--custom-objects", "/models/own layers.py", "--threads", "default"]
+    files = {"saved": {"file": "saved.h5", "path": "/models/my saved.h5", "tensorflow": "2.12.1", "options": options}}
     run = run_of(records, {"files": files})
     data = json.loads(explain(run, records[1].cell, fmt="json"))
     assert data["commands"] == [
-        "tfmatrix check '/models/my saved.h5' --saved-with 2.12.1 --readers 2.16.2",
+        "tfmatrix check '/models/my saved.h5' --saved-with 2.12.1 --readers 2.16.2 "
+        "--custom-objects '/models/own layers.py' --threads default",
         f"tfmatrix explain {data['causes'][0]['id']} --run results/runs/r",
         f"tfmatrix explain {records[1].cell} --traceback --run results/runs/r",
     ]

@@ -358,6 +358,29 @@ def test_a_writer_that_dies_in_training_is_a_reference_without_it(bench):
     assert [record.status for record in result.others] == [Status.PASS]
 
 
+def test_a_reader_that_dies_while_the_model_is_rebuilt_is_judged_by_what_it_loaded(bench):
+    with_resume(bench)
+
+    def load(reader: str, job: dict[str, Any]) -> float:
+        if reader == NEW:
+            unfinished(Path(job["folder"]), "control", TRAINED)
+            raise Ends("crash", signal="SIGSEGV", seconds=1.0)
+        return trained(Path(job["folder"]))
+
+    bench.load = load
+    (record,) = bench.check().others
+    assert (record.status, record.error) == (Status.PASS, None)
+    assert (record.checks["load"]["status"], record.checks["outputs"]["status"]) == ("pass", "pass")
+
+
+def test_run_json_keeps_what_the_same_command_needs(bench):
+    inputs, classes = bench.root / "x.npz", bench.root / "own layers.py"
+    np.savez(inputs, x=np.zeros(3))
+    classes.write_text("class Own: pass\n")
+    result = bench.check(inputs=inputs, custom_objects=classes)
+    assert result.account["options"] == ["--inputs", str(inputs), "--custom-objects", str(classes)]
+
+
 def test_what_differs_in_the_writer_itself_is_not_compared_in_any_reader(bench):
     bench.load = lambda reader, job: 2.0 if reader == OLD else 3.0
     order: list[str] = []
@@ -404,7 +427,7 @@ def test_where_keras_is_no_baseline_the_raw_loader_is(bench):
     [
         ("load_model", True, {"savedmodel"}, "savedmodel"),
         ("saved-model", True, {"savedmodel-raw"}, "savedmodel-raw"),
-        ("tfsm", True, {"savedmodel-tfsm"}, "savedmodel-signature"),
+        ("tfsm", True, {"savedmodel-tfsm", "savedmodel-signature"}, "savedmodel-signature"),
         ("serving-signature", True, {"savedmodel-signature"}, "savedmodel-signature"),
         ("load_model", False, {"tf-savedmodel"}, "tf-savedmodel"),
         ("saved-model", False, {"tf-savedmodel-raw"}, "tf-savedmodel-raw"),
@@ -415,6 +438,7 @@ def test_a_saved_model_is_judged_by_what_production_calls(bench, loader, keras, 
     bench.model = saved_model(bench.root / "saved", OLD, keras=keras)
     result = bench.check((NEW,), loader=loader)
     assert {record.format for record in result.run.records} == formats
+    assert [record.format for record in result.own] == [reference]
     assert bench.executor.jobs[0]["format"]["id"] == reference
 
 

@@ -1,0 +1,94 @@
+"""The commonest causes of a run: what a person tries first, what is recommended, and what either brings back.
+
+    python benchmarks/remedies.py RUN [--most 20]
+
+RUN is a run's folder, or an archive such as results/published/nightly. Reads records only. "Tried first" is the first
+of the tries in the order of `tfmatrix/worker/remedies`; "recommended" is what most cells of the cause are offered. Of
+either it says in how many cells it was tried, and which checks of those held and which did not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "runner"))
+
+from tfmatrix.analysis.causes import Cause, find_causes  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.core.records import CellRecord  # noqa: E402
+from tfmatrix.store.runs import read_run_folder  # noqa: E402
+from tfmatrix.worker.remedies import remedies  # noqa: E402
+
+ORDER = {module.NAME: module.ORDER for module in remedies().values()}
+"""Combinations and other formats come behind single remedies, as the tries do."""
+BEHIND = 70
+
+
+def first_tried(record: CellRecord) -> str:
+    """The name of the first try that is no other format, by the order of the remedies."""
+    names = [str(each["name"]) for each in record.remedies if not str(each["name"]).startswith("save as ")]
+    return min(names, key=lambda name: ORDER.get(name, BEHIND), default="")
+
+
+def outcome(name: str, records: Iterable[CellRecord]) -> str:
+    """What a remedy brings back of these cells, where it was tried."""
+    tries: list[Mapping[str, Any]] = [
+        each for record in records for each in record.remedies if each["name"] == name and "held" in each
+    ]
+    if not name or not tries:
+        return ""
+    whole = sum(each["status"] == "pass" for each in tries)
+    if whole == len(tries):
+        return f"everything, in {_cells(len(tries))}"
+    held = Counter(check for each in tries for check in each["held"])
+    missing = Counter(check for each in tries for check in each["missing"])
+    told = [f"everything in {whole} of {_cells(len(tries))}" if whole else f"nothing whole in {_cells(len(tries))}"]
+    told += [f"{check} in {held[check]}" for check in held if held[check]]
+    told += [f"not {check} in {count}" for check, count in missing.items()]
+    return ", ".join(told)
+
+
+def rows(causes: Sequence[Cause], records: Mapping[str, CellRecord]) -> Iterable[tuple[str, ...]]:
+    """A row a cause."""
+    for place, cause in enumerate(causes, 1):
+        cells = [records[cell] for cell in cause.cells]
+        firsts = Counter(filter(None, map(first_tried, cells)))
+        first = max(firsts, key=lambda name: (firsts[name], name), default="")
+        advised = cause.remedy.name if cause.remedy is not None else ""
+        yield (
+            str(place),
+            cause.title,
+            cause.status.value,
+            str(len(cells)),
+            first or "nothing fits",
+            outcome(first, cells),
+            advised or "none",
+            outcome(advised, cells) if advised != first else "the same",
+        )
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell{'s' if count != 1 else ''}"
+
+
+def main() -> None:
+    """Prints the table as Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--most", type=int, default=20)
+    options = parser.parse_args()
+    run = read_run_folder(options.run)
+    causes = sorted(find_causes(run), key=lambda cause: (-len(cause.cells), cause.title))[: options.most]
+    head = ("", "cause", "status", "cells", "tried first", "brings back", "recommended", "brings back")
+    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for row in rows(causes, {record.cell: record for record in run.records}):
+        print(f"| {' | '.join(text.replace('|', '/') for text in row)} |")
+
+
+if __name__ == "__main__":
+    main()
