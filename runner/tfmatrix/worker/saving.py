@@ -89,7 +89,7 @@ class Training(object):
     def _returned(self, saver: declared.Format, path: str) -> Optional[str]:
         """What the scenario's own loader makes of a SavedModel in its own writer; None where it raises."""
         try:
-            return observe.kind_of(saver.read(path, None, self._scenario.build_model, self._scenario), "keras")
+            return str(observe.kind_of(saver.read(path, None, self._scenario.build_model, self._scenario), "keras"))
         except Exception:
             return None
 
