@@ -321,6 +321,10 @@ _RULES: tuple[tuple[re.Pattern[str], _Title], ...] = tuple(
             lambda match, _: f"TFLite has no operation of its own for `tf.{match['op']}`",
         ),
         (
+            r"Didn't find op for builtin opcode '(?P<op>\w+)' version '(?P<number>\d+)'",
+            lambda match, _: f"the interpreter has no `{match['op']}` of version {match['number']}",
+        ),
+        (
             r"Tried to export a function which references an '?untracked'? resource",
             _always("a function of the model uses a resource that is not tracked, and cannot be exported"),
         ),

@@ -83,6 +83,11 @@ TITLES = [
         "a custom op nor a flex op\n        file.write(converter.convert())",
         "TFLite has no operation of its own for `tf.StringLower`",
     ),
+    (
+        "Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'. An older version of this builtin might be "
+        "supported. Are you using an old TFLite binary with a newer model?\nRegistration failed.\n",
+        "the interpreter has no `FULLY_CONNECTED` of version 12",
+    ),
     (UNKNOWN.format("MyCustomLayer"), "the loader does not know the scenario's own layer"),
     (UNKNOWN.format("my_package>MyLayer"), "the loader does not know the scenario's own layer"),
     (UNKNOWN.format("TFOpLambda"), "the loader does not know the layer `TFOpLambda`"),

@@ -156,7 +156,8 @@ def _what(record: CellRecord) -> str:
     if record.status is Status.LOAD_ERROR:
         if (record.artifact or {}).get("kind") == "hdf5" and "File format not supported" in str(error.get("message")):
             return "`load_model` of Keras 3 reads HDF5 only where the name ends in .h5 or .hdf5"
-        return reason(error).title
+        least = (record.artifact or {}).get("runtime")
+        return f"{reason(error).title}{f'; the file says that it needs TensorFlow {least}' if least else ''}"
     where = " in further training, after it was loaded and observed" if error.get("phase") == "resume" else ""
     return one_line(f"{error.get('message') or error.get('type')}{where}", 300)
 
