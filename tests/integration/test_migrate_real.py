@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from real_project import ROOT, RealProject
-from tfmatrix.commands.migrate import command
-from tfmatrix.commands.migrate.adapters import adapt
-from tfmatrix.commands.migrate.adapters._objects import in_model, with_config
 from tfmatrix.commands.migrate.command import MigrateOptions, migrate_project
 from tfmatrix.core.environment import Environment
+from tfmatrix.engine import migration
+from tfmatrix.engine.adapters import adapt
+from tfmatrix.engine.adapters._objects import in_model, with_config
 from tfmatrix.engine.migration import Level
 from tfmatrix.engine.run import RunOptions
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
@@ -126,7 +126,7 @@ def test_a_fault_planted_in_an_adapter_is_never_handed_over_as_proven(
     project, saved, tmp_path, monkeypatch, fault, way, lost
 ):
     model = saved(OLD, "planted.h5")
-    monkeypatch.setattr(command, "adapt", lambda document, old, new: fault(adapt(document, old, new)))
+    monkeypatch.setattr(migration, "adapt", lambda document, old, new: fault(adapt(document, old, new)))
     found = migrate_project(
         Project(root=project.root),
         [str(model)],

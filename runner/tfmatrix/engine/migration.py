@@ -1,7 +1,7 @@
 """Model files made anew for another version, and measured: only what is read back the same counts.
 
 Each file goes the same course. In the environment that wrote it, it is loaded and observed, as for a check, and leaves
-its neutral form. The caller's adapters put that into the target's terms; a job there builds, fills and saves the model;
+its neutral form. Adapters put that into the target's terms; a job there builds, fills and saves the model;
 a fresh process of the target loads the new file, and every check compares it with the observation of the old one. What
 fails goes the next way: tf-keras in the new TensorFlow, then what only predicts.
 
@@ -24,6 +24,8 @@ from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import INFRA, Outcome
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
+from tfmatrix.engine.adapters import adapt
+from tfmatrix.engine.adapters._objects import CannotAdaptError
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.host import slots
 from tfmatrix.engine.jobs import Jobs
@@ -65,18 +67,6 @@ TRAINING: Final = frozenset({"compile", "optimizer", "resume"})
 """Checks that a model which only predicts needs not hold."""
 
 _INFERENCE_SAVER, _INFERENCE_LOADER = "tf-savedmodel", "tf-savedmodel-raw"
-
-
-class CannotAdaptError(Exception):
-    """The neutral form cannot be put into the target's terms: the message says why, `fix` what to do."""
-
-    def __init__(self, reason: str, fix: str = "") -> None:
-        super().__init__(reason)
-        self.fix = fix
-
-
-Adapt = Callable[[Mapping[str, Any], str, str], Mapping[str, Any]]
-"""Puts a neutral form of one version of Keras into the terms of another; raises CannotAdaptError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +150,7 @@ class Migrated:
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationRequest:
-    """What to make: `files` for `target` in the format `format`, by `adapt`.
+    """What to make: `files` for `target` in the format `format`.
 
     `legacy` is the target's TensorFlow with tf-keras, provided where something fails without; None leaves that way out.
     `fresh`: everything is measured again, whatever the store has.
@@ -170,7 +160,6 @@ class MigrationRequest:
     files: Sequence[MigrationFile]
     target: Environment
     format: str
-    adapt: Adapt
     take: Callable[[Migrated, Store, Mapping[str, Mapping[str, Any]]], None]
     legacy: Environment | None = None
     fresh: bool = False
@@ -315,7 +304,7 @@ class _Course:
         here, there = (
             self._environments.versions(name).keras for name in (each.file.writer.id, self._request.target.id)
         )
-        document = self._request.adapt(neutral, here, there)
+        document = adapt(neutral, here, there)
         with self._store.incoming() as folder:
             (folder / NEUTRAL).write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
             return self._store.keep(folder)

@@ -87,9 +87,10 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     # Never the writer's seed: what the artifact lacks would come back by itself, from the same initializers.
     observe.fresh_start(job["seed"] ^ READER_SEED)
     arguments: dict[str, Any] = {}
+    silent = False
     if job.get("adopted"):
         scenario = step(recorder, "import", files.code, job)
-        inputs, data, arguments = files.given(job["reference"])
+        inputs, data, arguments, silent = files.given(job["reference"])
     else:
         see_sources(job)
         scenario = step(recorder, "import", import_file, job["scenario"])
@@ -116,7 +117,7 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
                 observation.set("resume", observe.ended_in_training())
                 observation.write(OBSERVATION, unfinished="resume")
                 observation.set("resume", None)
-            observe.observe_resume(observation, model, data, job["steps"], job["seed"])
+            observe.observe_resume(observation, model, data, job["steps"], job["seed"], silent=silent)
     if loader.reading is not None:
         observation.absent("control", "the interpreter has kernels of its own, of which a rebuilt model says nothing")
     elif not hasattr(scenario, "build_model"):

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfmatrix.analysis.losses import losses
-from tfmatrix.commands.migrate.adapters import adapt
 from tfmatrix.commands.migrate.proof import (
     CheckProof,
     EnvironmentProof,
@@ -136,7 +135,6 @@ def migrate_project(
                 files=[file for file, *_ in files.values()],
                 target=target,
                 format=wanted.format,
-                adapt=adapt,
                 take=take,
                 legacy=legacy,
             ),

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tfmatrix.analysis.losses import losses
-from tfmatrix.commands.migrate.adapters import adapt
 from tfmatrix.commands.migrate.command import refusal
 from tfmatrix.commands.migrate.proof import Proof, read_proof, sha256_of
 from tfmatrix.commands.migrate.sources import PROOF, SUFFIXES
@@ -101,7 +100,6 @@ def verify(
             files=[MigrationFile(key=str(after), subject=subject, writer=writer, made=made)],
             target=reader,
             format=chosen.id,
-            adapt=adapt,
             take=take,
             fresh=True,
         ),

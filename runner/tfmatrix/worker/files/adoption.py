@@ -86,7 +86,9 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     if observation.get("signatures") is None and os.path.exists(os.path.join(path, "saved_model.pb")):
         with recorder.phase("signatures"):
             observe.observe_signatures(observation, observe.saved_model(path), inputs)
-    if job.get("neutral"):
+    # Another version draws other numbers: what it is held to is the training without.
+    silent = bool(job.get("neutral"))
+    if silent:
         # Before training goes on, which changes the model.
         with recorder.phase("neutral"):
             neutral.write(model, ARTIFACT)
@@ -96,6 +98,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         "targets": None,
         "network": network,
         "way": loaded.way,
+        "silent": silent,
         "note": loaded.why,
     }
     observation.set("given", described)
@@ -111,7 +114,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
                 observation.absent("resume", "on made-up targets the writer's process ends in training")
                 observation.write(OBSERVATION, unfinished="resume")
                 observation.present("resume")
-                if inputs_of.resume(observation, model, inputs, targets, job["steps"], job["seed"]):
+                if inputs_of.resume(observation, model, inputs, targets, job["steps"], job["seed"], silent):
                     described["targets"] = inputs_of.tree(targets, observation.arrays)
     observation.write(OBSERVATION)
     return {"observation": True, "artifact": bool(job.get("neutral"))}

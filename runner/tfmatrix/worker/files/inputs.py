@@ -582,12 +582,13 @@ def made_targets(observation: Any, model: Any, inputs: Any, seed: int) -> Any:
     return made
 
 
-def resume(observation: Any, model: Any, inputs: Any, made: Any, steps: int, seed: int) -> bool:
-    """Observes further training steps on the targets that were made; whether the writer could.
+def resume(observation: Any, model: Any, inputs: Any, made: Any, steps: int, seed: int, silent: bool = False) -> bool:
+    """Observes further training steps on the targets that were made; whether the writer could. `silent` is as in
+    observe_resume.
 
     That the writer cannot train on what was made up is no loss of any reader.
     """
-    observe.observe_resume(observation, model, (trainable(inputs), made), steps, seed, fresh=True)
+    observe.observe_resume(observation, model, (trainable(inputs), made), steps, seed, fresh=True, silent=silent)
     found = observation.get("resume") or {}
     problem = found.get("error")
     if problem:
@@ -614,17 +615,26 @@ def tree(structure: Any, arrays: Arrays) -> Dict[str, Any]:
     return {"ref": arrays.add(structure)}
 
 
-def given(folder: str) -> Tuple[Any, Any, Dict[str, Any]]:
-    """Inputs, training data (x and y, or None), and the arguments of load_model that the writer needed, of a written
-    observation.
+class Given(NamedTuple):
+    """What the writer's observation hands to readers: inputs, training data (x and y, or None), the arguments of
+    load_model that it needed, and whether random layers are silent in training.
     """
+
+    inputs: Any
+    data: Any
+    arguments: Dict[str, Any]
+    silent: bool
+
+
+def given(folder: str) -> Given:
+    """That of a written observation."""
     reference = Reference(folder)
     known = reference.json["given"]
     inputs = _structure(known["inputs"], reference)
-    arguments = dict(known["way"].get("arguments") or {})
-    if known["targets"] is None:
-        return inputs, None, arguments
-    return inputs, (trainable(inputs), _structure(known["targets"], reference)), arguments
+    data = None
+    if known["targets"] is not None:
+        data = (trainable(inputs), _structure(known["targets"], reference))
+    return Given(inputs, data, dict(known["way"].get("arguments") or {}), bool(known.get("silent")))
 
 
 def _structure(node: Mapping[str, Any], reference: Reference) -> Any:

@@ -39,7 +39,7 @@ def rebuild(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
     with open(job["neutral"], encoding="utf-8") as file:
         neutral = json.load(file)
     reference = Reference(job["reference"])
-    inputs, _, _ = inputs_of.given(job["reference"])
+    inputs = inputs_of.given(job["reference"]).inputs
     model = step(recorder, "build", _build, neutral, given)
     step(recorder, "build", _set_assets, model, neutral["assets"])
     step(recorder, "build", calls.call, model, inputs, "keras")
@@ -59,7 +59,7 @@ def resave(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
     observe.fresh_start(job["seed"])
     scenario = step(recorder, "import", inputs_of.code, job)
     given = custom_objects(recorder, scenario)
-    inputs, _, _ = inputs_of.given(job["reference"])
+    inputs = inputs_of.given(job["reference"]).inputs
     model = step(recorder, "load", loader.read, job["artifact"], given, None, scenario)
     step(recorder, "load", calls.call, model, inputs, observe.kind_of(model, loader.kind))
     os.makedirs(ARTIFACT, exist_ok=True)

@@ -258,9 +258,12 @@ def observe_reading(observation: Observation, load: Callable[[], Any], inputs: A
         observation.set("reading", {"outputs": None, "exact": exact, "error": error(problem)})
 
 
-def observe_resume(observation: Observation, model: Any, data: Any, steps: int, seed: int, fresh: bool = False) -> None:
+def observe_resume(
+    observation: Observation, model: Any, data: Any, steps: int, seed: int, fresh: bool = False, silent: bool = False
+) -> None:
     """Goes on training; with `fresh` (in the writer) also from the same weights with a new optimizer, and once from
-    weights that are some rounding errors off. Comes last.
+    weights that are some rounding errors off. Comes last. `silent`: without what random layers draw; those that would
+    are the section's field `silent`.
 
     `data` is what the scenario's training_data returned, or None. A model that is not compiled is an error in a
     reader, as it is for its user.
@@ -276,6 +279,12 @@ def observe_resume(observation: Observation, model: Any, data: Any, steps: int, 
         return
 
     def resume() -> Dict[str, Any]:
+        if not silent:
+            return course()
+        with training.without_draws(model) as paths:
+            return dict(course(), silent=paths) if paths else course()
+
+    def course() -> Dict[str, Any]:
         x, y = data
         arrays, weights = observation.arrays, observation.weights
         start = training.start_of(model, weights)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -231,12 +232,43 @@ def _restart_random_layers(model: Any, seed: int) -> None:
         getattr(model, "_distributed_function_cache", {}).clear()  # TensorFlow 2.0 and 2.1
 
 
+_RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
+"""Attributes of Keras's layers that say how much of what is random they add in training."""
+
+
 def _may_draw(model: Any) -> bool:
     """Whether a training step may draw random numbers: a layer with a rate, or code that is not Keras's."""
     for _, layer in walk(model):
         if type(layer).__module__.partition(".")[0] not in KERAS:
             return True
-        rates = [getattr(layer, name, None) for name in ("rate", "dropout", "recurrent_dropout", "stddev")]
-        if any(rates) or "Random" in type(layer).__name__:
+        if any(getattr(layer, name, None) for name in _RATES) or "Random" in type(layer).__name__:
             return True
     return False
+
+
+@contextlib.contextmanager
+def without_draws(model: Any) -> Iterator[List[str]]:
+    """Within it, layers of Keras that draw in training (dropout, noise) let everything through; yields their paths.
+
+    Two versions of TensorFlow draw other numbers from the same seed, so that their courses can only be compared
+    without. Code that is not Keras's, and layers that augment images, draw on.
+    """
+    changed: List[Tuple[Any, str, Any]] = []
+    paths: List[str] = []
+    for path, layer in walk(model):
+        if type(layer).__module__.partition(".")[0] not in KERAS:
+            continue
+        for name in _RATES:
+            rate = getattr(layer, name, None)
+            # The layer around a recurrent cell shows the cell's rates, and cannot set them.
+            if isinstance(rate, float) and rate and not isinstance(getattr(type(layer), name, None), property):
+                changed.append((layer, name, rate))
+                setattr(layer, name, 0.0)
+                paths.append(path)
+    if changed and hasattr(model, "train_function"):
+        model.train_function = None  # what was traced with them
+    try:
+        yield sorted(set(paths))
+    finally:
+        for layer, name, rate in changed:
+            setattr(layer, name, rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfmatrix.commands.migrate.adapters._objects import Object, in_model, is_model
+from tfmatrix.engine.adapters._objects import Object, in_model, is_model
 
 SINCE = "3.0"
 ORDER = -90

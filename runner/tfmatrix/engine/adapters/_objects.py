@@ -8,6 +8,14 @@ from typing import Any
 Object = Mapping[str, Any]
 
 
+class CannotAdaptError(Exception):
+    """The neutral form cannot be put into the target's terms: the message says why, `fix` what to do."""
+
+    def __init__(self, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.fix = fix
+
+
 def is_object(value: Any) -> bool:
     """Whether a value is a serialized object with a configuration of its own."""
     return isinstance(value, Mapping) and "class_name" in value and isinstance(value.get("config"), Mapping)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfmatrix.commands.migrate.adapters._objects import Object, in_model, is_model, is_object, with_config
-from tfmatrix.engine.migration import CannotAdaptError
+from tfmatrix.engine.adapters._objects import CannotAdaptError, Object, in_model, is_model, is_object, with_config
 
 SINCE = "3.0"
 ORDER = 50

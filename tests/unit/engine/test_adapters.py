@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from packaging.version import Version
-from tfmatrix.commands.migrate.adapters import adapt, adapters, path
-from tfmatrix.engine.migration import CannotAdaptError
+from tfmatrix.engine.adapters import adapt, adapters, path
+from tfmatrix.engine.adapters._objects import CannotAdaptError
 
 KERAS_2, KERAS_3 = "2.15.0", "3.13.2"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfmatrix.commands.migrate.adapters._objects import Object, in_model, with_config
-from tfmatrix.engine.migration import CannotAdaptError
+from tfmatrix.engine.adapters._objects import CannotAdaptError, Object, in_model, with_config
 
 SINCE = "3.0"
 SOURCE = "https://github.com/keras-team/keras/blob/v3.0.0/keras/layers/normalization/batch_normalization.py"

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tfmatrix.commands.migrate.adapters._objects import Object, in_model
-from tfmatrix.engine.migration import CannotAdaptError
+from tfmatrix.engine.adapters._objects import CannotAdaptError, Object, in_model
 
 SINCE = "3.0"
 ORDER = 60
