@@ -460,6 +460,8 @@ class Inspect(TypedDict):
     optimizer: str
     bytes: int
     weights_bytes: int | None
+    parameters: int | None
+    operators: int | None
     runs_code: list[str]
 
 

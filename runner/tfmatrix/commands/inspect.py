@@ -38,6 +38,8 @@ class Inspected:
             "optimizer": contents.optimizer,
             "bytes": contents.bytes,
             "weights_bytes": contents.weights,
+            "parameters": contents.parameters,
+            "operators": contents.operators,
             "runs_code": list(contents.code),
         }
 
@@ -59,6 +61,11 @@ class Inspected:
             yield "layers", f"{total}: " + ", ".join(f"{count} {name}" for name, count in contents.layers.items())
             yield "custom", ", ".join(contents.custom) or "none that the file names"
             yield "optimizer", contents.optimizer or "none: it was not compiled, or saved without"
+        if contents.operators is not None:
+            yield "operators", str(contents.operators)
+            yield "custom", ", ".join(contents.custom) or "none: all are TensorFlow's"
+        if contents.parameters is not None:
+            yield "parameters", str(contents.parameters)
         weights = f", {contents.weights} of them weights" if contents.weights is not None else ""
         yield "size", f"{contents.bytes} bytes{weights}"
         yield "runs code", "; ".join(contents.code) or "no: loading it runs nothing that lies in the file"

@@ -6,13 +6,16 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from tfmatrix.core.errors import UsageError
+from tfmatrix.project.modelfiles import bundle, tflite
+from tfmatrix.project.modelfiles.hdf5 import count_parameters
 from tfmatrix.project.modelfiles.modelfile import ModelFile
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, fields, inside
+from tfmatrix.project.modelfiles.tflite import FlatbufferError
 
 CODE_IN_FILE: Final = "lambda"
 """What Python's own bytecode in a file belongs to."""
@@ -20,6 +23,7 @@ CODE_IN_FILE: Final = "lambda"
 _OF_KERAS: Final = ("keras", "tf_keras", "tensorflow.python.keras", "tensorflow.keras")
 _MODELS: Final = ("Functional", "Model", "Sequential")
 _METADATA: Final = "keras_metadata.pb"
+_WEIGHTS: Final = "model.weights.h5"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +31,10 @@ class Contents:
     """What a file holds. What it does not say is empty or None.
 
     `layers` counts the layers by class, nested models with what they hold; `custom` are the classes that are not
-    Keras's. `optimizer` is the class that it was compiled with. `bytes` is the size of everything, `weights` that of
-    the variables where they lie apart. `code` says in words what loading the file runs; empty where it runs nothing.
+    Keras's (of TFLite, ops of other programs). `optimizer` is the class that it was compiled with. `bytes` is the size
+    of everything, `weights` that of the variables where they lie apart, `parameters` how many numbers the model's
+    variables have, as far as the file tells; `operators` counts those of TFLite. `code` says in words what loading the
+    file runs; empty where it runs nothing.
     """
 
     model_class: str
@@ -38,26 +44,41 @@ class Contents:
     bytes: int
     weights: int | None
     code: tuple[str, ...]
+    parameters: int | None = None
+    operators: int | None = None
 
 
 def read_contents(model: ModelFile) -> Contents:
     """What the file holds. Raises UsageError where what it says of itself is no JSON."""
     size = sum(path.stat().st_size for path in model.files)
+    nothing = Contents(model_class="", layers={}, custom=(), optimizer="", bytes=size, weights=None, code=())
     try:
         match model.kind:
             case "hdf5" if model.head is not None:
                 training = json.loads(model.head.training_config or "{}")
-                return _of_config(
+                found = _of_config(
                     json.loads(model.head.model_config), training.get("optimizer_config"), size, weights=None
                 )
+                return replace(found, parameters=count_parameters(model.path))
+            case "weights" if model.path.suffix != ".keras":
+                return replace(nothing, parameters=count_parameters(model.path))
             case "zip":
-                return _of_archive(model.path, size)
+                return replace(_of_archive(model.path, size), parameters=count_parameters(model.path, _WEIGHTS))
             case "directory":
-                return _of_saved_model(model.path, size)
+                index = model.path / "variables" / "variables.index"
+                found = _of_saved_model(model.path, size)
+                return replace(found, parameters=bundle.parameters(index)) if index.is_file() else found
+            case "checkpoint":
+                (index,) = [path for path in model.files if path.name == f"{model.prefix}.index"]
+                return replace(nothing, parameters=bundle.parameters(index))
+            case "tflite":
+                held = tflite.held(model.path)
+                return replace(nothing, parameters=held.parameters, operators=held.operators, custom=held.custom)
     except (
         ValueError,
         RecursionError,
         ProtobufError,
+        FlatbufferError,
         zipfile.BadZipFile,
         KeyError,
         TypeError,
@@ -66,7 +87,7 @@ def read_contents(model: ModelFile) -> Contents:
         raise UsageError(
             f"{model.path}: what it says of its model is damaged: {error}", fix="save or download the model again"
         ) from error
-    return Contents(model_class="", layers={}, custom=(), optimizer="", bytes=size, weights=None, code=())
+    return nothing
 
 
 def _of_archive(path: Path, size: int) -> Contents:
@@ -100,7 +121,7 @@ def _of_saved_model(path: Path, size: int) -> Contents:
     optimizer = (root.get("training_config") or {}).get("optimizer_config")
     found = _of_config(model, optimizer, size, weights=variables)
     program = "a SavedModel is a program of TensorFlow's operations, which may read and write files when it is called"
-    return Contents(**{**vars(found), "code": (*found.code, program)})
+    return replace(found, code=(*found.code, program))
 
 
 def _node(data: memoryview, identifier: int, metadata: int) -> tuple[str, dict[str, Any]] | None:

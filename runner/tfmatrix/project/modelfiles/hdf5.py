@@ -13,7 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tfmatrix.core.errors import InfrastructureError
 from tfmatrix.project.modelfiles.heads import HDF5
@@ -47,7 +47,28 @@ class Hdf5Head:
 def read_head(path: Path) -> Hdf5Head:
     """The head of the file. Raises Hdf5Error, within WALL_SECONDS; InfrastructureError where there is no reader."""
     _check_length(path)
-    command = [sys.executable, "-P", str(_READER), str(path.absolute()), str(CPU_SECONDS), str(MEMORY)]
+    found = _told(path)
+    return Hdf5Head(
+        attributes=frozenset(found["names"]),
+        keras_version=found["keras_version"],
+        model_config=found["model_config"],
+        training_config=found["training_config"],
+    )
+
+
+def count_parameters(path: Path, member: str = "") -> int | None:
+    """How many numbers the model's variables have; of a file in an archive, where `member` names one.
+
+    None where that cannot be told within the limits.
+    """
+    try:
+        return int(_told(path, member)["parameters"])
+    except Hdf5Error:
+        return None
+
+
+def _told(path: Path, *more: str) -> dict[str, Any]:
+    command = [sys.executable, "-P", str(_READER), str(path.absolute()), str(CPU_SECONDS), str(MEMORY), *more]
     # numpy would reserve address space for a thread on each CPU.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
@@ -66,15 +87,10 @@ def read_head(path: Path) -> Hdf5Head:
             f"HDF5 files cannot be read: {(done.stderr.strip().splitlines() or ['the reader said nothing'])[-1]}",
             fix="install tfmatrix again: it needs pyfive and numpy",
         )
-    found = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
     if "error" in found:
         raise Hdf5Error(found["error"])
-    return Hdf5Head(
-        attributes=frozenset(found["names"]),
-        keras_version=found["keras_version"],
-        model_config=found["model_config"],
-        training_config=found["training_config"],
-    )
+    return found
 
 
 def _check_length(path: Path) -> None:

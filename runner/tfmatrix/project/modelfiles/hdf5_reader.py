@@ -1,9 +1,10 @@
 """Reads the attributes of an HDF5 file's root with pyfive, as a process of its own with limits: see hdf5.py.
 
-    python -P hdf5_reader.py FILE CPU_SECONDS BYTES
+    python -P hdf5_reader.py FILE CPU_SECONDS BYTES [MEMBER]
 
-Prints one JSON object: `{"names": […], "keras_version": "…", "model_config": "…", "training_config": "…"}`, or
-`{"error": "…"}` for a file that cannot be read.
+Prints one JSON object: `{"names": […], "keras_version": "…", "model_config": "…", "training_config": "…"}`; with MEMBER
+`{"parameters": …}`, how many numbers the model's variables have: of the file itself where MEMBER is empty, or of the
+file of that name in the archive. `{"error": "…"}` for a file that cannot be read.
 pyfive follows whatever offset a file names, for ever if it must; nothing in a file can make it do more than compute.
 """
 
@@ -27,25 +28,59 @@ def limit(cpu_seconds: int, memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
 
-def head(path: str) -> dict[str, Any]:
+def head(stream: Any) -> dict[str, Any]:
     """Names of the root's attributes, and the one that says which Keras wrote them."""
     from pyfive import File  # type: ignore[import-untyped]
 
-    with open(path, "rb") as stream:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
-        try:
-            attributes = File(stream).attrs
-            found: dict[str, Any] = {"names": sorted(map(str, attributes))}
-            for name, most in TOLD.items():
-                value = attributes.get(name, b"")
-                text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-                found[name] = text[:most]
-            return found
-        except MemoryError:
-            return {"error": "it names more memory than a model's head can need"}
-        except Exception as error:  # noqa: BLE001  (pyfive raises whatever the bytes make it stumble over)
-            return {"error": ": ".join(filter(None, (type(error).__name__, str(error))))[:300]}
+    attributes = File(stream).attrs
+    found: dict[str, Any] = {"names": sorted(map(str, attributes))}
+    for name, most in TOLD.items():
+        value = attributes.get(name, b"")
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        found[name] = text[:most]
+    return found
+
+
+def parameters(stream: Any) -> dict[str, Any]:
+    """The sum of the sizes of all datasets, without an optimizer's and without the state of random generators."""
+    from pyfive import Dataset, File
+
+    total = 0
+    root = File(stream)
+    # Keras 3 keeps everything side by side at the root of its own layout, Keras 2 the layers in a group.
+    waiting = [root.get("model_weights", root)]
+    while waiting:
+        group = waiting.pop()
+        aside = ("optimizer", "metrics") if group is root else ("seed_generator", "seed_generator_state")
+        for name in group:
+            if name in aside:
+                continue
+            each = group[name]
+            if isinstance(each, Dataset):
+                total += int(each.size) if each.dtype != object else 0
+            else:
+                waiting.append(each)
+    return {"parameters": total}
+
+
+def told(path: str, member: str | None) -> dict[str, Any]:
+    """What is to be printed."""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
+            if member is None:
+                return head(stream)
+            if not member:
+                return parameters(stream)
+            import zipfile
+
+            with zipfile.ZipFile(stream) as archive, archive.open(member) as inner:
+                return parameters(inner)
+    except MemoryError:
+        return {"error": "it names more memory than a model's head can need"}
+    except Exception as error:  # noqa: BLE001  (pyfive raises whatever the bytes make it stumble over)
+        return {"error": ": ".join(filter(None, (type(error).__name__, str(error))))[:300]}
 
 
 if __name__ == "__main__":
     limit(int(sys.argv[2]), int(sys.argv[3]))
-    print(json.dumps(head(sys.argv[1])))
+    print(json.dumps(told(sys.argv[1], sys.argv[4] if len(sys.argv) > 4 else None)))

@@ -13,14 +13,14 @@ def fields(data: memoryview) -> Iterator[tuple[int, memoryview]]:
     """Numbers and contents of the length-delimited fields of a message (strings, messages); others are passed over."""
     position = 0
     while position < len(data):
-        key, position = _varint(data, position)
+        key, position = varint(data, position)
         number, wire = key >> 3, key & 7
         if not number:
             raise ProtobufError("field 0")
         if wire == 0:
-            _, position = _varint(data, position)
+            _, position = varint(data, position)
         elif wire == 2:
-            length, position = _varint(data, position)
+            length, position = varint(data, position)
             if position + length > len(data):
                 raise ProtobufError("a field ends beyond the file")
             yield number, data[position : position + length]
@@ -43,7 +43,8 @@ def inside(data: memoryview, *path: int) -> Iterator[memoryview]:
                 yield from inside(content, *path[1:])
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
+def varint(data: memoryview, position: int) -> tuple[int, int]:
+    """The number that begins at a position, and where it ends. Raises ProtobufError where it has no end."""
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):

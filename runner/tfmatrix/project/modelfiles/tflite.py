@@ -6,12 +6,16 @@ encoding ("FlatBuffers: Internals") only what leads there is read, each offset c
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import NamedTuple
 
 MAX_ENTRIES = 10_000
-_MODEL_BUFFERS, _MODEL_METADATA = 4, 6
+_MODEL_CODES, _MODEL_GRAPHS, _MODEL_BUFFERS, _MODEL_METADATA = 1, 2, 4, 6
+_GRAPH_TENSORS, _GRAPH_OPERATORS = 0, 3
+_TENSOR_SHAPE, _TENSOR_BUFFER = 0, 2
+_CODE_CUSTOM = 1
 _CONVERTER, _RUNTIME = "CONVERSION_METADATA", "min_runtime_version"
 
 
@@ -42,6 +46,29 @@ def about(path: Path) -> About:
     # Padded to 16 bytes.
     runtime = held.get(_RUNTIME, b"").split(b"\0", 1)[0].decode("utf-8", "replace")
     return About(converter=converter, runtime=runtime)
+
+
+class Held(NamedTuple):
+    """What a file holds: numbers in its constant tensors, ops in all its graphs, names of ops of other programs."""
+
+    parameters: int
+    operators: int
+    custom: tuple[str, ...]
+
+
+def held(path: Path) -> Held:
+    """The same for what it computes with. Raises FlatbufferError for a damaged one."""
+    model = _Table.root(path.read_bytes())
+    filled = [bool(buffer.data(0)) for buffer in model.tables(_MODEL_BUFFERS)]
+    parameters = operators = 0
+    for graph in model.tables(_MODEL_GRAPHS):
+        operators += len(graph.tables(_GRAPH_OPERATORS))
+        for tensor in graph.tables(_GRAPH_TENSORS):
+            place = tensor.number(_TENSOR_BUFFER)
+            if place < len(filled) and filled[place]:
+                parameters += math.prod(tensor.numbers(_TENSOR_SHAPE))
+    codes = (code.text(_CODE_CUSTOM) for code in model.tables(_MODEL_CODES))
+    return Held(parameters, operators, tuple(dict.fromkeys(name for name in codes if name)))
 
 
 class _Table:
@@ -89,6 +116,14 @@ class _Table:
         if start + 4 + length > len(self._data):
             raise FlatbufferError("a vector ends beyond the file")
         return self._data[start + 4 : start + 4 + length]
+
+    def numbers(self, field: int) -> list[int]:
+        """A vector of signed integers of four bytes."""
+        start = self._target(field)
+        count = 0 if start is None else self._read("<I", start)
+        if start is None or count > MAX_ENTRIES:
+            return []
+        return [self._read("<i", start + 4 + 4 * index) for index in range(count)]
 
     def text(self, field: int) -> str:
         """A string."""

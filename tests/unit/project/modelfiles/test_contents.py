@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+import golden_hdf5
+import golden_tflite
 import pytest
 from answer_schemas import hold
-from saved_models import saved_model
+from saved_models import field, saved_model
 from tfmatrix.commands.inspect import inspect_file
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.project import Project
@@ -98,3 +103,63 @@ def test_a_configuration_that_is_no_json_is_one_error(tmp_path):
         file.writestr("config.json", "{")
     with pytest.raises(UsageError, match="is damaged"):
         inspect_file(Project(root=tmp_path), path)
+
+
+def table(*entries: tuple[bytes, bytes]) -> bytes:
+    """A block of LevelDB's with keys that share their beginnings, and one restart."""
+    data, before = b"", b""
+    for key, value in entries:
+        shared = next((at for at, pair in enumerate(zip(key, before, strict=False)) if pair[0] != pair[1]), 0)
+        data += bytes([shared, len(key) - shared, len(value)]) + key[shared:] + value
+        before = key
+    return data + struct.pack("<II", 0, 1)
+
+
+def index_of(*entries: tuple[bytes, tuple[int, ...]], packed: bool = False) -> bytes:
+    """The index of a checkpoint with variables of these shapes."""
+
+    def value(shape: tuple[int, ...]) -> bytes:
+        return b"\x08\x01" + field(2, b"".join(field(2, b"\x08" + bytes([size])) for size in shape))
+
+    block = table(*((key, value(shape)) for key, shape in entries))
+    top = table((b"z", b"\x00" + bytes([len(block) & 0x7F | 0x80, len(block) >> 7])))
+    tail = bytes([1 if packed else 0]) + b"crc_"
+    start = len(block) + len(tail)
+    size = bytes([start & 0x7F | 0x80, start >> 7, len(top)])
+    footer = (b"\x00\x00" + size).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+    return block + tail + top + b"\0crc_" + footer
+
+
+VARIABLES = (
+    (b"_CHECKPOINTABLE_OBJECT_GRAPH", ()),
+    (b"keras_api/metrics/0/total/.ATTRIBUTES/VARIABLE_VALUE", (5,)),
+    (b"optimizer/iter/.ATTRIBUTES/VARIABLE_VALUE", ()),
+    (b"variables/0/.ATTRIBUTES/VARIABLE_VALUE", (3, 4)),
+    (b"variables/0/.OPTIMIZER_SLOT/optimizer/m/.ATTRIBUTES/VARIABLE_VALUE", (3, 4)),
+    (b"variables/1/.ATTRIBUTES/VARIABLE_VALUE", (4,)),
+)
+
+
+def test_the_parameters_of_a_checkpoint_are_counted_without_its_optimizer(tmp_path):
+    folder = saved_model(tmp_path / "saved", "2.12.1", keras=True)
+    (folder / "variables" / "variables.index").write_bytes(index_of(*VARIABLES))
+    assert inspected(folder)["parameters"] == 16
+    (folder / "variables" / "variables.index").write_bytes(index_of(*VARIABLES, packed=True))
+    assert inspected(folder)["parameters"] is None
+
+
+@pytest.mark.parametrize("cut", [0, 10, 47, 60])
+def test_a_damaged_index_is_one_error(tmp_path, cut):
+    folder = saved_model(tmp_path / "saved", "2.12.1", keras=True)
+    whole = index_of(*VARIABLES)
+    (folder / "variables" / "variables.index").write_bytes(whole[:cut] + whole[-8:])
+    with pytest.raises(UsageError, match="is damaged"):
+        inspected(folder)
+
+
+def test_the_parameters_of_hdf5_and_tflite_are_counted(tmp_path):
+    (tmp_path / "w.h5").write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.WEIGHTS_ONLY)))
+    (tmp_path / "m.tflite").write_bytes(base64.b64decode(golden_tflite.DENSE_2_15_1))
+    found = inspected(tmp_path / "m.tflite")
+    assert (found["parameters"], found["operators"], found["custom"]) == (6, 1, [])
+    assert inspected(tmp_path / "w.h5")["parameters"] == 2
