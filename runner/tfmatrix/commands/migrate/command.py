@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from tfmatrix.commands.migrate.proof import (
     CheckProof,
     EnvironmentProof,
     FileProof,
+    GivenProof,
     Proof,
     figures_of,
     lost_of,
@@ -113,6 +115,7 @@ def migrate_project(
             f"Keras 3, which {target.id} has, writes no SavedModel that is a Keras model",
             expected="--format keras or h5",
         )
+    _require_writable(wanted.output)
     sources = find_sources(project, given, wanted.output)
     results: dict[Path, FileResult] = {}
     files: dict[str, tuple[MigrationFile, Source, str, str]] = {}
@@ -126,7 +129,7 @@ def migrate_project(
 
         def take(done: Migrated, store: Store, described: Mapping[str, Mapping[str, Any]]) -> None:
             _, source, before, known_by = files[done.file.key]
-            results[source.path] = _hand_over(done, source, before, known_by, store, described, target)
+            results[source.path] = _hand_over(done, source, before, known_by, store, described, target, wanted)
 
         writers = {file.writer.id: file.writer for file, *_ in files.values()}
         migrate_files(
@@ -141,6 +144,14 @@ def migrate_project(
             options,
         )
     return MigrateResult(target=target, files=tuple(results[source.path] for source in sources))
+
+
+def _require_writable(output: Path) -> None:
+    """Raises UsageError where no result could be handed over, before hours are spent on them."""
+    there = next(each for each in (output.absolute(), *output.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        what = "cannot be written to" if there.is_dir() else "is no folder"
+        raise UsageError(f"{there} {what}, and results would go to {output}", fix="choose another folder: -o")
 
 
 def _settled(source: Source, target: Environment) -> FileResult | None:
@@ -227,6 +238,7 @@ def _hand_over(
     store: Store,
     described: Mapping[str, Mapping[str, Any]],
     target: Environment,
+    wanted: MigrateOptions,
 ) -> FileResult:
     result = FileResult(source=source, level=done.level, writer=done.file.writer.id)
     if sha256_of(source.path) != before:
@@ -260,15 +272,17 @@ def _hand_over(
         writer=EnvironmentProof(id=done.file.writer.id, described=dict(described[done.file.writer.id])),
         writer_known_by=known_by,
         reader=EnvironmentProof(id=chosen.environment, described=dict(described[chosen.environment])),
-        load=load_line(chosen),
+        load=load_line(chosen, wanted.custom_objects),
         inputs=_inputs(done.reference, store),
         reference=str(done.reference.observation),
+        custom_objects=_given(wanted.custom_objects, source.folder),
+        inputs_file=_given(wanted.inputs, source.folder),
         checks={
             name: CheckProof(status=str(check["status"]), figures=figures_of(check))
             for name, check in chosen.record.checks.items()
         },
         repeat=[
-            f"tfmatrix migrate {source.path.name} --to {target.id} --saved-with {done.file.writer.id}",
+            shlex.join(_command(source, target, done.file.writer, wanted)),
             f"tfmatrix migrate --verify {place.name}",
         ],
     )
@@ -299,13 +313,29 @@ def _put(made: Path, place: Path) -> None:
         copy.rename(place)
 
 
-def load_line(chosen: Attempt) -> str:
-    """How the new file is loaded."""
+def _given(path: Path | None, folder: Path) -> GivenProof | None:
+    if path is None:
+        return None
+    return GivenProof(path=os.path.relpath(path.absolute(), folder.absolute()), sha256=sha256_of(path))
+
+
+def _command(source: Source, target: Environment, writer: Environment, wanted: MigrateOptions) -> list[str]:
+    """The command that makes this result, in the folder of the old file."""
+    words = ["tfmatrix", "migrate", source.path.name, "--to", target.id, "--saved-with", writer.id]
+    words += [] if wanted.format == "keras" else ["--format", wanted.format]
+    for option, path in (("--custom-objects", wanted.custom_objects), ("--inputs", wanted.inputs)):
+        words += [] if path is None else [option, path.name]
+    return words
+
+
+def load_line(chosen: Attempt, code: Path | None) -> str:
+    """How the new file is loaded. `code` is the file with the classes of its own."""
+    arguments = "PATH" if code is None else f"PATH, custom_objects=…{code.name}"
     match chosen.way:
         case Way.NATIVE:
-            return "tf.keras.models.load_model(PATH)"
+            return f"tf.keras.models.load_model({arguments})"
         case Way.LEGACY:
-            return "TF_USE_LEGACY_KERAS=1, package tf-keras: tf.keras.models.load_model(PATH)"
+            return f"TF_USE_LEGACY_KERAS=1, package tf-keras: tf.keras.models.load_model({arguments})"
         case Way.INFERENCE:
             return "tf.saved_model.load(PATH); in a Keras model: keras.layers.TFSMLayer(PATH, call_endpoint=…)"
 
@@ -315,9 +345,17 @@ def _inputs(reference: Outcome, store: Store) -> list[dict[str, Any]]:
 
 
 def _notes(done: Migrated, store: Store) -> list[str]:
-    """What the old file itself lacks, so that nothing could be compared."""
-    notes = _observed(done.reference, store).get("notes") or {}
-    return [f"{name} not compared: {why}" for name, why in sorted(notes.items()) if "/" not in name]
+    """What could not be compared: what the old file itself lacks, and what random layers draw."""
+    observed = _observed(done.reference, store)
+    notes = observed.get("notes") or {}
+    found = [f"{name} not compared: {why}" for name, why in sorted(notes.items()) if "/" not in name]
+    silent = (observed.get("resume") or {}).get("silent")
+    if silent:
+        found.append(
+            f"training compared without what {', '.join(silent)} draw: two versions of TensorFlow draw other numbers; "
+            "how much they draw is part of the configuration"
+        )
+    return found
 
 
 def _observed(reference: Outcome, store: Store) -> Mapping[str, Any]:

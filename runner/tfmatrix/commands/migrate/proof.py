@@ -29,6 +29,13 @@ class FileProof(_Part):
     format: str
 
 
+class GivenProof(_Part):
+    """A file that the command was given beside the old one; `path` as seen from the proof's folder."""
+
+    path: str
+    sha256: Sha256
+
+
 class EnvironmentProof(_Part):
     """An environment with all that is installed in it."""
 
@@ -47,7 +54,8 @@ class Proof(_Part):
     """What NAME.proof.json says.
 
     `result` is what is proven of the new file: everything, or that it predicts the same (`lost` then names what does
-    not hold). `inputs` are those that both sides got, with the SHA-256 of the observation that holds them.
+    not hold). `inputs` are those that both sides got, `reference` the SHA-256 of the observation that holds them.
+    `custom_objects` and `inputs_file` are what the command was given under these options.
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -64,6 +72,8 @@ class Proof(_Part):
     load: str
     inputs: list[dict[str, Any]]
     reference: str
+    custom_objects: GivenProof | None = None
+    inputs_file: GivenProof | None = None
     checks: dict[str, CheckProof]
     repeat: list[str]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tfmatrix.analysis.losses import losses
 from tfmatrix.commands.migrate.command import refusal
-from tfmatrix.commands.migrate.proof import Proof, read_proof, sha256_of
+from tfmatrix.commands.migrate.proof import GivenProof, Proof, read_proof, sha256_of
 from tfmatrix.commands.migrate.sources import PROOF, SUFFIXES
 from tfmatrix.core.environment import Environment, has_keras_3
 from tfmatrix.core.errors import ExitCode, UsageError
@@ -67,6 +67,8 @@ def verify(
     ]
     if changed:
         return Verified(proof=proof, path=path, differences=tuple(changed))
+    inputs = inputs or _given(path.parent, proof.inputs_file, "--inputs")
+    custom_objects = custom_objects or _given(path.parent, proof.custom_objects, "--custom-objects")
     index = package_index(project, offline=options.offline)
     model = read_model(before, project.formats)
     writer, known_by = writer_environment(project, model, proof.writer.id, index)
@@ -108,6 +110,17 @@ def verify(
     return Verified(
         proof=proof, path=path, differences=tuple(_differences(proof, done)), infrastructure=done.is_infrastructure
     )
+
+
+def _given(folder: Path, part: GivenProof | None, option: str) -> Path | None:
+    """What the proof's command was given. Raises UsageError where it is not there, or another one now."""
+    if part is None:
+        return None
+    path = folder / part.path
+    if not path.is_file() or sha256_of(path) != part.sha256:
+        said = "is not there" if not path.is_file() else "has another content than the proof says"
+        raise UsageError(f"{path}, which the proof needs, {said}", fix=f"name it: {option}")
+    return path
 
 
 def _differences(proof: Proof, done: Migrated) -> list[str]:

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def array(key: str) -> dict[str, Any]:
     return {"array": key, "dtype": "float32", "shape": [2, 2]}
 
 
-def observed(folder: Path, outputs: float, state: float, given: bool = False) -> None:
+def observed(folder: Path, outputs: float, state: float, given: bool = False, silent: Sequence[str] = ()) -> None:
     """An observation of a compiled model: its outputs and its optimizer's slot have these values."""
     target = folder / "observation"
     target.mkdir(parents=True)
@@ -62,6 +62,10 @@ def observed(folder: Path, outputs: float, state: float, given: bool = False) ->
     if given:
         described = [{"name": "x", "dtype": "float32", "shape": [8, 3], "values": "uniform in [0, 1)"}]
         document["given"] = {"described": described, "note": "", "network": "none"}
+    if silent:
+        weights = [array("a0")]
+        document["resume"] = {"losses": [1.0], "metrics": {}, "weights_after": weights, "silent": silent, "error": None}
+        document["notes"] = {}
     (target / "observation.json").write_text(json.dumps(document))
 
 
@@ -77,6 +81,7 @@ class Bench:
         self.root, self.out = folder, folder / "out"
         self.model = folder / "model.h5"
         self.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.OLD_H5PY)))
+        self.silent: Sequence[str] = ()
         self.form: dict[str, Any] = {**FORM, "model": MODEL}
         self.rebuild: Callable[[], dict[str, Any] | None] = lambda: None
         self.load: Callable[[dict[str, Any]], tuple[float, float] | dict[str, Any]] = lambda job: (1.0, 5.0)
@@ -92,7 +97,7 @@ class Bench:
         done = {**OK, "status": "ok", "seconds": {"load": 0.1}}
         match job["kind"]:
             case "adopt":
-                observed(folder, 1.0, 5.0, given=True)
+                observed(folder, 1.0, 5.0, given=True, silent=self.silent)
                 (folder / "artifact").mkdir()
                 (folder / "artifact" / "neutral.json").write_text(json.dumps(self.form))
                 return {**done, "artifact": True, "observation": True}
@@ -109,7 +114,7 @@ class Bench:
         found = self.load(job)
         if isinstance(found, dict):
             return found
-        observed(folder, *found)
+        observed(folder, *found, silent=self.silent)
         return {**done, "observation": True}
 
     def migrate(self, *given: Path, **changes: Any) -> MigrateResult:
@@ -320,6 +325,39 @@ def test_a_proof_of_another_file_is_not_measured(bench):
     )
     assert found.differences == ("model.h5 has another content than the proof says",)
     assert len(bench.executor.jobs) == sent
+
+
+def test_a_proof_names_what_the_command_was_given_and_is_repeated_with_it(bench):
+    code = bench.root / "own layers.py"
+    code.write_text("def custom_objects():\n    return {}\n")
+    bench.migrate(custom_objects=code)
+    proof = json.loads((bench.out / "model.proof.json").read_text())
+    hold("migrate-proof", proof)
+    assert proof["custom_objects"]["path"] == "../own layers.py"
+    assert "custom_objects=…own layers.py" in proof["load"]
+    assert proof["repeat"][0].endswith("--saved-with 2.10.1 --custom-objects 'own layers.py'")
+    options = RunOptions(quiet=True, offline=True, trust_model=True)
+    assert verify(bench.project, bench.out / "model", options).exit_code is ExitCode.OK
+    assert Path(bench.executor.jobs[-1]["custom"]).read_text() == code.read_text()
+    code.write_text("def custom_objects():\n    return None\n")
+    with pytest.raises(UsageError, match="another content") as raised:
+        verify(bench.project, bench.out / "model", options)
+    assert raised.value.fix == "name it: --custom-objects"
+
+
+def test_layers_that_are_silent_in_training_are_said_to_be(bench):
+    bench.silent = ["dropout"]
+    found = bench.migrate().files[0]
+    assert found.level is Level.WHOLE
+    assert any("training compared without what dropout draw" in note for note in found.notes)
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error_before_anything_starts(bench):
+    (bench.root / "file").write_text("in the way")
+    for output in (bench.root / "file", bench.root / "file" / "below"):
+        with pytest.raises(UsageError, match="is no folder"):
+            bench.migrate(output=output)
+    assert bench.executor.jobs == []
 
 
 def test_a_proof_that_is_none_is_one_error(bench):
