@@ -23,6 +23,7 @@ from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.host import describe_host
 from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.loads import Loaded, Loading, Loads
+from tfmatrix.engine.migrating import Migrating
 from tfmatrix.engine.others import Others
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.progress import Progress
@@ -117,7 +118,8 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         jobs = Jobs(request, store, environments)
         records = Records(judge, writer, progress, remedies=request.remedies)
         loading = Loading(request, environments, store)
-        tries = Tries(request, environments, jobs, loading, judge, records)
+        migrating = Migrating(request=request, environments=environments, jobs=jobs, loading=loading, store=store)
+        tries = Tries(request, environments, jobs, loading, judge, records, migrating)
         saves = Saves(request, environments, jobs, store, writer, progress, records.timings)
 
         records.key_of_save = lambda cell: saves.key(request.plan.save_of(cell))

@@ -113,7 +113,7 @@ class Jobs:
             quota=Quota(bytes=self._defaults.disk),
             phase=_phase(job),
             artifact=_artifact_of(job),
-            observes=job["kind"] not in ("rebuild", "resave"),
+            observes=job["kind"] not in ("rebuild", "resave", "dismantle"),
         )
 
 
@@ -128,6 +128,8 @@ def _artifact_of(job: Mapping[str, Any]) -> str | None:
             return str(job["format"]["artifact"])
         case "resave":
             return str(job["target"]["artifact"])
+        case "dismantle":
+            return NEUTRAL
         case "adopt" if job.get("neutral"):
             return NEUTRAL
     return None

@@ -10,12 +10,10 @@ Everything but the workers' work happens on the thread that calls `migrate_files
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 from tfmatrix.checks.judge import Judge
@@ -24,12 +22,12 @@ from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import INFRA, Outcome
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
-from tfmatrix.engine.adapters import adapt
 from tfmatrix.engine.adapters._objects import CannotAdaptError
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.host import slots
 from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.measured import key_of_load
+from tfmatrix.engine.migrating import adapted
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.progress import Progress, make_progress
 from tfmatrix.engine.request import RunRequest
@@ -299,15 +297,10 @@ class _Course:
         """The digest of the neutral form in the target's terms."""
         assert each.reference is not None
         assert each.reference.artifact is not None
-        path = self._store.folder(each.reference.artifact["digest"]) / NEUTRAL
-        neutral = read_neutral(path)
         here, there = (
             self._environments.versions(name).keras for name in (each.file.writer.id, self._request.target.id)
         )
-        document = adapt(neutral, here, there)
-        with self._store.incoming() as folder:
-            (folder / NEUTRAL).write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
-            return self._store.keep(folder)
+        return adapted(self._store, each.reference.artifact["digest"], here, there)
 
     def _next_way(self) -> bool:
         """Sends what is not proven whole on the next way; whether there was any."""
@@ -468,22 +461,6 @@ class _Course:
             then(outcome)
 
         self._jobs.submit(environment, [job], end)
-
-
-def read_neutral(path: Path) -> Mapping[str, Any]:
-    """A neutral form that a job left. Raises CannotAdaptError where the model has none, or it is none."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CannotAdaptError(f"its neutral form cannot be read: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("assets"), dict):
-        raise CannotAdaptError("its neutral form is none")
-    raised = document.get("error")
-    if isinstance(raised, dict):
-        raise CannotAdaptError(f"{raised.get('type')}: {raised.get('message')}")
-    if not isinstance(document.get("model"), dict):
-        raise CannotAdaptError("its neutral form holds no model")
-    return document
 
 
 def _infrastructure(each: _Open) -> bool:

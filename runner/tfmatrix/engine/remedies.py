@@ -34,6 +34,7 @@ class Remedy:
     `name` is what reports show, `price` what it costs, in words. `modules` are the files of worker/remedies whose code
     changes the load; without any it is the plain one. `loader` is the id of the format whose loader takes the artifact,
     `environment` the reader, both where they are not the cell's own. `parts` are the remedies that it combines.
+    `migrates`: the artifact is made anew by the reader.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Remedy:
     loader: str | None = None
     environment: str | None = None
     parts: tuple[str, ...] = ()
+    migrates: bool = False
 
 
 def candidates(failing: Failing) -> tuple[Remedy, ...]:
@@ -72,6 +74,7 @@ def _remedy(name: str, module: Any, failing: Failing) -> Remedy:
         modules=(name,) if hasattr(module, "change") else (),
         loader=getattr(module, "LOADER", None),
         environment=module.reader(failing) if hasattr(module, "reader") else None,
+        migrates=getattr(module, "MIGRATES", False),
     )
 
 

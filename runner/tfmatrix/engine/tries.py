@@ -2,7 +2,8 @@
 
 Of the cells of one reader and format that fail for the same cause, the first (in the order of the plan) tries all. The
 others then try first what helped it, and stop at what brings back everything. So what is tried depends on what failed,
-never on what finished first.
+never on what finished first. To make an artifact anew costs three jobs: of the others only model files try it, since
+of them somebody wants an answer for each.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tfmatrix.core.status import Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.jobs import Jobs
 from tfmatrix.engine.loads import Loaded, Loading
+from tfmatrix.engine.migrating import FORMAT, Migrating, Remade
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.records import Records
 from tfmatrix.engine.remedies import Remedy, attempt, candidates, cause_of, in_order, is_sensible
@@ -56,6 +58,7 @@ class Tries:
         loading: Loading,
         judge: Judge,
         records: Records,
+        migrating: Migrating,
     ) -> None:
         self._request = request
         self._environments = environments
@@ -63,6 +66,7 @@ class Tries:
         self._loading = loading
         self._judge = judge
         self._records = records
+        self._migrating = migrating
         self._failing: dict[tuple[str, str, str], list[_Failing]] = defaultdict(list)
         self._place = {cell: number for number, cell in enumerate(request.plan.cells())}
 
@@ -123,6 +127,11 @@ class Tries:
             remedy = failing.waiting.pop(0)
             if not is_sensible(remedy, failing.tries, _said(failing.loaded.judgement.verdict)):
                 continue
+            if remedy.migrates:
+                if self._may_migrate(failing):
+                    self._migrating.begin(load, partial(self._end_migration, failing, remedy))
+                    return
+                continue
             reader = remedy.environment or load.cell.reader
             loader = remedy.loader or load.cell.format
             # Where it changes nothing, it is the plain load of another cell, which may be there already.
@@ -136,6 +145,22 @@ class Tries:
                 return
         self._record(failing)
         failing.then()
+
+    def _may_migrate(self, failing: _Failing) -> bool:
+        return failing.is_first or self._request.subjects[failing.loaded.load.cell.scenario].is_file
+
+    def _end_migration(self, failing: _Failing, remedy: Remedy, remade: Remade | None) -> None:
+        if remade is not None:
+            if remade.outcome is None:
+                found = attempt(remedy.name, Status.LOAD_ERROR, {}, failing.promised, remade.problem)
+            else:
+                verdict = self._judge.judge(
+                    failing.loaded.load.cell, remade.saved, remade.outcome, loader=FORMAT
+                ).verdict
+                found = attempt(remedy.name, verdict.status, verdict.checks, failing.promised, _said(verdict))
+            failing.cached = failing.cached and not remade.fresh
+            failing.tries.append(replace(found, seconds=remade.seconds))
+        self._next(failing)
 
     def _record(self, failing: _Failing) -> None:
         load = failing.loaded.load

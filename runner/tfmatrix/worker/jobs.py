@@ -153,4 +153,5 @@ KINDS: Mapping[str, Callable[[Mapping[str, Any], Recorder], dict[str, Any]]] = {
     "load": _load,
     "rebuild": files.rebuild,
     "resave": files.resave,
+    "dismantle": files.dismantle,
 }

@@ -82,6 +82,7 @@ class Laboratory:
             (folder / "dense.py").write_text(SCENARIO)
         self.save: Callable[..., Any] = lambda saver, writer, job: None
         self.load: Callable[..., Any] = lambda format_id, reader, job: None
+        self.form: dict[str, Any] | None = None
         self.executor = FakeExecutor(job=self._job)
         self.environments = (Environment(id=OLD, tensorflow=OLD), Environment(id=NEW, tensorflow=NEW))
         self.pairs: tuple[str, ...] = ("all",)
@@ -101,8 +102,20 @@ class Laboratory:
             artifact = True
             observation = write_observation(folder, 1.0)
             return {**OK, "status": "ok", "seconds": {"save": 0.2}, "artifact": artifact, "observation": observation}
-        assert Path(job["artifact"]).exists()
         assert (Path(job["reference"]) / "observation.json").exists()
+        if job["kind"] == "dismantle":
+            assert Path(job["artifact"]).exists()
+            if self.form is None:
+                return raised("load", "TypeError", "nothing can be taken apart here")
+            (folder / "artifact").mkdir(parents=True)
+            (folder / "artifact" / "neutral.json").write_text(json.dumps(self.form))
+            return {**OK, "status": "ok", "seconds": {"load": 0.1}, "artifact": True}
+        if job["kind"] == "rebuild":
+            assert json.loads(Path(job["neutral"]).read_text())["keras"] == NEW
+            (folder / "artifact").mkdir(parents=True)
+            (folder / "artifact" / job["format"]["artifact"]).write_bytes(b"made anew")
+            return {**OK, "status": "ok", "seconds": {"save": 0.1}, "artifact": True}
+        assert Path(job["artifact"]).exists()
         special = self.load(job["format"]["id"], environment, job)
         if special is not None and not isinstance(special, float):
             return special
@@ -639,6 +652,51 @@ def test_another_cause_has_a_first_cell_of_its_own(laboratory):
     for writer in (OLD, NEW):
         names = [entry["name"] for entry in cell(run, f"dense/keras/{writer}/{NEW}").remedies]
         assert {"safe_mode=False", "compile=False", "rebuild from code + load_weights"} <= set(names)
+
+
+FORM: dict[str, Any] = {"schema": 1, "keras": OLD, "compile": None, "assets": {}, "error": None}
+FORM["model"] = {"class_name": "Sequential", "config": {"name": "m", "layers": []}}
+
+
+def unreadable(format_id, reader, job):
+    """A reader that reads what it made itself, and nothing of the writer's."""
+    is_old = OLD.encode() in Path(job["artifact"]).read_bytes()
+    return raised("load", "TypeError", "no") if is_old and reader == NEW else None
+
+
+def test_an_artifact_that_its_reader_makes_anew_is_a_remedy(laboratory):
+    laboratory.load, laboratory.form = unreadable, FORM
+    run = laboratory.run()
+    record = cell(run, f"dense/keras/{OLD}/{NEW}")
+    (found,) = [each for each in record.remedies if each["name"] == "tfmatrix migrate"]
+    assert (found["status"], record.remedy) == ("pass", "tfmatrix migrate")
+    kinds = [(job["kind"], job["format"]["id"]) for job in laboratory.executor.jobs]
+    assert kinds.count(("dismantle", "keras")) == kinds.count(("dismantle", "h5")) == 1
+    again = laboratory.run()
+    assert all(record.cached for record in again.records)
+    assert [record.remedies for record in again.records] == [record.remedies for record in run.records]
+    table = laboratory.run(phase=Phase.TABLE)
+    assert cell(table, f"dense/keras/{OLD}/{NEW}").remedies == record.remedies
+
+
+def test_an_artifact_made_anew_that_is_another_model_is_none(laboratory):
+    laboratory.form = FORM
+    laboratory.load = lambda format_id, reader, job: (
+        unreadable(format_id, reader, job) or (2.0 if b"made anew" in Path(job["artifact"]).read_bytes() else None)
+    )
+    record = cell(laboratory.run(), f"dense/keras/{OLD}/{NEW}")
+    (found,) = [each for each in record.remedies if each["name"] == "tfmatrix migrate"]
+    assert (found["status"], found["detail"]) == ("drift", "brings back nothing; not outputs")
+    assert record.remedy is None
+
+
+def test_why_an_artifact_cannot_be_made_anew_is_said(laboratory):
+    laboratory.load = unreadable
+    laboratory.form = {**FORM, "error": {"type": "NotImplementedError", "message": "no get_config"}, "model": None}
+    record = cell(laboratory.run(), f"dense/keras/{OLD}/{NEW}")
+    (found,) = [each for each in record.remedies if each["name"] == "tfmatrix migrate"]
+    assert found["status"] == "load-error"
+    assert "no get_config" in found["detail"]
 
 
 def test_another_format_is_a_remedy(laboratory):

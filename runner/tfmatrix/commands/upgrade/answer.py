@@ -34,6 +34,7 @@ _ADVICE: Mapping[str, str] = {
     "rebuild from code + load_weights": "build the model from its code, and read the file with `load_weights`",
     "keras.layers.TFSMLayer": "load with `keras.layers.TFSMLayer`: predicts, but is no model to train",
     "tf.saved_model.load": "load with `tf.saved_model.load`: functions to call, no Keras model",
+    "tfmatrix migrate": "make new files with `tfmatrix migrate`: one for each model, proven to be the same",
     "TF_USE_LEGACY_KERAS=1": "install tf-keras and set `TF_USE_LEGACY_KERAS=1`: the code stays on Keras 2",
 }
 """What to do, by the name of a remedy (`tfmatrix.engine.remedies`)."""

@@ -2,6 +2,6 @@
 
 from .adoption import adopt
 from .inputs import code, cut_network, given
-from .rebuild import rebuild, resave
+from .rebuild import dismantle, rebuild, resave
 
-__all__ = ["adopt", "code", "cut_network", "given", "rebuild", "resave"]
+__all__ = ["adopt", "code", "cut_network", "dismantle", "given", "rebuild", "resave"]

@@ -11,16 +11,18 @@ import os
 from collections.abc import Mapping
 from typing import Any, Dict, List, Optional, Tuple
 
+import numpy as np
 import observe
 from capture import Recorder
 from declared import Format
 from observe import calls, layers, optimizer
-from observe.arrays import Reference
+from observe.arrays import Reference, to_numpy
 from protocol import ARTIFACT
-from steps import Unsupported, custom_objects, step
+from steps import Unsupported, custom_objects, import_file, rng, see_sources, step
 from versions import versions
 
 from . import inputs as inputs_of
+from . import neutral
 
 BUILDER_SEED = 0x0B51D
 """Bits that tell the initializers' draws from the writer's: a weight that is not set must not come out right."""
@@ -32,45 +34,69 @@ def rebuild(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
     reason = target.unsupported(versions())
     if reason:
         raise Unsupported(reason)
-    inputs_of.cut_network()
-    observe.fresh_start(job["seed"] ^ BUILDER_SEED)
-    scenario = step(recorder, "import", inputs_of.code, job)
-    given = custom_objects(recorder, scenario)
+    scenario, given, inputs = _begin(job, recorder, job["seed"] ^ BUILDER_SEED)
     with open(job["neutral"], encoding="utf-8") as file:
-        neutral = json.load(file)
+        form = json.load(file)
     reference = Reference(job["reference"])
-    inputs = inputs_of.given(job["reference"]).inputs
-    model = step(recorder, "build", _build, neutral, given)
-    step(recorder, "build", _set_assets, model, neutral["assets"])
+    model = step(recorder, "build", _build, form, given)
+    step(recorder, "build", _set_assets, model, form["assets"])
     step(recorder, "build", calls.call, model, inputs, "keras")
     pairs = step(recorder, "weights", _set_weights, model, reference)
-    if neutral["compile"] is not None:
-        step(recorder, "compile", _compile, model, neutral["compile"], given)
+    if form["compile"] is not None:
+        step(recorder, "compile", _compile, model, form["compile"], given)
         step(recorder, "compile", _set_state, model.optimizer, pairs, reference)
-    os.makedirs(ARTIFACT, exist_ok=True)
-    step(recorder, "save", target.write, model, os.path.abspath(os.path.join(ARTIFACT, target.artifact)), scenario)
+    _save(recorder, target, model, scenario)
     return {"artifact": True}
 
 
 def resave(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
     """Loads a file in the environment that wrote it, and saves it there in another format."""
-    loader, target = Format.of_job(job["format"]), Format.of_job(job["target"])
-    inputs_of.cut_network()
-    observe.fresh_start(job["seed"])
-    scenario = step(recorder, "import", inputs_of.code, job)
-    given = custom_objects(recorder, scenario)
-    inputs = inputs_of.given(job["reference"]).inputs
-    model = step(recorder, "load", loader.read, job["artifact"], given, None, scenario)
-    step(recorder, "load", calls.call, model, inputs, observe.kind_of(model, loader.kind))
-    os.makedirs(ARTIFACT, exist_ok=True)
-    step(recorder, "save", target.write, model, os.path.abspath(os.path.join(ARTIFACT, target.artifact)), scenario)
+    model, scenario = _loaded(job, recorder)
+    _save(recorder, Format.of_job(job["target"]), model, scenario)
     return {"artifact": True}
 
 
-def _build(neutral: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Any:
+def dismantle(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
+    """Loads a file in the environment that wrote it, and leaves its neutral form there; what it is was observed."""
+    model, _ = _loaded(job, recorder)
+    step(recorder, "load", neutral.write, model, ARTIFACT)
+    return {"artifact": True}
+
+
+def _begin(job: Mapping[str, Any], recorder: Recorder, seed: int) -> Tuple[Any, Any, Any]:
+    """The code that belongs to the model, its custom objects, and the inputs: of a file as they were observed."""
+    adopted = bool(job.get("adopted"))
+    if adopted:
+        inputs_of.cut_network()
+    observe.fresh_start(seed)
+    if adopted:
+        scenario = step(recorder, "import", inputs_of.code, job)
+        inputs = inputs_of.given(job["reference"]).inputs
+    else:
+        see_sources(job)
+        scenario = step(recorder, "import", import_file, job["scenario"])
+        inputs = step(recorder, "import", scenario.inputs, rng(job))
+    return scenario, custom_objects(recorder, scenario), inputs
+
+
+def _loaded(job: Mapping[str, Any], recorder: Recorder) -> Tuple[Any, Any]:
+    """The model of a file, built, and its code."""
+    loader = Format.of_job(job["format"])
+    scenario, given, inputs = _begin(job, recorder, job["seed"])
+    model = step(recorder, "load", loader.read, job["artifact"], given, None, scenario)
+    step(recorder, "load", calls.call, model, inputs, observe.kind_of(model, loader.kind))
+    return model, scenario
+
+
+def _save(recorder: Recorder, target: Format, model: Any, scenario: Any) -> None:
+    os.makedirs(ARTIFACT, exist_ok=True)
+    step(recorder, "save", target.write, model, os.path.abspath(os.path.join(ARTIFACT, target.artifact)), scenario)
+
+
+def _build(form: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Any:
     import tensorflow as tf
 
-    return tf.keras.models.model_from_json(json.dumps(neutral["model"]), custom_objects=given)
+    return tf.keras.models.model_from_json(json.dumps(form["model"]), custom_objects=given)
 
 
 def _set_assets(model: Any, assets: Mapping[str, Mapping[str, Any]]) -> None:
@@ -149,4 +175,5 @@ def _set_state(chosen: Any, pairs: List[Tuple[layers.Weight, Dict[str, Any]]], r
     optimizer.take_over(chosen, [weight for weight, _ in pairs], there["iterations"], values, {})
     for name, variable in optimizer.scalars(chosen).items():
         if name in there["state"] and hasattr(variable, "assign"):
-            variable.assign(there["state"][name])
+            # Counters are floats in the observation.
+            variable.assign(np.asarray(there["state"][name]).astype(to_numpy(variable).dtype))

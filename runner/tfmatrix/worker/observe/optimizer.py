@@ -176,7 +176,10 @@ def scalars(optimizer: Any) -> Dict[str, Any]:
     inner = unwrapped(optimizer)
     found = {"u_product": getattr(inner, "_u_product", getattr(inner, "_m_cache", None))}
     if inner is not optimizer:
-        found["loss_scale"] = getattr(optimizer, "dynamic_scale", getattr(optimizer, "loss_scale", None))
+        # Keras 2 shows a copy of it, and keeps the variable one level down where it is dynamic.
+        kept = getattr(getattr(optimizer, "_loss_scale", None), "current_loss_scale", None)
+        shown = getattr(optimizer, "loss_scale", None) if kept is None else kept
+        found["loss_scale"] = getattr(optimizer, "dynamic_scale", shown)
         found["good_steps"] = getattr(optimizer, "step_counter", getattr(optimizer, "dynamic_counter", None))
     return {name: value for name, value in found.items() if value is not None}
 

@@ -21,6 +21,8 @@ A file of this folder holds both sides of a remedy: when the host finds it worth
     The id of the format whose loader takes the artifact.
 `reader(failing)` (optional)
     The id of the environment that reads instead.
+`MIGRATES` (optional)
+    That the artifact is made anew by the reader, and that loaded in the old one's place.
 `COMBINES` (optional)
     That it may be combined with the others that say so; its place in the name of the combination.
 
