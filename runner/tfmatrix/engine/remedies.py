@@ -15,10 +15,7 @@ from tfmatrix.checks.fingerprint import normalise
 from tfmatrix.checks.verdict import Verdict
 from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
-from tfmatrix.worker.remedies import LOAD_MODEL, Failing, remedies
-
-_AND = " + "
-"""Joins the names of remedies that are combined."""
+from tfmatrix.worker.remedies import AND, LOAD_MODEL, Failing, remedies
 
 _COMBINED = 70
 """The place of combinations among the tries: behind the single ones, before those that give up the file's own model."""
@@ -31,14 +28,13 @@ SAVE_AS = "save as "
 class Remedy:
     """A workaround that a reader can try.
 
-    `name` is what reports show, `price` what it costs, in words. `modules` are the files of worker/remedies whose code
+    `name` is what reports show. `modules` are the files of worker/remedies whose code
     changes the load; without any it is the plain one. `loader` is the id of the format whose loader takes the artifact,
     `environment` the reader, both where they are not the cell's own. `parts` are the remedies that it combines.
     `migrates`: the artifact is made anew by the reader.
     """
 
     name: str
-    price: str = ""
     modules: tuple[str, ...] = ()
     loader: str | None = None
     environment: str | None = None
@@ -58,8 +54,7 @@ def candidates(failing: Failing) -> tuple[Remedy, ...]:
     for names in itertools.combinations(combinable, 2):
         parts = sorted((helping[name] for name in names), key=lambda module: int(module.COMBINES))
         both = Remedy(
-            name=_AND.join(part.NAME for part in parts),
-            price="; ".join(part.PRICE for part in parts if part.PRICE),
+            name=AND.join(part.NAME for part in parts),
             modules=names,
             parts=tuple(part.NAME for part in parts),
         )
@@ -70,7 +65,6 @@ def candidates(failing: Failing) -> tuple[Remedy, ...]:
 def _remedy(name: str, module: Any, failing: Failing) -> Remedy:
     return Remedy(
         name=module.NAME,
-        price=module.PRICE,
         modules=(name,) if hasattr(module, "change") else (),
         loader=getattr(module, "LOADER", None),
         environment=module.reader(failing) if hasattr(module, "reader") else None,

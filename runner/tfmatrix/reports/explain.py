@@ -20,6 +20,7 @@ from tfmatrix.reports import markdown, terminal
 from tfmatrix.reports.cell_page import CellPage, links, run_option
 from tfmatrix.reports.document import Block, Bullets, Commands, Facts, Heading, Item, Paragraph, Verbatim
 from tfmatrix.store.runs import Run, strict_json
+from tfmatrix.worker.remedies import price_of
 
 EXPLAIN_SCHEMA = 1
 """Version of the JSON form."""
@@ -184,7 +185,10 @@ def _remedy(cause: Cause) -> str:
     said = f"`{best.name}` helps {best.cells} of {cells(len(cause.cells))}"
     if best.complete < best.cells:
         said += f", completely {best.complete}"
-    return f"{said}: {best.detail}" if best.detail else said
+    if best.detail:
+        said += f": {best.detail}"
+    price = price_of(best.name)
+    return f"{said}; its price: {price}" if price else said
 
 
 def _warning_blocks(entry: WarningEntry) -> list[Block]:

@@ -7,9 +7,8 @@ from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
 from tfmatrix.engine.remedies import Remedy, attempt, best, candidates, in_order, is_sensible
 from tfmatrix.project.formats import own_formats
-from tfmatrix.worker.remedies import Failing, remedies
+from tfmatrix.worker.remedies import MIGRATE, Failing, price_of, remedies
 
-MIGRATE = "tfmatrix migrate"
 PROMISED = ("load", "outputs", "weights", "compile", "optimizer", "resume", "warnings")
 
 
@@ -132,7 +131,7 @@ def test_a_combination_changes_what_its_parts_change() -> None:
     both = found["compile=False + safe_mode=False"]
     assert set(both.modules) == {*found["compile=False"].modules, *found["safe_mode=False"].modules}
     assert both.parts == ("compile=False", "safe_mode=False")
-    assert both.price == f"{found['compile=False'].price}; {found['safe_mode=False'].price}"
+    assert price_of(both.name) == f"{price_of('compile=False')}; {price_of('safe_mode=False')}"
 
 
 def test_another_loader_or_reader_makes_the_plain_call() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from tfmatrix.reports import markdown as markdown_form
 from tfmatrix.reports import terminal
 from tfmatrix.reports.document import Block, Commands, Facts, Heading, Table
 from tfmatrix.worker.protocol import THREADS
+from tfmatrix.worker.remedies import MIGRATE, price_of
 
 WIDTH = 100
 
@@ -50,10 +52,20 @@ def blocks(result: CheckResult) -> Iterator[Block]:
             rows=rows,
             widths={"failed checks": 22, "what": 60, "remedy": 30},
         )
+    prices = {name: price_of(name) for record in result.others if (name := record.remedy)}
+    if any(prices.values()):
+        yield Facts(
+            rows=tuple((name, with_code(f"its price: {price}", 300)) for name, price in prices.items() if price)
+        )
     news = [record for record in result.others if record.status.is_incompatibility and not record.known]
     if news:
         first = next((record for record in news if record.status is Status.DRIFT), news[0])
-        yield Commands(lines=((f"tfmatrix explain {first.cell} --run {result.run.folder}", "the evidence of a cell"),))
+        lines = [(f"tfmatrix explain {first.cell} --run {result.run.folder}", "the evidence of a cell")]
+        remade = next((record for record in news if record.remedy == MIGRATE), None)
+        if remade is not None:
+            said = f"tfmatrix migrate {shlex.quote(str(result.model.path))} --saved-with {result.writer.id}"
+            lines.append((f"{said} --to {remade.reader}", "the file that it reads"))
+        yield Commands(lines=tuple(lines))
 
 
 def to_json(result: CheckResult) -> dict[str, Any]:

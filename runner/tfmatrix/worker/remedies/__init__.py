@@ -36,8 +36,12 @@ import os
 from typing import Any, Dict
 
 from ._failing import LOAD_MODEL, Failing
+from .migrated import NAME as MIGRATE
 
-__all__ = ["LOAD_MODEL", "Failing", "remedies"]
+__all__ = ["AND", "LOAD_MODEL", "MIGRATE", "Failing", "price_of", "remedies"]
+
+AND = " + "
+"""Joins the names of remedies that are combined."""
 
 
 def remedies() -> Dict[str, Any]:
@@ -46,3 +50,9 @@ def remedies() -> Dict[str, Any]:
     names = [file[:-3] for file in files if file.endswith(".py") and file[0] not in "_."]
     found = {name: importlib.import_module("." + name, __name__) for name in names}
     return dict(sorted(found.items(), key=lambda item: item[1].ORDER))
+
+
+def price_of(name: str) -> str:
+    """What a remedy costs, in words, by the name that reports show; empty for one that costs nothing."""
+    prices = {module.NAME: module.PRICE for module in remedies().values()}
+    return "; ".join(prices[part] for part in name.split(AND) if prices.get(part))

@@ -60,6 +60,7 @@ class Bench:
         self.model.write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.NEW_H5PY)))
         self.adopt: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda job: None
         self.load: Callable[[str, dict[str, Any]], Any] = lambda reader, job: 1.0
+        self.remade: dict[str, tuple[str, str]] = {}
         self.executor = FakeExecutor(job=self._job)
         monkeypatch.setattr("tfmatrix.executors.choose.open_executor", lambda *_, **__: (self.executor, "fake"))
 
@@ -69,6 +70,11 @@ class Bench:
             described = [{"name": "x", "dtype": "float32", "shape": [8, 3], "values": "uniform in [0, 1)"}]
             given = {"described": described, "note": "", "network": "none"}
             return self.adopt(job) or observed(folder, 1.0, given)
+        if job["kind"] in self.remade:
+            name, content = self.remade[job["kind"]]
+            (folder / "artifact").mkdir(parents=True)
+            (folder / "artifact" / name).write_text(content)
+            return {**OK, "status": "ok", "seconds": {"load": 0.1}, "artifact": True}
         found = self.load(environment, job)
         return found if isinstance(found, dict) else observed(folder, found, None)
 
@@ -239,6 +245,20 @@ def test_two_files_of_one_name_are_two_modules(bench):
 def test_no_scenario_file_is_written(bench):
     bench.check()
     assert not list((bench.root / "project").rglob("*.py"))
+
+
+def test_a_file_that_the_reader_makes_anew_is_named_with_its_price_and_the_command(bench):
+    model = {"class_name": "Sequential", "config": {"name": "m", "layers": []}}
+    form = {"schema": 1, "keras": OLD, "compile": None, "assets": {}, "error": None, "model": model}
+    bench.remade = {"dismantle": ("neutral.json", json.dumps(form)), "rebuild": ("m.keras", "made anew")}
+    bench.load = lambda reader, job: (
+        raised("load", "ValueError", "no") if reader == NEW and not job["artifact"].endswith(".keras") else 1.0
+    )
+    result = bench.check()
+    assert result.others[0].remedy == "tfmatrix migrate"
+    text = " ".join(to_text(result).split())
+    assert "tfmatrix migrate its price: a new file of every model, made once" in text
+    assert f"tfmatrix migrate '{bench.model}' --saved-with {OLD} --to {NEW}" in text
 
 
 def test_without_code_no_remedy_needs_it(bench):
