@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
-import shutil
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -25,8 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
 from tfmatrix.core.text import one_line, to_markdown  # noqa: E402  (the checkout must be on the path first)
-from tfmatrix.store.content import Store, write_atomically  # noqa: E402
-from tfmatrix.store.runs import read_run  # noqa: E402
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root  # noqa: E402
+from tfmatrix.envs.uv import Uv  # noqa: E402
+from tfmatrix.executors.supply import EnvironmentSupply  # noqa: E402
+from tfmatrix.project.project import Project  # noqa: E402
+from tfmatrix.store.content import write_atomically  # noqa: E402
 
 RESULTS = ROOT / "docs" / "migrations.json"
 PAGE = ROOT / "docs" / "migrate.md"
@@ -41,7 +44,7 @@ Results = dict[str, dict[str, dict[str, Any]]]
 def tfmatrix(*arguments: str) -> Any:
     """What a command says as JSON. Raises CalledProcessError where it says nothing."""
     command = [sys.executable, "-m", "tfmatrix", *arguments, "-C", str(ROOT), "--json"]
-    process = subprocess.run(command, stdout=subprocess.PIPE, check=False, cwd=ROOT, env=None)
+    process = subprocess.run(command, stdout=subprocess.PIPE, check=False, cwd=ROOT)
     if not process.stdout:
         raise subprocess.CalledProcessError(process.returncode, command)
     return json.loads(process.stdout)
@@ -55,24 +58,65 @@ def has_code(scenario: str) -> bool:
     return own or given or any(isinstance(each, ast.Attribute) and each.attr == "Lambda" for each in ast.walk(tree))
 
 
+SAVE = """
+import importlib.util, os, sys
+import numpy as np
+import tensorflow as tf
+
+folder, suffix, files = sys.argv[1], sys.argv[2], sys.argv[3:]
+for file in files:
+    name = os.path.splitext(os.path.basename(file))[0]
+    place = os.path.join(folder, name + suffix)
+    if os.path.exists(place) or os.path.exists(place + ".none"):
+        continue
+    try:
+        tf.keras.backend.clear_session()
+        (getattr(tf.keras.utils, "set_random_seed", None) or tf.random.set_seed)(7)
+        spec = importlib.util.spec_from_file_location(name, file)
+        scenario = importlib.util.module_from_spec(spec)
+        sys.modules[name] = scenario
+        spec.loader.exec_module(scenario)
+        model = scenario.build_model()
+        if not isinstance(model, tf.keras.Model):
+            raise TypeError("no Keras model")
+        model(tf.nest.map_structure(tf.convert_to_tensor, scenario.inputs(np.random.RandomState(7))))
+        if hasattr(scenario, "training_data"):
+            x, y = scenario.training_data(np.random.RandomState(7))
+            model.fit(x, y, epochs=3, shuffle=False, verbose=0)
+        model.save(os.path.join(folder, "next" + suffix))
+        os.rename(os.path.join(folder, "next" + suffix), place)
+        print("saved", name, flush=True)
+    except Exception as error:
+        text = "%s: %s" % (type(error).__name__, error)
+        open(place + ".none", "w").write(text)
+        print("not saved", name, text.splitlines()[0][:200], flush=True)
+"""
+"""Builds, trains three steps and saves, as users do; with nothing of tfmatrix. What is there is not saved again."""
+
+
+def python_of(version: str) -> Path:
+    """The interpreter of an environment of matrix.yaml, provided where it is not yet."""
+    cache = EnvironmentCache(root=default_cache_root())
+    supply = EnvironmentSupply(locks=ROOT / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
+    environment = next(each for each in Project(root=ROOT).config.environments if each.id == version)
+    return Path(supply.on_host(supply.lock(environment)).python)
+
+
 def save(writer: str, format_id: str, scenarios: Sequence[str], folder: Path) -> list[Path]:
     """The files that the writer saves, in a folder: one a scenario, of its name; scenarios without one are left out."""
-    glob = "{" + ",".join(scenarios) + "}" if scenarios else "*"
-    chosen = ["--writer", writer, "--reader", writer, "--format", format_id, "--scenario", glob]
-    tfmatrix("run", *chosen, "--no-remedies", "--executor", "venv", "--yes")
-    run = read_run(ROOT / "results")
-    store = Store(ROOT / "results" / "store")
-    files = []
-    for record in run.records:
-        if record.artifact is None or record.save.get("status") != "ok":
-            continue
-        made = store.folder(record.artifact["digest"]) / record.artifact["name"]
-        place = folder / f"{record.scenario}{SUFFIX[format_id]}"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists():
-            (shutil.copytree if made.is_dir() else shutil.copyfile)(made, place)
-        files.append(place)
-    return files
+    folder.mkdir(parents=True, exist_ok=True)
+    names = scenarios or sorted(path.stem for path in (ROOT / "scenarios").glob("[!_]*.py"))
+    files = [str(ROOT / "scenarios" / f"{name}.py") for name in names]
+    environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    # The process may die in a scenario (it ends in C++): the others are saved by the next.
+    for _ in names:
+        command = [python_of(writer), "-c", SAVE, str(folder), SUFFIX[format_id], *files]
+        if subprocess.run(command, check=False, env=environ).returncode == 0:
+            break
+        done = {path.name.removesuffix(".none").removesuffix(SUFFIX[format_id]) for path in folder.iterdir()}
+        died = next(name for name in names if name not in done)
+        (folder / f"{died}{SUFFIX[format_id]}.none").write_text("its process died")
+    return [path for name in names if (path := folder / f"{name}{SUFFIX[format_id]}").exists()]
 
 
 def measure(writer: str, format_id: str, target: str, scenarios: Sequence[str]) -> None:
