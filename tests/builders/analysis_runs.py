@@ -8,6 +8,7 @@ from typing import Any
 
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
+from tfmatrix.project.formats import own_formats
 from tfmatrix.store.runs import Run
 
 VERSIONS = {
@@ -70,6 +71,7 @@ def run_of(records: Sequence[CellRecord], header: Mapping[str, Any] | None = Non
         "environments": {name: {"packages": packages, "python": "3.11.9"} for name, packages in VERSIONS.items()},
         "scenarios": {},
         "formats": ["h5", "keras", "savedmodel", "tf-savedmodel"],
+        "format_info": {each.id: each.to_info() for each in own_formats().values()},
         "known_failures": [],
     }
     merged = default | dict(header or {})

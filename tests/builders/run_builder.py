@@ -9,6 +9,7 @@ from typing import Any
 from repository import ROOT
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
+from tfmatrix.project.formats import own_formats
 from tfmatrix.reports.render import render
 from tfmatrix.store.runs import Run
 
@@ -92,6 +93,7 @@ def run_of(records: Sequence[CellRecord], header: Mapping[str, Any] | None = Non
         },
         "scenarios": {},
         "formats": ["h5", "keras", "savedmodel", "tf-savedmodel"],
+        "format_info": {each.id: each.to_info() for each in own_formats().values()},
         "known_failures": [],
         "counts": {},
     }

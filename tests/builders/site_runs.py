@@ -10,6 +10,7 @@ from typing import Any
 
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
+from tfmatrix.project.formats import own_formats
 from tfmatrix.store.runs import Run, RunWriter
 
 VERSIONS = (
@@ -211,6 +212,7 @@ def header(environments: Sequence[str], scenarios: int, formats: Sequence[str], 
             for number in range(scenarios)
         },
         "formats": list(formats),
+        "format_info": {each.id: each.to_info() for each in own_formats().values()},
         "known_failures": [
             {"cells": ["*/h5/*/*"], "status": ["load-error", "drift"], "reason": "Keras 3 knows no `mse`", "link": ""}
         ],

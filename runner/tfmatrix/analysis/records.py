@@ -36,6 +36,11 @@ def warnings_of(record: CellRecord, side: str) -> Iterable[Mapping[str, Any]]:
             yield warning
 
 
+def policy_of(header: Mapping[str, Any], fmt: str) -> str:
+    """The kind of a run's format for `tfmatrix.checks.policy`; empty where it declares none."""
+    return str(((header.get("format_info") or {}).get(fmt) or {}).get("policy") or "")
+
+
 def in_order(names: Iterable[str], listed: Iterable[str]) -> tuple[str, ...]:
     """Names, each once, in the order of a list; those that are not in it follow by name."""
     found = set(names)

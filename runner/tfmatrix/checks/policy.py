@@ -1,9 +1,10 @@
 """What the documents of TensorFlow and Keras promise about a cell. The data, with its sources, is policy.toml.
 
-    rules = promised(cell, versions_of(writer), versions_of(reader))      # what was promised
+    rules = promised(kind, versions_of(writer), versions_of(reader))      # what was promised
     broken(rules, record)                                                 # and did not hold
 
-A promise is about releases, and never about more checks than its document speaks of.
+`kind` is what the format declares as its POLICY. A promise is about releases, and never about more checks than its
+document speaks of.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tfmatrix.checks.contract import WRONG
-from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import WRITING, CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.versions import Versions, version
+from tfmatrix.worker import declared
 
 POLICY_FILE = Path(__file__).with_name("policy.toml")
-POLICY_SCHEMA = 1
+POLICY_SCHEMA = 2
+
+KINDS = declared.POLICY
+ALL = "*"
 
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
@@ -79,10 +82,13 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A promise: `checks` hold for these formats under this condition. `phrase` are words of the document itself."""
+    """A promise: `checks` hold for formats of these kinds under this condition.
+
+    `phrase` are words of the document itself.
+    """
 
     name: str
-    formats: tuple[str, ...]
+    kinds: tuple[str, ...]
     when: Condition
     checks: tuple[str, ...]
     said: str
@@ -95,10 +101,10 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Silence:
-    """Why nothing is promised for these formats."""
+    """Why nothing is promised for these kinds of formats."""
 
     name: str
-    formats: tuple[str, ...]
+    kinds: tuple[str, ...]
     when: Condition
     said: str
     source: Source
@@ -113,17 +119,18 @@ class Policy:
 
 
 def promised(
-    cell: CellId, writer: Versions, reader: Versions, *, works_in_writer: bool = False, policy: Policy | None = None
+    kind: str, writer: Versions, reader: Versions, *, works_in_writer: bool = False, policy: Policy | None = None
 ) -> tuple[Rule, ...]:
-    """The rules that promise the cell. `works_in_writer`: the writer itself reads the artifact back, and it passes."""
+    """The rules that promise a cell whose format is of this kind.
+
+    `works_in_writer`: the writer itself reads the artifact back, and it passes.
+    """
     if not (_is_release(writer.tensorflow) and _is_release(reader.tensorflow)):
         return ()
     return tuple(
         rule
         for rule in (policy or read_policy()).rules
-        if _covers(rule.formats, cell.format)
-        and rule.when.holds(writer, reader)
-        and (works_in_writer or not rule.if_worked)
+        if kind in rule.kinds and rule.when.holds(writer, reader) and (works_in_writer or not rule.if_worked)
     )
 
 
@@ -149,14 +156,14 @@ def broken(rules: Iterable[Rule], record: CellRecord) -> tuple[Rule, ...]:
             return ()
 
 
-def not_promised(cell: CellId, writer: Versions, reader: Versions, *, policy: Policy | None = None) -> str:
+def not_promised(kind: str, writer: Versions, reader: Versions, *, policy: Policy | None = None) -> str:
     """A sentence on why the documents promise nothing about a cell for which `promised` found no rule."""
     if not writer.tensorflow or not reader.tensorflow:
         return "the version of TensorFlow is not recorded"
     if not (_is_release(writer.tensorflow) and _is_release(reader.tensorflow)):
         return "a promise is about releases, and a nightly build or a release candidate is none"
     for silence in (policy or read_policy()).silences:
-        if _covers(silence.formats, cell.format) and silence.when.holds(writer, reader):
+        if (kind in silence.kinds or ALL in silence.kinds) and silence.when.holds(writer, reader):
             return f"{silence.said} ({silence.source.url})"
     return "no document that was read speaks of it"
 
@@ -172,7 +179,7 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
     def read(kind: type[Any], entry: Mapping[str, Any]) -> Any:
         try:
             fields = dict(entry)
-            fields["formats"] = tuple(fields["formats"])
+            fields["kinds"] = _kinds(fields["kinds"])
             fields["when"] = Condition(**fields.get("when", {}))
             fields["source"] = sources[fields["source"]]
             if "checks" in fields:
@@ -187,8 +194,11 @@ def read_policy(path: Path = POLICY_FILE) -> Policy:
     )
 
 
-def _covers(globs: Iterable[str], format_id: str) -> bool:
-    return any(fnmatchcase(format_id, glob) for glob in globs)
+def _kinds(names: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(names)
+    if unknown := [name for name in found if name not in (*KINDS, ALL)]:
+        raise ValueError(f"kind {unknown[0]!r}: one of {', '.join((*KINDS, ALL))} was expected")
+    return found
 
 
 def _is_release(text: str) -> bool:

@@ -617,6 +617,7 @@ class UpgradeChange(TypedDict):
     todo: str
     when: str
     costs: list[str]
+    price: str
     scenarios: list[str]
     formats: list[str]
     cells: list[str]

@@ -44,6 +44,7 @@ class Finding:
 class Try:
     """What one remedy came to: the status of the cell with it, and the checks that then held and did not.
 
+    `price` is what it costs whoever uses it, in words; empty where that is nothing, and in older records.
     `seconds` is what it took; nothing for another format, which is a cell of its own.
     """
 
@@ -52,6 +53,7 @@ class Try:
     held: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     error: str = ""
+    price: str = ""
     seconds: float = 0.0
 
     @property
@@ -79,17 +81,19 @@ class Try:
             held=tuple(data.get("held") or ()),
             missing=tuple(data.get("missing") or ()),
             error="" if loaded else str(data.get("detail") or ""),
+            price=str(data.get("price") or ""),
             seconds=float(data.get("seconds") or 0.0),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The record's entry: name, status, held, missing, and `detail` for people."""
+        """The record's entry: name, status, held, missing, price, seconds, and `detail` for people."""
         return {
             "name": self.name,
             "status": self.status.value,
             "held": list(self.held),
             "missing": list(self.missing),
             "detail": self.detail,
+            "price": self.price,
             "seconds": round(self.seconds, 3),
         }
 

@@ -82,6 +82,7 @@ def _header(request: RunRequest, executor: Executor) -> dict[str, Any]:
             for subject in listed.scenarios
         },
         "formats": list(listed.formats),
+        "format_info": {name: request.formats[name].to_info() for name in listed.formats},
         "known_failures": [entry.to_json() for entry in request.known_failures],
         "settings": request.settings,
         # What is part of every key: `tfmatrix diff` tells by these that a verdict changed for another reason.
@@ -116,7 +117,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
     )
     with own_folder(work):
         jobs = Jobs(request, store, environments)
-        records = Records(judge, writer, progress, remedies=request.remedies)
+        records = Records(judge, writer, progress, request.formats, remedies=request.remedies)
         loading = Loading(request, environments, store)
         migrating = Migrating(request=request, environments=environments, jobs=jobs, loading=loading, store=store)
         tries = Tries(request, environments, jobs, loading, judge, records, migrating)

@@ -16,15 +16,19 @@ from tfmatrix.engine.estimate import Timings
 from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.remedies import SAVE_AS, attempt, best, is_last_resort
 from tfmatrix.store.runs import RunWriter
+from tfmatrix.worker.declared import Format
 
 
 class Records:
     """Journals the record of every cell. With `remedies` a failing cell's get what helps it."""
 
-    def __init__(self, judge: Judge, writer: RunWriter, progress: Progress, *, remedies: bool) -> None:
+    def __init__(
+        self, judge: Judge, writer: RunWriter, progress: Progress, formats: Mapping[str, Format], *, remedies: bool
+    ) -> None:
         self._judge = judge
         self._writer = writer
         self._progress = progress
+        self._formats = formats
         self._remedies = remedies
         self._records: dict[CellId, CellRecord] = {}
         self._tries: dict[CellId, Sequence[Try]] = {}
@@ -109,7 +113,7 @@ class Records:
         own = self._known(replace(cell, reader=cell.writer))
         works_in_writer = own is not None and own.status is Status.PASS
         writer, reader = environments.versions(cell.writer), environments.versions(cell.reader)
-        return bool(is_promised(cell, writer, reader, works_in_writer=works_in_writer))
+        return bool(is_promised(self._formats[cell.format].policy, writer, reader, works_in_writer=works_in_writer))
 
     def _with_other_formats(
         self, record: CellRecord, siblings: Sequence[CellRecord], savers: Mapping[str, str]

@@ -23,7 +23,7 @@ from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.project.source import parse_file
-from tfmatrix.worker.declared import FILES, FUNCTIONS, LOADS, MODELS, READING, REQUIREMENT, Format
+from tfmatrix.worker.declared import FILES, FUNCTIONS, LOADS, MODELS, POLICY, READING, REQUIREMENT, Format
 
 ENTRY_POINTS: Final = "tfmatrix.formats"
 """Entry points of packages that bring formats; each names the module that is one."""
@@ -33,10 +33,10 @@ _OWN_PACKAGE: Final = tfmatrix.worker.formats.__name__
 
 _OF_SAVER: Final = ("ARTIFACT", "MODELS", "SAVE")
 _OF_LOADER: Final = ("LOAD", "LOADS", "LOADER", "CHECKS")
-_OPTIONAL: Final = ("READING", "FILES", "ORDER", "BY_NAME")
+_OPTIONAL: Final = ("POLICY", "READING", "FILES", "ORDER", "BY_NAME")
 _NAMES: Final = ("ID", "SAVER", "REQUIRES", *_OF_SAVER, *_OF_LOADER, *_OPTIONAL)
 
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"MODELS": MODELS, "LOADS": LOADS, "READING": READING}
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = {"MODELS": MODELS, "LOADS": LOADS, "POLICY": POLICY, "READING": READING}
 
 
 def read_formats(folder: Path | None = None) -> Mapping[str, Format]:
@@ -139,6 +139,7 @@ def _format(declared: _Declared, by_id: Mapping[str, _Declared]) -> Format:
         files=declared.files(),
         order=declared.number("ORDER", 1000),
         by_name=declared.flag("BY_NAME"),
+        policy=declared.word("POLICY") if "POLICY" in declared.values else "",
         functions=tuple(
             each for each in FUNCTIONS if _names(saver.text("SAVE"), each) or _names(declared.text("LOAD"), each)
         ),

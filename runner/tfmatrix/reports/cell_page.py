@@ -15,7 +15,7 @@ from typing import Any
 from tfmatrix.analysis.causes import Cause, known_failures
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.reasons import DOING, reason
-from tfmatrix.analysis.records import failed_in_save, warnings_of
+from tfmatrix.analysis.records import failed_in_save, policy_of, warnings_of
 from tfmatrix.checks.policy import Rule, broken, not_promised, promised
 from tfmatrix.core.packages import DECIDING, rank
 from tfmatrix.core.records import CellRecord
@@ -105,7 +105,10 @@ class CellPage:
             == (record.scenario, record.format, record.writer, record.writer)
         )
         return promised(
-            record.id, environments.versions(record.writer), environments.versions(record.reader), works_in_writer=works
+            policy_of(self._run.header, record.format),
+            environments.versions(record.writer),
+            environments.versions(record.reader),
+            works_in_writer=works,
         )
 
     def _head(self) -> Iterator[Block]:
@@ -145,7 +148,8 @@ class CellPage:
         record, environments = self._record, self._environments
         if self._rules:
             return promise_blocks(self._rules, broken(self._rules, record))
-        why = not_promised(record.id, environments.versions(record.writer), environments.versions(record.reader))
+        kind = policy_of(self._run.header, record.format)
+        why = not_promised(kind, environments.versions(record.writer), environments.versions(record.reader))
         return [Heading(level=2, text=(_PROMISED,)), Paragraph(text=("Nothing: ", *with_code(why, 4000)))]
 
     def _versions(self) -> list[tuple[str, str, str]]:
@@ -291,7 +295,11 @@ def remedy_blocks(record: CellRecord, limits: Limits) -> list[Block]:
                 *((" (recommended)",) if each.get("name") == record.remedy else ()),
                 f": {one_line(each.get('status') or '?', 20)}",
             ),
-            under=((one_line(each["detail"], min(400, limits.text)),),) if each.get("detail") else (),
+            under=tuple(
+                (one_line(said, min(400, limits.text)),)
+                for said in (each.get("detail"), f"price: {each['price']}" if each.get("price") else "")
+                if said
+            ),
         )
         for each in islice(record.remedies, limits.items)
     )

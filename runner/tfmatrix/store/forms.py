@@ -77,6 +77,7 @@ class _Remedy(TypedDict, total=False):
     held: _Texts | None
     missing: _Texts | None
     detail: _Text | None
+    price: _Text | None
     seconds: float | None
 
 
@@ -147,6 +148,14 @@ class _Scenario(TypedDict, total=False):
 
 
 @with_config(_OPEN)
+class _FormatInfo(TypedDict, total=False):
+    title: _Text
+    saver: _Text
+    loader: _Text
+    policy: _Text
+
+
+@with_config(_OPEN)
 class _Known(TypedDict, total=False):
     cells: _Texts
     status: _Texts
@@ -176,6 +185,7 @@ class _Header(TypedDict, total=False):
     environments: dict[_Text, _Environment] | None
     scenarios: dict[_Text, _Scenario] | None
     formats: _Texts | None
+    format_info: dict[_Text, _FormatInfo] | None
     known_failures: list[_Known] | None
     settings: dict[_Text, Any] | None
     code: dict[_Text, Any] | None

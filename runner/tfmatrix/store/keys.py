@@ -91,19 +91,26 @@ def files_digest() -> str:
 
 @cache
 def remedy_digest(module: str) -> str:
-    """A remedy, a module of the worker's folder `remedies`, and what it imports there."""
+    """A remedy, a module of the worker's folder `remedies`, and what it imports there; not the words about it."""
     folder = _WORKER / "remedies"
-    found: dict[Path, None] = {}
+    found: dict[Path, str] = {}
     waiting = [folder / f"{module}.py"]
     while waiting:
         path = waiting.pop()
         if path not in found and path.is_file():
-            found[path] = None
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            tree = ast.parse(path.read_text("utf-8"))
+            tree.body = [node for node in tree.body if not _is_description(node)]
+            found[path] = digest_of(_plain(tree))
+            for node in ast.walk(tree):
                 if isinstance(node, ast.ImportFrom) and node.level == 1:
                     names = [node.module] if node.module else [alias.name for alias in node.names]
                     waiting += [folder / f"{name}.py" for name in names]
-    return digest_of_code(sorted(found), _WORKER)
+    return digest_of({path.name: found[path] for path in sorted(found)})
+
+
+def _is_description(node: ast.stmt) -> bool:
+    """Whether it is one of the words about a remedy, or its place among the others."""
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("NAME", "ORDER", "PRICE", "ADVICE")
 
 
 def saving_digest(chosen: Format) -> str:

@@ -23,9 +23,9 @@ from tfmatrix.store.runs import LATEST, Run, RunSummary, RunWriter, list_runs, r
 
 _OF_A_SHARD = frozenset({
     "run", "started", "finished", "complete", "counts", "shard", "host", "executor", "slots", "noise", "phase",
-    "inference", "timings", "known", "environments", "scenarios", "formats",
+    "inference", "timings", "known", "environments", "scenarios", "formats", "format_info",
 })  # fmt: skip
-"""Keys of run.json that may differ between shards; the last three are put together, entry by entry."""
+"""Keys of run.json that may differ between shards; the last four are put together, entry by entry."""
 
 _OF_A_MOMENT = ("run", "cached", "seconds", "key", "save", "load")
 """Fields of a record that say when and where it was measured: two shards may measure a cell each, and agree."""
@@ -77,6 +77,7 @@ def merge(shards: Sequence[Run]) -> Run:
         "environments": _united(ordered, "environments"),
         "scenarios": _united(ordered, "scenarios"),
         "formats": list(dict.fromkeys(name for run in ordered for name in run.header.get("formats") or ())),
+        "format_info": _united(ordered, "format_info"),
         "noise": dict(sorted(noise.items())),
         "missing_shards": _missing(ordered),
         "merged_from": [run.id for run in ordered],

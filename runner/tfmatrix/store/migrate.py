@@ -28,6 +28,38 @@ def migrated(record: Data) -> Data:
     return record
 
 
+_LOAD_MODEL, _LOAD, _INTERPRETER = "keras.models.load_model", "tf.saved_model.load", "tf.lite.Interpreter"
+_FIRST_FORMATS: Mapping[str, tuple[str, str, str]] = {
+    "h5": ("h5", _LOAD_MODEL, "keras-file"),
+    "keras": ("keras", _LOAD_MODEL, "keras-file"),
+    "savedmodel": ("savedmodel", _LOAD_MODEL, "keras-savedmodel"),
+    "savedmodel-raw": ("savedmodel", _LOAD, "graph"),
+    "savedmodel-signature": ("savedmodel", "tf.saved_model.load(…).signatures", "graph"),
+    "savedmodel-tfsm": ("savedmodel", "keras.layers.TFSMLayer", "tfsm-layer"),
+    "tf-savedmodel": ("tf-savedmodel", _LOAD_MODEL, "keras-savedmodel"),
+    "tf-savedmodel-raw": ("tf-savedmodel", _LOAD, "graph"),
+    "export": ("export", _LOAD, "graph"),
+    "weights-h5": ("weights-h5", "load_weights", "keras-file"),
+    "weights-h5-legacy": ("weights-h5-legacy", "load_weights", "keras-file"),
+    "weights-tf": ("weights-tf", "load_weights", "checkpoint"),
+    "checkpoint": ("checkpoint", "tf.train.Checkpoint.read", "checkpoint"),
+    "tflite": ("tflite", _INTERPRETER, "tflite"),
+    "tflite-dynamic": ("tflite-dynamic", _INTERPRETER, "tflite"),
+    "tflite-int8": ("tflite-int8", _INTERPRETER, "tflite"),
+    "custom": ("custom", "the scenario's load_model", "keras-file"),
+}
+"""Saver, loader and kind of the formats that there were before run.json said so of each."""
+
+
+def header_with_format_info(header: Data) -> Data:
+    """run.json with `format_info`, which those of older versions lack."""
+    if header.get("format_info"):
+        return header
+    known = [name for name in header.get("formats") or () if name in _FIRST_FORMATS]
+    info = {name: dict(zip(("saver", "loader", "policy"), _FIRST_FORMATS[name], strict=True)) for name in known}
+    return {**header, "format_info": info} if info else header
+
+
 def _to_2(record: Data) -> Data:
     """Checks get findings, and tries of remedies `held` and `missing`: schema 1 had sentences.
 

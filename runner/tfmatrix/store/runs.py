@@ -33,7 +33,7 @@ from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.store.content import unwritable, write_atomically
-from tfmatrix.store.migrate import migrated
+from tfmatrix.store.migrate import header_with_format_info, migrated
 
 RUN_SCHEMA = 1
 """Version of run.json."""
@@ -332,7 +332,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
 
     if problem := problem_in_header(header):
         raise _damaged(str(path), problem)
-    return header
+    return header_with_format_info(header)
 
 
 class _Parts:

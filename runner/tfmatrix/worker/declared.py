@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 MODELS = ("keras", "any")
 LOADS = ("keras", "module", "signature", "interpreter")
 READING = ("exact", "quantized")
+POLICY = ("graph", "keras-savedmodel", "tfsm-layer", "keras-file", "checkpoint", "tflite")
 """The words that a declaration may have; see formats/__init__.py."""
 
 FILES = (
@@ -67,6 +68,7 @@ class Format:
     order: int = 1000
     functions: Tuple[str, ...] = ()
     by_name: bool = False
+    policy: str = ""
 
     def unsupported(self, env: Mapping[str, str]) -> Optional[str]:
         """Why an environment with these versions of "tensorflow" and "keras" cannot write the format, or None."""
@@ -81,6 +83,10 @@ class Format:
     def to_job(self) -> Dict[str, Any]:
         """What a job brings along of it."""
         return dict(asdict(self), checks=list(self.checks))
+
+    def to_info(self) -> Dict[str, str]:
+        """What run.json says of it, for reports."""
+        return {"title": self.title, "saver": self.saver, "loader": self.loader, "policy": self.policy}
 
     @classmethod
     def of_job(cls, data: Mapping[str, Any]) -> Format:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from analysis_runs import HOSTILE, drift, load_error, record, run_of, save_error
 from drifts import drifted, no_loss, reset_optimizer, restart
-from test_analysis_reasons import DEPTHWISE, FORMAT, UNKNOWN
+from messages import DEPTHWISE, FORMAT, UNKNOWN
 from tfmatrix.analysis.causes import Cause, causes_of, find_causes
 from tfmatrix.core.status import Status
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_analysis_reasons import TITLES
+from messages import TITLES
 from tfmatrix.analysis.reasons import reason
 from tfmatrix.analysis.upstream import find_upstream, read_upstream
 from tfmatrix.core.status import Status

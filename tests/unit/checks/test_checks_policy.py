@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from analysis_runs import drift, load_error, record, save_error
-from tfmatrix.checks.policy import POLICY_FILE, Condition, broken, not_promised, promised, read_policy
-from tfmatrix.core.ids import CellId
+from tfmatrix.checks.policy import KINDS, POLICY_FILE, Condition, broken, not_promised, promised, read_policy
 from tfmatrix.core.versions import Versions
 from tfmatrix.project.formats import own_formats
 
@@ -18,8 +17,12 @@ def versions(tensorflow: str, keras: str | None = None) -> Versions:
 
 
 def rules(fmt: str, writer: str, reader: str, **fields: Any) -> set[str]:
-    cell = CellId(scenario="s", format=fmt, writer=writer, reader=reader)
-    return {rule.name for rule in promised(cell, versions(writer), versions(reader), **fields)}
+    return {rule.name for rule in promised(kind(fmt), versions(writer), versions(reader), **fields)}
+
+
+def kind(fmt: str) -> str:
+    declared = own_formats().get(fmt)
+    return declared.policy if declared else ""
 
 
 SAME_MAJOR, PATCHES = "savedmodel-same-major", "graphs-of-patch-releases"
@@ -96,12 +99,12 @@ RAW = "s/tf-savedmodel-raw/2.12.1/2.16.2"
     ],
 )
 def test_a_promise_is_broken_by_the_checks_it_speaks_of(cell: Any, is_broken: bool) -> None:
-    found = promised(cell.id, versions("2.12.1"), versions("2.16.2"))
+    found = promised(kind(cell.id.format), versions("2.12.1"), versions("2.16.2"))
     assert [rule.name for rule in broken(found, cell)] == ([SAME_MAJOR] if is_broken else [])
 
 
 def test_floating_point_details_break_no_promise() -> None:
-    found = promised(record(RAW).id, versions("2.12.1"), versions("2.16.2"))
+    found = promised(kind(record(RAW).format), versions("2.12.1"), versions("2.16.2"))
     numerics = {"numerics": {"found": True, "max_abs": 1e-3}, "serialization": {"found": False}}
     assert broken(found, drift(RAW, {"outputs": {}}, attribution=numerics)) == ()
     both = {"numerics": {"found": True}, "serialization": {"found": True}}
@@ -111,7 +114,7 @@ def test_floating_point_details_break_no_promise() -> None:
 
 
 def test_a_file_that_was_wrong_from_the_start_breaks_no_promise() -> None:
-    found = promised(record(RAW).id, versions("2.16.1"), versions("2.16.2"))
+    found = promised(kind(record(RAW).format), versions("2.16.1"), versions("2.16.2"))
     finding = {"code": "writer-wrong", "subject": "serving_default", "figures": {"type": "TypeError", "message": "m"}}
     cell = drift(RAW, {"outputs": {"status": "error"}, "signatures": {"status": "fail", "findings": [finding]}})
     assert found
@@ -134,16 +137,15 @@ def test_a_file_that_was_wrong_from_the_start_breaks_no_promise() -> None:
     ],
 )
 def test_why_nothing_is_promised(fmt: str, writer: str, reader: str, said: str) -> None:
-    cell = CellId(scenario="s", format=fmt, writer=writer, reader=reader)
-    assert promised(cell, versions(writer), versions(reader)) == ()
-    assert said in not_promised(cell, versions(writer), versions(reader))
+    assert promised(kind(fmt), versions(writer), versions(reader)) == ()
+    assert said in not_promised(kind(fmt), versions(writer), versions(reader))
 
 
-def test_every_format_of_the_project_is_thought_of() -> None:
+def test_every_kind_is_thought_of_and_an_undeclared_one_is_promised_nothing() -> None:
     policy = read_policy()
-    for fmt in own_formats():
-        spoken_of = {entry.name for entry in (*policy.rules, *policy.silences) if fmt in entry.formats}
-        assert spoken_of, f"{fmt} is in no rule and no silence of policy.toml by its name"
+    for name in KINDS:
+        assert any(name in entry.kinds for entry in (*policy.rules, *policy.silences)), name
+    assert promised("", versions("2.15.0"), versions("2.15.1"), works_in_writer=True) == ()
 
 
 def test_a_promise_says_where_it_stands_and_quotes_little() -> None:
@@ -158,7 +160,8 @@ def test_a_promise_says_where_it_stands_and_quotes_little() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (("schema = 1", "schema = 2"), "schema 2"),
+        (("schema = 2", "schema = 3"), "schema 3"),
+        (('kinds = ["graph"]', 'kinds = ["graf"]'), "savedmodel-same-major: kind 'graf'"),
         (('major = "same"', 'major = "equal"'), "savedmodel-same-major: major = 'equal'"),
         (('major = "same"', 'mayor = "same"'), "savedmodel-same-major"),
         (('source = "versions"', 'source = "version"'), "savedmodel-same-major: 'version'"),

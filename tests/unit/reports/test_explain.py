@@ -8,7 +8,7 @@ import pytest
 from analysis_runs import HOSTILE, load_error, record, run_of, save_error, warning
 from drifts import drifted, other_output, reset_optimizer, restart
 from markdown_it import MarkdownIt
-from test_analysis_reasons import DEPTHWISE, UNKNOWN
+from messages import DEPTHWISE, UNKNOWN
 from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.warnings import catalogue
 from tfmatrix.core.errors import ExitCode, NothingSelectedError, UsageError

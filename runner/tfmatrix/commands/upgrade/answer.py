@@ -20,24 +20,10 @@ from tfmatrix.core.packages import DISTRIBUTIONS, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure, one_line
+from tfmatrix.engine.remedies import SAVE_AS
 from tfmatrix.envs.resolve import LEGACY_KERAS
 from tfmatrix.store.runs import Run
-
-_SAVE_AS = "save as "
-
-_ADVICE: Mapping[str, str] = {
-    "compile=False": "load with `compile=False`, then call `compile` yourself",
-    "safe_mode=False": "load with `safe_mode=False`: the file may then run code, so only files that you trust",
-    "enable_unsafe_deserialization()": "call `keras.config.enable_unsafe_deserialization()` before loading: the file "
-    "may then run code, so only files that you trust",
-    "custom_objects": "give your own classes and functions to the loader as `custom_objects`",
-    "rebuild from code + load_weights": "build the model from its code, and read the file with `load_weights`",
-    "keras.layers.TFSMLayer": "load with `keras.layers.TFSMLayer`: predicts, but is no model to train",
-    "tf.saved_model.load": "load with `tf.saved_model.load`: functions to call, no Keras model",
-    "tfmatrix migrate": "make new files with `tfmatrix migrate`: one for each model, proven to be the same",
-    "TF_USE_LEGACY_KERAS=1": "install tf-keras and set `TF_USE_LEGACY_KERAS=1`: the code stays on Keras 2",
-}
-"""What to do, by the name of a remedy (`tfmatrix.engine.remedies`)."""
+from tfmatrix.worker.remedies import AND, remedies
 
 _COSTS: Mapping[str, str] = {
     "optimizer": "the optimizer's state",
@@ -53,7 +39,8 @@ _COSTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class RequiredChange:
-    """Something to do, for `cells`, after which the model is back. `costs` are what stays lost even then.
+    """Something to do, for `cells`, after which the model is back. `costs` are what stays lost even then,
+    `price` is what the remedy itself asks.
 
     `when` says whether it is about files of the old environment ("read") or about new ones ("anew").
     """
@@ -65,6 +52,7 @@ class RequiredChange:
     scenarios: tuple[str, ...]
     formats: tuple[str, ...]
     costs: tuple[str, ...]
+    price: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,18 +241,20 @@ def _change(name: str, when: str, todo: str, records: Sequence[CellRecord]) -> R
         scenarios=tuple(dict.fromkeys(record.scenario for record in records)),
         formats=tuple(dict.fromkeys(record.format for record in records)),
         costs=_costs(records),
+        price="; ".join(
+            dict.fromkeys(filter(None, (one_line(_tried(each).get("price") or "", 300) for each in records)))
+        ),
     )
 
 
 def _todo(name: str, when: str, old: str) -> str:
-    if name.startswith(_SAVE_AS):
-        fmt = one_line(name.removeprefix(_SAVE_AS), 40)
+    if name.startswith(SAVE_AS):
+        fmt = one_line(name.removeprefix(SAVE_AS), 40)
         if when == "read":
             return f"save again as `{fmt}` with {old}, before you upgrade"
         return f"save as `{fmt}` from then on"
-    if name in _ADVICE:
-        return _ADVICE[name]
-    return ", and ".join(_ADVICE.get(part, one_line(part, 80)) for part in name.split(" + "))
+    advice = {module.NAME: module.ADVICE for module in remedies().values()}
+    return ", and ".join(advice.get(part, one_line(part, 80)) for part in name.split(AND))
 
 
 def _in_its_place(records: Sequence[CellRecord], upgrade: Upgrade, run: Run) -> str:
@@ -283,11 +273,16 @@ def _in_its_place(records: Sequence[CellRecord], upgrade: Upgrade, run: Run) -> 
     return f"write {shown} in its place"
 
 
+def _tried(record: CellRecord) -> Mapping[str, Any]:
+    """The try of the recommended remedy."""
+    return next((each for each in record.remedies if each.get("name") == record.remedy), {})
+
+
 def _costs(records: Iterable[CellRecord]) -> tuple[str, ...]:
     """What the recommended remedy does not bring back, as its tries found."""
     lost: dict[str, None] = {}
     for record in records:
-        tried = next((each for each in record.remedies if each.get("name") == record.remedy), {})
+        tried = _tried(record)
         if tried.get("status") == Status.DRIFT and "missing" not in tried:
             lost["what its record does not name"] = None
         for check in tried.get("missing") or ():

@@ -105,7 +105,8 @@ def _changes(answer: UpgradeAnswer) -> Iterable[Block]:
     for change in changes[:LISTED]:
         what = f"files of {_old(answer)}" if change.when == "read" else f"models saved with {_new(answer)}"
         costs = f"costs {', '.join(change.costs)}" if change.costs else "costs nothing that is checked"
-        about = f". For {what}: {_some(change.formats)}; {_some(change.scenarios)}"
+        price = f" ({one_line(change.price, 200)})" if change.price else ""
+        about = f"{price}. For {what}: {_some(change.formats)}; {_some(change.scenarios)}"
         items.append((*with_code(change.todo), f" ({cells_in_words(len(change.cells))}); {costs}{about}"))
     if len(changes) > LISTED:
         items.append((f"and {len(changes) - LISTED} more",))
@@ -262,6 +263,7 @@ def document(answer: UpgradeAnswer) -> dict[str, Any]:
                 "todo": change.todo,
                 "when": change.when,
                 "costs": list(change.costs),
+                "price": change.price,
                 "scenarios": list(change.scenarios),
                 "formats": list(change.formats),
                 "cells": list(change.cells),

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from tfmatrix.analysis.records import delta
+from tfmatrix.analysis.records import delta, policy_of
 from tfmatrix.checks.policy import broken, promised
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
@@ -254,7 +254,7 @@ class _Evidence:
             if outcome:
                 places.append(part(side, outcome, partial(outcome_blocks, record, side, limits)))
         rules = promised(
-            record.id,
+            policy_of(self._board.run.header, record.format),
             self._board.versions(record.writer),
             self._board.versions(record.reader),
             works_in_writer=self._works,

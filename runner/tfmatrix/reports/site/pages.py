@@ -225,6 +225,7 @@ class Site:
         causes = Counter(place for record in records for place in grid.cause_places.get(record.cell, ()))
         return {
             "name": fmt,
+            "info": (grid.run.header.get("format_info") or {}).get(fmt) or {},
             "tally": Tally.of(records),
             "summary": html.inline(paragraph(records)),
             "legend": legend(records),

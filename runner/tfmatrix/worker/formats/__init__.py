@@ -19,6 +19,7 @@ names a module. What stands in a file:
     LOADER = "pickle.load"              # its name in reports
     CHECKS = ("load", "outputs")        # what is promised: a loader is only asked for what it ought to bring back
 
+    POLICY = "keras-file"               # optional: what of TensorFlow's version policy speaks of it: see below
     READING = "exact"                   # optional, where the loader computes with kernels that are not TensorFlow's
     FILES = {"zip": (".keras",)}        # optional: the model files that `check` reads with it
     ORDER = 1000                        # optional: its place in reports
@@ -38,6 +39,10 @@ tf.lite.Interpreter.
 
 READING: the writer reads its artifact back, too. "exact": the outputs are the model's, up to rounding. "quantized":
 they are not, by design, so that a reader's are compared with those that the writer read back.
+
+POLICY: "graph" (a SavedModel as tf.saved_model.load has it), "keras-savedmodel" (of which Keras makes a model again),
+"tfsm-layer", "keras-file", "checkpoint", "tflite". tfmatrix/checks/policy.toml says what is promised of each; a format
+without it is promised nothing.
 
 FILES: what a model file is, and the endings by which its loader knows it: "hdf5" and "weights" (HDF5 with and without
 the model), "zip", "tflite"; of folders "keras-savedmodel", "savedmodel", "checkpoint", "weights-checkpoint".

@@ -34,6 +34,7 @@ read(os.path.join(PATH, "ckpt"))
 """
 )
 LOADER = "tf.train.Checkpoint.read"
+POLICY = "checkpoint"
 LOADS = "keras"
 CHECKS = ("load", "outputs", "weights", "optimizer", "resume", "warnings")
 

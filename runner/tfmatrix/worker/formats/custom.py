@@ -10,5 +10,6 @@ SAVE = "save_model(model, PATH)"
 
 LOAD = "model = load_model(PATH)"
 LOADER = "the scenario's load_model"
+POLICY = "keras-file"
 LOADS = "keras"
 CHECKS = (*WHOLE_MODEL, "signatures")

@@ -11,5 +11,6 @@ SAVE = "model.export(PATH)"
 
 LOAD = "model = tf.saved_model.load(PATH)"
 LOADER = "tf.saved_model.load"
+POLICY = "graph"
 LOADS = "module"
 CHECKS = FUNCTIONS

@@ -10,6 +10,7 @@ SAVE = "model.save(PATH)"
 
 LOAD = "model = tf.keras.models.load_model(PATH, custom_objects=CUSTOM_OBJECTS)"
 LOADER = "keras.models.load_model"
+POLICY = "keras-file"
 LOADS = "keras"
 CHECKS = WHOLE_MODEL
 

@@ -11,6 +11,7 @@ SAVE = "model.save(PATH)"
 
 LOAD = "model = tf.keras.models.load_model(PATH, custom_objects=CUSTOM_OBJECTS)"
 LOADER = "keras.models.load_model"
+POLICY = "keras-savedmodel"
 LOADS = "keras"
 CHECKS = WHOLE_MODEL
 

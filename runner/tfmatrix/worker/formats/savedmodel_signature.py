@@ -9,5 +9,6 @@ LOAD = """loaded = tf.saved_model.load(PATH)
 model = loaded.signatures["serving_default"]
 model.keeps = loaded  # its variables, which a signature alone does not keep"""
 LOADER = "tf.saved_model.load(…).signatures"
+POLICY = "graph"
 LOADS = "signature"
 CHECKS = ("load", "outputs", "warnings")

@@ -8,6 +8,7 @@ SAVER = "savedmodel"
 
 LOAD = 'model = tf.keras.layers.TFSMLayer(PATH, call_endpoint="serving_default")'
 LOADER = "keras.layers.TFSMLayer"
+POLICY = "tfsm-layer"
 LOADS = "signature"
 CHECKS = WEIGHTS
 

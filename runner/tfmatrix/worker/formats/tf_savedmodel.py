@@ -10,5 +10,6 @@ SAVE = "tf.saved_model.save(model, PATH)"
 
 LOAD = "model = tf.keras.models.load_model(PATH, custom_objects=CUSTOM_OBJECTS)"
 LOADER = "keras.models.load_model"
+POLICY = "keras-savedmodel"
 LOADS = "keras"
 CHECKS = WHOLE_MODEL

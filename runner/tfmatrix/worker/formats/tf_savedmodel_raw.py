@@ -8,6 +8,7 @@ SAVER = "tf-savedmodel"
 
 LOAD = "model = tf.saved_model.load(PATH)"
 LOADER = "tf.saved_model.load"
+POLICY = "graph"
 LOADS = "module"
 CHECKS = FUNCTIONS
 

@@ -27,6 +27,7 @@ model = tf.lite.Interpreter(PATH)
 model.allocate_tensors()
 """
 LOADER = "tf.lite.Interpreter"
+POLICY = "tflite"
 LOADS = "interpreter"
 CHECKS = ("load", "outputs", "signatures", "warnings")
 READING = "exact"

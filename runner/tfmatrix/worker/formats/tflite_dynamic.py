@@ -3,7 +3,7 @@
 The converter with `Optimize.DEFAULT` and no representative data.
 """
 
-from tfmatrix.worker.formats.tflite import CHECKS, CONVERT, CONVERTER, LOAD, LOADER, LOADS, MODELS
+from tfmatrix.worker.formats.tflite import CHECKS, CONVERT, CONVERTER, LOAD, LOADER, LOADS, MODELS, POLICY
 
 ID = "tflite-dynamic"
 ORDER = 140

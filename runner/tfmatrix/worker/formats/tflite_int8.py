@@ -4,7 +4,7 @@ The converter with `Optimize.DEFAULT` and the scenario's inputs, row by row, as 
 operation on integers stays float, and so do inputs and outputs.
 """
 
-from tfmatrix.worker.formats.tflite import CHECKS, CONVERT, CONVERTER, LOAD, LOADER, LOADS, MODELS
+from tfmatrix.worker.formats.tflite import CHECKS, CONVERT, CONVERTER, LOAD, LOADER, LOADS, MODELS, POLICY
 
 ID = "tflite-int8"
 ORDER = 145

@@ -14,6 +14,7 @@ model = build()
 model.load_weights(PATH)
 """
 LOADER = "load_weights"
+POLICY = "keras-file"
 LOADS = "keras"
 CHECKS = WEIGHTS
 

@@ -20,6 +20,7 @@ model = build()
 model.load_weights(os.path.join(PATH, "ckpt"))
 """
 LOADER = "load_weights"
+POLICY = "checkpoint"
 LOADS = "keras"
 CHECKS = (*WEIGHTS, "optimizer", "resume")
 

@@ -12,6 +12,8 @@ A file of this folder holds both sides of a remedy: when the host finds it worth
     What it costs, in words; empty where it costs nothing.
 `OF` (optional)
     The loader that it mends, as reports name it; without it `keras.models.load_model`.
+`ADVICE`
+    What a person is told to do, in a sentence; code in backticks.
 `helps(failing)`
     Whether it is worth a try (see `Failing`). Host side: nothing but the standard library is there.
 `change(loading)`

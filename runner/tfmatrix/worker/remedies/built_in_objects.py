@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAME = "custom_objects of Keras's own classes"
 ORDER = 10
 PRICE = 'the short name of the loss or metric is spelled out: custom_objects={"mse": keras.losses.MeanSquaredError()}'
+ADVICE = "give the loader Keras's own losses and metrics by their short names, as `custom_objects`"
 
 SHORT = {
     "mse": "MeanSquaredError",

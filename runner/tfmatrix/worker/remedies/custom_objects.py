@@ -14,6 +14,7 @@ NAME = "custom_objects"
 ORDER = 20
 COMBINES = 1
 PRICE = "whoever loads the model needs the code of its own classes, and has to name them"
+ADVICE = "give your own classes and functions to the loader as `custom_objects`"
 
 CONTRACT = ("build_model", "inputs", "training_data", "custom_objects", "save_model", "load_model")
 """Functions that tfmatrix calls; not part of anybody's model."""

@@ -11,6 +11,7 @@ NAME = "TF_USE_LEGACY_KERAS=1"
 ORDER = 120
 LAST_RESORT = True
 PRICE = "the program runs on tf-keras, which is Keras 2, and needs that package"
+ADVICE = "install tf-keras and set `TF_USE_LEGACY_KERAS=1`: the code stays on Keras 2"
 
 
 def helps(failing: Failing) -> bool:

@@ -11,6 +11,7 @@ NAME = "tfmatrix migrate"
 ORDER = 115
 MIGRATES = True
 PRICE = "a new file of every model, made once, where both versions are at hand"
+ADVICE = "make new files with `tfmatrix migrate`: one for each model, proven to be the same"
 
 
 def helps(failing: Failing) -> bool:

@@ -12,6 +12,7 @@ NAME = "compile=False"
 ORDER = 30
 COMBINES = 2
 PRICE = "the model is not compiled: to train it on, loss, metrics and optimizer are set anew"
+ADVICE = "load with `compile=False`, then call `compile` yourself"
 
 
 def helps(failing: Failing) -> bool:

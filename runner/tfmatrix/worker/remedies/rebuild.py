@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 NAME = "rebuild from code + load_weights"
 ORDER = 40
 PRICE = "whoever loads the model needs the code that builds it"
+ADVICE = "build the model from its code, and read the file with `load_weights`"
 
 
 def helps(failing: Failing) -> bool:

@@ -12,6 +12,7 @@ NAME = "safe_mode=False"
 ORDER = 50
 COMBINES = 3
 PRICE = "code that the file holds is run: only for files that you trust"
+ADVICE = "load with `safe_mode=False`: the file may then run code, so only files that you trust"
 
 
 def helps(failing: Failing) -> bool:

@@ -11,6 +11,7 @@ NAME = "tf.saved_model.load"
 ORDER = 100
 LOADER = "savedmodel-raw"
 PRICE = "functions and variables for inference: no Keras model"
+ADVICE = "load with `tf.saved_model.load`: functions to call, no Keras model"
 
 
 def helps(failing: Failing) -> bool:

@@ -12,6 +12,7 @@ NAME = 'TFSMLayer(call_endpoint="__call__")'
 ORDER = 92
 OF = "keras.layers.TFSMLayer"
 PRICE = ""
+ADVICE = 'give `keras.layers.TFSMLayer` the argument `call_endpoint="__call__"`'
 
 
 def helps(failing: Failing) -> bool:

@@ -11,6 +11,7 @@ NAME = "keras.layers.TFSMLayer"
 ORDER = 90
 LOADER = "savedmodel-tfsm"
 PRICE = "a layer for inference: neither configuration nor training"
+ADVICE = "load with `keras.layers.TFSMLayer`: predicts, but is no model to train"
 
 
 def helps(failing: Failing) -> bool:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 NAME = "enable_unsafe_deserialization()"
 ORDER = 60
 PRICE = "code that files hold is run, whichever the process loads: only where you trust them all"
+ADVICE = (
+    "call `keras.config.enable_unsafe_deserialization()` before loading: the file may then run code, "
+    "so only files that you trust"
+)
 
 
 def helps(failing: Failing) -> bool:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 NAME = "load_weights after load_model"
 ORDER = 35
 PRICE = ""
+ADVICE = "load the model, then read its weights with `load_weights` from the same file"
 
 
 def helps(failing: Failing) -> bool:
