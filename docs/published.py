@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
 from tfmatrix.core.records import CellRecord  # noqa: E402  (the checkout must be on the path first)
-from tfmatrix.reports.archive import write_archive  # noqa: E402
+from tfmatrix.reports.export.archive import write as write_archive  # noqa: E402
 from tfmatrix.store.content import write_atomically  # noqa: E402
 from tfmatrix.store.runs import Run, read_run, read_run_folder  # noqa: E402
 
@@ -37,7 +37,7 @@ def archive(run: Run, name: str) -> None:
     """
     folder = PUBLISHED / name
     published = replace(run, header=without_folders(run.header), records=tuple(map(without_folders_in, run.records)))
-    write_archive(published, folder)
+    write_archive(published, PUBLISHED, folder)
 
 
 def without_folders(value: Any) -> Any:

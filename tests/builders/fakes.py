@@ -146,6 +146,7 @@ class FakeExecutor:
     start_methods: list[str] = field(default_factory=list)
     transports: list[FakeTransport] = field(default_factory=list)
     swept: int = 0
+    confines: bool = True
 
     def prepare(self, environment: Environment) -> Prepared:
         self.prepared.append(environment.id)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.observation import Observation
+from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.registry import checks
 from tfmatrix.checks.tolerance import Tolerance
 

@@ -183,7 +183,7 @@ def test_docs(checkout):
 
 def test_upgrade(checkout):
     sides = ("--from", "2.15.1", "--to", "2.21.0")
-    done = checkout.run("-s", "upgrade", "--", *sides, "--no-alternative", "--saved-as=keras", "--json", codes=(0, 1))
+    done = checkout.run("-s", "upgrade", "--", *sides, "--no-alternative", "--format=keras", "--json", codes=(0, 1))
     answer = json.loads(done.stdout[done.stdout.index("{") :])
     assert answer["verdict"] in ("SAFE", "SAFE WITH CHANGES", "UNSAFE")
 

@@ -68,7 +68,7 @@ def test_the_way_of_a_new_user(installed):
     assert "2.15.1" in installed("tfmatrix", "report", "--format", "md")
     installed("tfmatrix", "report", "--format", "site", "-o", "site")
     assert (installed.project / "site" / "index.html").is_file()
-    sides = ("--from", "2.15.1", "--to", "2.21.0", "--saved-as", "keras", "--no-alternative")
+    sides = ("--from", "2.15.1", "--to", "2.21.0", "--format", "keras", "--no-alternative")
     assert "2.15.1 → 2.21.0: SAFE WITH CHANGES" in installed("tfmatrix", "upgrade", *sides, codes=(1,))
 
 

@@ -14,7 +14,7 @@ OLD, NEW = "2.14.1", "2.15.1"
 def test_a_verdict_for_each_format_and_what_ci_is_told(real_project, tmp_path):
     project = real_project([OLD, NEW], ["dense"])
     sides = ("upgrade", "--from", OLD, "--to", NEW, "--executor", "venv", "--no-alternative")
-    safe = project.tfmatrix(*sides, "--saved-as", "h5", "--json")
+    safe = project.tfmatrix(*sides, "--format", "h5", "--json")
     assert safe.code == 0, safe.stderr
     data = json.loads(safe.stdout)
     assert (data["verdict"], data["upgrade"]["tested"], data["rollback"]["verdict"]) == ("SAFE", 2, "SAFE")
@@ -24,7 +24,7 @@ def test_a_verdict_for_each_format_and_what_ci_is_told(real_project, tmp_path):
     summary, junit = tmp_path / "summary.md", tmp_path / "junit.xml"
     summary.touch()
     unsafe = project.tfmatrix(
-        *sides, "--saved-as", "keras", "--junit", str(junit), GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary)
+        *sides, "--format", "keras", "--junit", str(junit), GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary)
     )
     # Keras 2.15 looks for a layer's variables elsewhere in the file than 2.14 put them.
     assert unsafe.code == 1, unsafe.stderr

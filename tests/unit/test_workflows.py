@@ -110,6 +110,7 @@ def test_every_script_is_shell(script):
 def test_every_command_of_tfmatrix_in_them_exists(script):
     import typer
 
+    cli.load_commands()
     command = typer.main.get_command(cli.app)
     for line in re.findall(r"(?:^|/bin/)tfmatrix\"? ([a-z][^\n|&;]*)", script, re.MULTILINE):
         words = line.split()
@@ -189,7 +190,7 @@ def test_a_pull_request_is_compared_with_its_base(runner):
     done = runner.upgrade(GITHUB_BASE_REF="main")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [
-        "upgrade", "-C", ".", "--executor", "auto", "--format", "md", "--from-git", "origin/main",
+        "upgrade", "-C", ".", "--executor", "auto", "--as", "md", "--from-git", "origin/main",
     ]  # fmt: skip
     assert runner.output.read_text() == "exit-code=0\n"
 
@@ -207,7 +208,7 @@ def test_inputs_become_arguments_whole_and_never_shell(runner):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "upgrade", "-C", ".", "--executor", "auto", "--format", "md",
+        "upgrade", "-C", ".", "--executor", "auto", "--as", "md",
         "--from", "2.15.1", "--to", "2.21", "--allow-changes", "models/a b.keras", "$(touch hacked).h5",
     ]  # fmt: skip
     assert not (runner.work / "hacked").exists()

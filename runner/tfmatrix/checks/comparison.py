@@ -11,40 +11,14 @@ Which checks apply, in this order:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from functools import cached_property
 
 from tfmatrix.checks.contract import Check, CheckRecord, Result, absent, exception
-from tfmatrix.checks.matching import Matching, match
 from tfmatrix.checks.observation import Observation
+from tfmatrix.checks.observations import Observations, derived
 from tfmatrix.checks.registry import checks
 from tfmatrix.checks.tolerance import Tolerance
 from tfmatrix.core.errors import TfmatrixError, UsageError
 from tfmatrix.core.records import Finding
-
-
-def derived(_check: str) -> Tolerance:
-    """The derived tolerance for every check."""
-    return Tolerance()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Observations:
-    """Two observations, and what checks need beside them.
-
-    `tolerance_for` is asked by a check's name. `same_keras` says whether both sides run the same version of Keras; see
-    `tfmatrix.checks.presentation` for what follows from it.
-    """
-
-    writer: Observation
-    reader: Observation
-    tolerance_for: Callable[[str], Tolerance] = derived
-    same_keras: bool = True
-
-    @cached_property
-    def matching(self) -> Matching:
-        """Which variable is which."""
-        return match(self.writer, self.reader)
 
 
 def compare(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import Kind, Result, absences, absent, general_losses, loss
+from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.presentation import (
     ASIDE,
     NOTATION,

@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import Kind, Result, loss, note
+from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.presentation import (
     ASIDE,
     FUNCTION_LAYERS,

@@ -12,6 +12,7 @@ and where they differ from the default
 - `ORDER`: its place among the checks in records and reports (100);
 - `ASPECT`: what it looks at, as something that a loaded model has in common with the saved one (the name);
 - `STORED`: whether it looks at what is stored, which no kernel computes (False);
+- `TOLERANCE`: whether it allows for a tolerance, which matrix.yaml may give (False);
 - `EXPLAINED_BY`: checks whose failure explains this one's (none);
 - `JUDGES_ABSENCE`: whether `compare` itself says what it means that the reader has nothing there (False);
 - `APPLIES_WITH`: another check; formats that promise that one promise this one (none);
@@ -34,7 +35,7 @@ from tfmatrix.core.status import CheckStatus
 
 if TYPE_CHECKING:
     # It brings numpy, which nobody needs who only reads findings.
-    from tfmatrix.checks.comparison import Observations
+    from tfmatrix.checks.observations import Observations
 
 CheckRecord = dict[str, Any]
 """What a record holds of a check: `status`, its figures, `findings`, and `detail`, their sentences."""
@@ -102,6 +103,7 @@ class Check:
     order: int
     aspect: str
     stored: bool
+    tolerance: bool
     explained_by: frozenset[str]
     judges_absence: bool
     applies_with: str | None
@@ -131,6 +133,7 @@ class Check:
             order=getattr(module, "ORDER", 100),
             aspect=getattr(module, "ASPECT", name),
             stored=getattr(module, "STORED", False),
+            tolerance=getattr(module, "TOLERANCE", False),
             explained_by=frozenset(getattr(module, "EXPLAINED_BY", ())),
             judges_absence=getattr(module, "JUDGES_ABSENCE", False),
             applies_with=getattr(module, "APPLIES_WITH", None),

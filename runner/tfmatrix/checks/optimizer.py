@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import Kind, Result, absences, absent, general_losses, loss, note, text
 from tfmatrix.checks.distance import Distance, distance, number
 from tfmatrix.checks.matching import Matching
 from tfmatrix.checks.observation import Array, Observation
+from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.seeds import is_seed_state
 from tfmatrix.checks.weights import VALUES, change_of
 from tfmatrix.core.records import Finding

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import (
     Kind,
     Result,
@@ -30,11 +29,13 @@ from tfmatrix.checks.contract import (
 )
 from tfmatrix.checks.distance import Distance, distance, number, scale_of, total
 from tfmatrix.checks.observation import Array, Observation
+from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.tolerance import Limit, Tolerance, Units, base_units, kernel_units, working_precision
 from tfmatrix.core.records import Finding
 
 NAME = "outputs"
 SECTION = "outputs"
+TOLERANCE = True
 ORDER = 10
 ASPECT = "outputs"
 EXPLAINED_BY = ("weights", "config")

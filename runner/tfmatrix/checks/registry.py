@@ -6,13 +6,13 @@ import pkgutil
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import tfmatrix.checks
 from tfmatrix.checks.contract import Check
 from tfmatrix.core.errors import UsageError
+from tfmatrix.core.plugins import plugins
 from tfmatrix.store.keys import digest_of, digest_of_code
 
 ENTRY_POINTS = "tfmatrix.checks"
@@ -52,7 +52,9 @@ def promised_by(names: Collection[str]) -> tuple[str, ...]:
 def checks_code_digest() -> str:
     """Hash of the checks' code, plug-ins included: a better check judges anew, without a new measurement."""
     own = Path(tfmatrix.checks.__path__[0])
-    return digest_of([digest_of_code(sorted(own.rglob("*.py")), own), *(_code(module) for _, module in _plugins())])
+    return digest_of(
+        [digest_of_code(sorted(own.rglob("*.py")), own), *(_code(module) for _, _, module in plugins(ENTRY_POINTS))]
+    )
 
 
 def _code(module: Any) -> str:
@@ -67,16 +69,5 @@ def _modules() -> Iterator[tuple[str, Any, bool]]:
         module = import_module(info.name)
         if hasattr(module, "NAME"):
             yield info.name, module, False
-    for place, module in _plugins():
+    for place, _, module in plugins(ENTRY_POINTS):
         yield place, module, True
-
-
-def _plugins() -> Iterator[tuple[str, Any]]:
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
-        try:
-            yield f"the plug-in {entry.name} ({entry.value})", entry.load()
-        except Exception as error:  # a plug-in may raise anything
-            raise UsageError(
-                f"the plug-in {entry.name} ({entry.value}) cannot be imported: {type(error).__name__}: {error}",
-                fix="correct or uninstall what brings it",
-            ) from error

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import (
     Kind,
     Result,
@@ -32,12 +31,14 @@ from tfmatrix.checks.course import Courses, series
 from tfmatrix.checks.distance import distance, number, scale_of
 from tfmatrix.checks.matching import Pair, without_counter
 from tfmatrix.checks.observation import Array, Numbers, Observation
+from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.presentation import owned_by, owner_of
 from tfmatrix.checks.tolerance import EPSILON, Tolerance, kernel_units, working_precision
 from tfmatrix.core.records import Finding
 
 NAME = "resume"
 SECTION = "resume"
+TOLERANCE = True
 ORDER = 60
 ASPECT = "next training steps"
 EXPLAINED_BY = ("weights", "config", "compile", "optimizer", "outputs")

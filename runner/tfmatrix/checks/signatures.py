@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import (
     WRONG,
     Kind,
@@ -19,12 +18,14 @@ from tfmatrix.checks.contract import (
     text,
 )
 from tfmatrix.checks.distance import Distance
+from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.outputs import STRUCTURE, compare_results
 from tfmatrix.checks.tolerance import base_units, kernel_units
 from tfmatrix.core.records import Finding
 
 NAME = "signatures"
 SECTION = "signatures"
+TOLERANCE = True
 ORDER = 70
 ASPECT = "signatures"
 STORED = True

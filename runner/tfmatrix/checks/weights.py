@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfmatrix.checks.comparison import Observations
 from tfmatrix.checks.contract import Kind, Result, Sentence, general_losses, loss, note, nothing, text
 from tfmatrix.checks.distance import Distance, distance, number
 from tfmatrix.checks.matching import Matching, Pair, Variable
 from tfmatrix.checks.observation import Array
+from tfmatrix.checks.observations import Observations
 from tfmatrix.core.records import Finding
 
 NAME = "weights"

@@ -1,7 +1,8 @@
 """The command line: options in, functions called, exit codes out. stdout is data, stderr is progress and errors.
 
-A module of commands registers them at `app` when it is imported, in the order in which `--help` lists them. Commands
-import what they call inside them: `tfmatrix --help` must not wait for pandas or Docker.
+A module of commands registers them at `app` when it is imported: one of ALONE where the command line names it, else
+all, in the order in which `--help` lists what they bring. Commands import what they call inside them: `tfmatrix --help`
+must not wait for pandas or Docker.
 """
 
 from __future__ import annotations
@@ -10,30 +11,21 @@ import io
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 
-from tfmatrix.cli import (  # noqa: F401  (each registers its commands)
-    bisect,
-    check,
-    diff,
-    environments,
-    matrix,
-    migrate,
-    project,
-    reports,
-    store,
-    upgrade,
-)
 from tfmatrix.cli.app import app
 from tfmatrix.core.errors import ExitCode, TfmatrixError
-from tfmatrix.core.text import printable
 
-__all__ = ["app", "main", "run_command"]
+__all__ = ["app", "load_commands", "main", "run_command"]
+
+ALONE = ("bisect", "check", "diff", "migrate", "store", "upgrade")
+"""Modules that are called as their command is."""
+TOGETHER = ("environments", "matrix", "project", "reports")
 
 _COMMAND_LINE_ERROR: type[Exception] = next(
     base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException"
@@ -87,7 +79,15 @@ def run_command(arguments: Sequence[str], *, debug: bool = False) -> int:
     return code
 
 
+def load_commands(arguments: Sequence[str] = ()) -> None:
+    """Registers the commands that a command line needs: one, where the first argument is the name of its module."""
+    first = arguments[0] if arguments else ""
+    for module in (first,) if first in ALONE else sorted((*ALONE, *TOGETHER)):
+        import_module(f"tfmatrix.cli.{module}")
+
+
 def _run(arguments: Sequence[str], debug: bool) -> int:
+    load_commands(arguments)
     command = typer.main.get_command(app)
     try:
         code = command.main(args=list(arguments), prog_name="tfmatrix", standalone_mode=False)
@@ -99,12 +99,16 @@ def _run(arguments: Sequence[str], debug: bool) -> int:
         return int(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001  (nobody is left to raise it to)
         if debug:
+            import traceback
+
             traceback.print_exc()
         return _tell(error, debug)
 
 
 def _tell(error: Exception, debug: bool) -> int:
     """Prints an error as the user should see it; returns its exit code."""
+    from tfmatrix.core.text import printable
+
     if isinstance(error, TfmatrixError):
         # Names and messages of others stand in it: nothing of them may reach the terminal as a command.
         print(printable(f"error: {error}"), file=sys.stderr)
@@ -113,6 +117,8 @@ def _tell(error: Exception, debug: bool) -> int:
         error.show(file=sys.stderr)  # type: ignore[attr-defined]
         return int(ExitCode.USAGE)
     if not debug:
+        import traceback
+
         place = traceback.extract_tb(error.__traceback__)[-1]
         print(
             f"error: tfmatrix itself failed: {type(error).__name__}: {printable(str(error))} "

@@ -1,12 +1,13 @@
 """What each `--json` prints, as types: the JSON Schemas under docs/schemas/ are made of them.
 
-A key is added freely; one that is removed or changes its meaning raises the answer's `schema`. Records, run.json and
-environments have versions and documents of their own (docs/records.md): here they are objects.
+A key is added freely; one that is removed or changes its meaning raises the answer's `schema`. Records and
+run.json have versions of their own: here they are objects.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
@@ -15,6 +16,7 @@ from typing_extensions import TypedDict
 from tfmatrix.commands.migrate.proof import Proof
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.hints import did_you_mean
+from tfmatrix.store.runs import strict_json
 
 Record = dict[str, Any]
 """A record of cells.jsonl."""
@@ -731,6 +733,16 @@ class CheckedFolder(TypedDict):
     models: list[Check | NotChecked]
 
 
+@with_config(_CLOSED)
+class StoreVerified(TypedDict):
+    """How many entries of the store were read, and the keys of those that were damaged and are removed."""
+
+    folders: int
+    outcomes: int
+    damaged_folders: list[str]
+    damaged_outcomes: list[str]
+
+
 ANSWERS: Final[dict[str, tuple[str, Any]]] = {
     "bisect": ("tfmatrix bisect --json", Bisect),
     "check": ("tfmatrix check --json, tfmatrix check --all --json", Check | CheckedFolder),
@@ -746,19 +758,29 @@ ANSWERS: Final[dict[str, tuple[str, Any]]] = {
     "migrate-proof": ("NAME.proof.json, which tfmatrix migrate writes", Proof),
     "plan": ("tfmatrix plan --json", Plan),
     "report": ("tfmatrix report --format json, tfmatrix run --json", Report),
+    "store-verify": ("tfmatrix store verify --json", StoreVerified),
     "upgrade": ("tfmatrix upgrade --json", Unchanged | Refused | Answered),
     "warnings": ("tfmatrix warnings --format json", Warnings),
 }
 """Name of the schema to the commands that print such an answer, and its type."""
 
 
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(ANSWERS[name][1])
+
+
+def answer_json(name: str, answer: Any) -> str:
+    """An answer as it is printed, by the type that its schema is made of: every parser takes it."""
+    return strict_json(_adapter(name).dump_python(answer, mode="json", warnings=False), indent=1) + "\n"
+
+
 def answer_schema(name: str) -> dict[str, Any]:
     """The JSON Schema of an answer. Raises UsageError for a name that there is not."""
     if name not in ANSWERS:
         raise UsageError(f'there is no schema "{name}"', expected=", ".join(ANSWERS), fix=did_you_mean(name, ANSWERS))
-    commands, kind = ANSWERS[name]
-    schema = TypeAdapter(kind).json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema | {"title": commands}
+    schema = _adapter(name).json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema | {"title": ANSWERS[name][0]}
 
 
 def answer_schema_text(name: str) -> str:

@@ -17,12 +17,12 @@ from tfmatrix.cli.options import (
     OutputOption,
     ProjectOption,
     QuietOption,
-    echo_json,
+    echo_answer,
     open_project,
     say,
     write,
 )
-from tfmatrix.commands.bisect.choices import AxisName, Level, Side
+from tfmatrix.core.choices import AxisName, Level, MovingSide
 
 
 @app.command()
@@ -36,7 +36,7 @@ def bisect(
         AxisName, typer.Option("--axis", help="The package whose versions are searched.")
     ] = AxisName.TENSORFLOW,
     side: Annotated[
-        Side | None,
+        MovingSide | None,
         typer.Option(
             "--side",
             help="What moves. Default: the reader where the glob names the writer, the writer where it names only the "
@@ -108,7 +108,7 @@ def bisect(
         (lambda _text: None) if quiet else say,
     )
     if as_json:
-        echo_json(to_json(answer), output)
+        echo_answer("bisect", to_json(answer), output)
     else:
         write(to_text(answer, colour=output is None and sys.stdout.isatty()), output)
     raise typer.Exit(int(exit_code(answer)))

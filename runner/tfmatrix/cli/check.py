@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,27 +17,11 @@ from tfmatrix.cli.options import (
     ProjectOption,
     QuietOption,
     TrustOption,
-    echo_json,
+    echo_answer,
     open_project,
     write,
 )
-from tfmatrix.core.answer_formats import AnswerFormat
-
-
-class Loader(StrEnum):
-    """What reads a SavedModel; see `tfmatrix.engine.files.LOADERS`."""
-
-    LOAD_MODEL = "load_model"
-    SAVED_MODEL = "saved-model"
-    TFSM = "tfsm"
-    SERVING_SIGNATURE = "serving-signature"
-
-
-class Threads(StrEnum):
-    """With how many threads a worker computes."""
-
-    ONE = "1"
-    DEFAULT = "default"
+from tfmatrix.core.choices import AnswerFormat, Loader, Threads
 
 
 @app.command()
@@ -140,7 +123,7 @@ def check(
             {"path": str(each.path), "error": str(each.error)} if isinstance(each, Refused) else to_json(each)
             for each in results
         ]
-        echo_json({"schema": 1, "models": found} if every else found[0], output)
+        echo_answer("check", {"schema": 1, "models": found} if every else found[0], output)
     elif output is not None:
         write("".join(map(told, results)), output)
     raise typer.Exit(int(exit_code_of(results)))

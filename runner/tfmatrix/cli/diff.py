@@ -11,18 +11,21 @@ import typer
 from tfmatrix.cli import completion
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
+    FormatsOption,
     JsonOption,
+    OldFormatsOption,
     OnlyOption,
     OutputOption,
     ProjectOption,
     ReaderOption,
     ScenarioOption,
     WriterOption,
+    formats_and_style,
     open_project,
     selector_of,
     write,
 )
-from tfmatrix.core.answer_formats import DiffFormat
+from tfmatrix.core.choices import DiffFormat
 
 
 @app.command()
@@ -40,14 +43,15 @@ def diff(
         typer.Argument(metavar="B", help="The same, of the newer run.", autocompletion=completion.runs),
     ] = "latest",
     project: ProjectOption = Path(),
-    diff_format: Annotated[
-        DiffFormat, typer.Option("--format", help="How; md is short, for a message.")
-    ] = DiffFormat.TEXT,
     only: OnlyOption = None,
     writer: WriterOption = None,
     reader: ReaderOption = None,
     scenario: ScenarioOption = None,
-    formats: Annotated[list[str] | None, typer.Option("--of-format", metavar="GLOB", help="Formats.")] = None,
+    formats: FormatsOption = None,
+    older_formats: OldFormatsOption = None,
+    style: Annotated[
+        DiffFormat | None, typer.Option("--as", help="How; md is short, for a message.", show_default="text")
+    ] = None,
     site: Annotated[
         str, typer.Option("--site", metavar="URL", help="Address of the published site, for the links of md.")
     ] = "",
@@ -59,7 +63,7 @@ def diff(
     Exit code 1 only where something got worse that known_failures.yaml does not list; 4 where it was measured and now
     cannot be.
 
-    Examples: `tfmatrix diff` · `tfmatrix diff previous latest --format md --site https://example.org/matrix` ·
+    Examples: `tfmatrix diff` · `tfmatrix diff previous latest --as md --site https://example.org/matrix` ·
     `tfmatrix diff https://example.org/matrix/matrix.json latest --scenario lstm`
     """
     from tfmatrix.analysis.diff.compared import diff as compared
@@ -67,9 +71,10 @@ def diff(
     from tfmatrix.reports.diff import WIDTH, render
 
     results = open_project(project).results
-    selector = selector_of(only, writer, reader, scenario, formats)
+    globs, style = formats_and_style(formats, older_formats, style, DiffFormat.TEXT)
+    selector = selector_of(only, writer, reader, scenario, globs)
     found = compared(read_source(results, before), read_source(results, after), selector)
-    fmt = DiffFormat.JSON if as_json else diff_format
+    fmt = DiffFormat.JSON if as_json else style
     colour = output is None and sys.stdout.isatty()
     write(render(found, fmt, width=WIDTH, colour=colour, site=site), output)
     raise typer.Exit(int(found.exit_code))

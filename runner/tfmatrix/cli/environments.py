@@ -16,7 +16,7 @@ from tfmatrix.cli.options import (
     ProjectOption,
     QuietOption,
     SetOption,
-    echo_json,
+    echo_answer,
     open_project,
 )
 from tfmatrix.core.errors import UsageError
@@ -65,7 +65,7 @@ def env_list(
 
     rows = describe_environments(open_project(project), set_name=set_name, brief=brief)
     if as_json:
-        echo_json(rows)
+        echo_answer("env-list", rows)
         return
     from tabulate import tabulate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,17 +24,18 @@ from tfmatrix.cli.options import (
     ScenarioOption,
     SetOption,
     WriterOption,
-    echo_json,
+    echo_answer,
     open_project,
     say,
     selector_of,
     write,
 )
-from tfmatrix.core.answer_formats import ReportFormat
 from tfmatrix.core.errors import ExitCode, UsageError
-from tfmatrix.core.selection import Selector
 from tfmatrix.engine.phase import Phase
-from tfmatrix.project.project import Project
+
+if TYPE_CHECKING:
+    from tfmatrix.core.selection import Selector
+    from tfmatrix.project.project import Project
 
 DEFAULT_SET = "default"
 """The set of matrix.yaml that a bare `tfmatrix run` takes."""
@@ -73,7 +74,8 @@ def plan(
 
     lacking, estimate = expected(opened, planned)
     if as_json:
-        echo_json(
+        echo_answer(
+            "plan",
             {
                 "counts": planned.counts(),
                 "environments": [environment.id for environment in planned.environments],
@@ -90,7 +92,7 @@ def plan(
                     "executor": lacking.executor,
                 },
                 "estimate": estimate.to_json(),
-            }
+            },
         )
     else:
         for name, count in planned.counts().items():
@@ -206,7 +208,7 @@ def run(
         added = add_entries(file, proposals(finished, date.today()))
         say(f"{added} entries proposed in {file}: review them, and say so under `reviewed` of each")
         code = ExitCode.OK
-    fmt = ReportFormat.JSON if as_json else ReportFormat.TABLE
+    fmt = "json" if as_json else "table"
     if output is None:
         write_at_once(finished, fmt, sys.stdout)
     else:
@@ -239,7 +241,7 @@ def _ask_for_what_takes_long(project: Project, set_name: str | None, selector: S
 def clean(
     project: ProjectOption = Path(),
     store: Annotated[bool, typer.Option("--store", help="Also everything measured: the next run starts anew.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also containers of runs that are still going on.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also what runs use that still go on.")] = False,
     keep: Annotated[
         str | None,
         typer.Option(
@@ -277,7 +279,7 @@ def schema(
 ) -> None:
     """Write the JSON Schema of matrix.yaml, for editors, or that of what a command prints with `--json`.
 
-    NAME is one of bisect, check, diff, doctor, env-list, explain, matrix, plan, report, upgrade, warnings.
+    NAME is that of the command, such as upgrade or env-list; one that there is not lists them all.
     Examples: `tfmatrix schema -o matrix.schema.json` · `tfmatrix schema upgrade`
     """
     if name == "matrix":

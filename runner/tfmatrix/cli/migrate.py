@@ -16,7 +16,7 @@ from tfmatrix.cli.options import (
     ProjectOption,
     QuietOption,
     TrustOption,
-    echo_json,
+    echo_answer,
     open_project,
 )
 from tfmatrix.core.errors import UsageError
@@ -80,7 +80,7 @@ def migrate(
         old = Path(files[0]) if files else None
         found = repeat(open_project(project), verify, options, old=old, inputs=inputs, custom_objects=custom_objects)
         if as_json:
-            echo_json(verified_json(found))
+            echo_answer("migrate", verified_json(found))
         else:
             typer.echo(verified_text(found), nl=False)
         raise typer.Exit(int(found.exit_code))
@@ -97,7 +97,7 @@ def migrate(
     )
     result = migrate_project(open_project(project), files, wanted, options)
     if as_json:
-        echo_json(to_json(result))
+        echo_answer("migrate", to_json(result))
     else:
         typer.echo(to_csv(result) if as_csv else to_text(result), nl=False)
     raise typer.Exit(int(result.exit_code))
@@ -117,6 +117,6 @@ def inspect(
 
     found = inspect_file(open_project(project), model)
     if as_json:
-        echo_json(found.to_json())
+        echo_answer("inspect", found.to_json())
     else:
         typer.echo(found.to_text(), nl=False)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +15,8 @@ from tfmatrix.core.errors import UsageError
 if TYPE_CHECKING:
     from tfmatrix.core.selection import Selector
     from tfmatrix.project.project import Project
+
+Style = TypeVar("Style", bound=StrEnum)
 
 ProjectOption = Annotated[
     Path, typer.Option("-C", "--project", metavar="PROJECT", help="Folder with matrix.yaml.", show_default="here")
@@ -47,6 +49,9 @@ ScenarioOption = Annotated[
 FormatsOption = Annotated[
     list[str] | None, typer.Option("--format", metavar="GLOB", help="Formats.", autocompletion=completion.formats)
 ]
+OldFormatsOption = Annotated[list[str] | None, typer.Option("--saved-as", "--of-format", hidden=True)]
+"""What `--format GLOB` was called where `--format` said how the answer is written: `formats_and_style` reads both."""
+
 RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.", autocompletion=completion.runs)]
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Jobs at once.", show_default="matrix.yaml")]
 OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")]
@@ -84,14 +89,26 @@ def selector_of(
     )
 
 
+def formats_and_style(
+    formats: list[str] | None, older: list[str] | None, style: Style | None, default: Style
+) -> tuple[list[str], Style]:
+    """The globs on formats, and how the answer is written: `--as` says that, and `--format md` goes on saying it."""
+    styles = {each.value: each for each in type(default)}
+    globs = [text for text in formats or () if text not in styles]
+    chosen = [styles[text] for text in formats or () if text in styles]
+    return [*globs, *(older or ())], style or (chosen[-1] if chosen else default)
+
+
 def say(text: str) -> None:
     """A line of progress: to stderr."""
     print(text, file=sys.stderr)
 
 
-def echo_json(data: Any, output: Path | None = None) -> None:
-    """Data for a program: to stdout, or to a file."""
-    write(json.dumps(data, indent=1) + "\n", output)
+def echo_answer(name: str, answer: Any, output: Path | None = None) -> None:
+    """An answer for a program, of the type that docs/schemas/NAME.json describes: to stdout, or to a file."""
+    from tfmatrix.cli.answers import answer_json
+
+    write(answer_json(name, answer), output)
 
 
 def write(text: str, output: Path | None = None) -> None:

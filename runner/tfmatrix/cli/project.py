@@ -15,11 +15,11 @@ from tfmatrix.cli.options import (
     JsonOption,
     OfflineOption,
     ProjectOption,
-    echo_json,
+    echo_answer,
     open_project,
     say,
 )
-from tfmatrix.project.new_scenario import ScenarioKind, write_new_scenario, write_scenario_of
+from tfmatrix.core.choices import ScenarioKind
 
 
 @app.command()
@@ -71,7 +71,7 @@ def doctor(
 
     examined = examine(project.resolve(), offline=offline)
     if as_json:
-        echo_json(to_json(examined))
+        echo_answer("doctor", to_json(examined))
     else:
         report(examined)
     raise typer.Exit(int(examined.exit_code))
@@ -99,6 +99,8 @@ def new_scenario(
     Examples: `tfmatrix new-scenario tanh_dense` · `tfmatrix new-scenario two_towers --kind subclassed -C service` ·
     `tfmatrix new-scenario ranker --from app.models:build_model`
     """
+    from tfmatrix.project.new_scenario import write_new_scenario, write_scenario_of
+
     opened = open_project(project)
     if target:
         file = write_scenario_of(opened.scenario_folder, name, target, opened.source_folders)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,11 @@ import typer
 from tfmatrix.cli import completion
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import JsonOption, OutputOption, ProjectOption, RunOption, open_project, write
-from tfmatrix.core.answer_formats import CatalogueFormat, ExplainFormat, OutputFormat
+from tfmatrix.core.choices import CatalogueFormat, ExplainFormat
 from tfmatrix.core.errors import UsageError
+from tfmatrix.reports.export import DEFAULT, form_names
+
+ReportForm = StrEnum("ReportForm", {name: name for name in form_names()})  # type: ignore[misc]
 
 
 @app.command()
@@ -23,7 +27,7 @@ def report(
             metavar="RUN", help="A run's id, latest, previous, or a folder.", autocompletion=completion.runs
         ),
     ] = "latest",
-    report_format: Annotated[OutputFormat, typer.Option("--format", help="How.")] = OutputFormat.TABLE,
+    report_format: Annotated[ReportForm, typer.Option("--format", help="How.")] = ReportForm(DEFAULT),
     project: ProjectOption = Path(),
     output: Annotated[
         Path | None,
@@ -37,31 +41,21 @@ def report(
     Examples: `tfmatrix report` · `tfmatrix report previous --format md -o table.md` ·
     `tfmatrix report --format site -o site` · `tfmatrix report --format archive -o results/published/nightly`
     """
+    from tfmatrix.reports.export import form
     from tfmatrix.reports.render import render
     from tfmatrix.reports.render import write as write_at_once
     from tfmatrix.store.runs import read_run
 
     results = open_project(project).results
     found = read_run(results, reference)
-    report_format = OutputFormat.JSON if as_json else report_format
-    if report_format in (OutputFormat.SITE, OutputFormat.ARCHIVE):
-        if output is None:
-            kind = report_format.value
-            raise UsageError(
-                f"{kind} is written as a folder", expected="-o DIR", fix=f"tfmatrix report --format {kind} -o {kind}"
-            )
-        if report_format is OutputFormat.SITE:
-            from tfmatrix.reports.site.published import build_run
-
-            typer.echo(str(build_run(results, found, output).folder / "index.html"))
-        else:
-            from tfmatrix.reports.archive import write_archive
-
-            typer.echo(str(write_archive(found, output)))
+    name = "json" if as_json else report_format.value
+    chosen = form(name)
+    if output is not None and hasattr(chosen, "write"):
+        typer.echo(str(chosen.write(found, results, output)))
     elif output is not None:
-        write(render(found, report_format.value), output)
+        write(render(found, name), output)
     else:
-        write_at_once(found, report_format.value, sys.stdout)
+        write_at_once(found, name, sys.stdout)
 
 
 @app.command()

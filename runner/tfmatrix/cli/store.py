@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from tfmatrix.cli.app import store_app
-from tfmatrix.cli.options import JsonOption, ProjectOption, echo_json, open_project, say
+from tfmatrix.cli.options import JsonOption, ProjectOption, echo_answer, open_project, say
 from tfmatrix.core.errors import ExitCode
 
 
@@ -24,7 +24,7 @@ def verify(project: ProjectOption = Path(), as_json: JsonOption = False) -> None
 
     found = Store(open_project(project).store, say=say).verify()
     if as_json:
-        echo_json(asdict(found))
+        echo_answer("store-verify", asdict(found))
     else:
         typer.echo(
             f"{found.folders} folders, {len(found.damaged_folders)} of them damaged; "

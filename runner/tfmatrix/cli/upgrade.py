@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,24 +11,26 @@ from typing import Annotated
 import typer
 
 from tfmatrix.cli.app import app
-from tfmatrix.cli.check import Loader
 from tfmatrix.cli.options import (
     ExecutorOption,
+    FormatsOption,
     JobsOption,
     JsonOption,
     OfflineOption,
+    OldFormatsOption,
     OnlyOption,
     OutputOption,
     ProjectOption,
     QuietOption,
     ScenarioOption,
     TrustOption,
+    formats_and_style,
     open_project,
     say,
     selector_of,
     write,
 )
-from tfmatrix.core.answer_formats import AnswerFormat
+from tfmatrix.core.choices import AnswerFormat, Loader
 from tfmatrix.core.errors import UsageError
 
 
@@ -61,10 +62,8 @@ def upgrade(
         Path | None, typer.Option("--scenarios", metavar="DIR", help="Folder of scenarios.", show_default="scenarios/")
     ] = None,
     scenario: ScenarioOption = None,
-    saved_as: Annotated[
-        list[str] | None,
-        typer.Option("--saved-as", metavar="GLOB", help="Only these formats: keras, h5, … Repeatable."),
-    ] = None,
+    formats: FormatsOption = None,
+    older_formats: OldFormatsOption = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Without models of one's own: every shipped scenario, in every format.")
     ] = False,
@@ -101,7 +100,7 @@ def upgrade(
         bool, typer.Option("--require-rollback", help="The way back must be safe as well.")
     ] = False,
     as_json: JsonOption = False,
-    answer_format: Annotated[AnswerFormat, typer.Option("--format", help="How.")] = AnswerFormat.TEXT,
+    style: Annotated[AnswerFormat | None, typer.Option("--as", help="How.", show_default="text")] = None,
     output: OutputOption = None,
     junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML.")] = None,
     project: ProjectOption = Path(),
@@ -122,13 +121,15 @@ def upgrade(
 
     Examples: `tfmatrix upgrade --from 2.12.1 --to 2.15.1` ·
     `tfmatrix upgrade --from-git main --to requirements.txt` ·
-    `tfmatrix upgrade --from 2.15.1 --to 2.16 model.keras my_scenario.py --saved-as keras`
+    `tfmatrix upgrade --from 2.15.1 --to 2.16 model.keras my_scenario.py --format keras`
     """
+    from tfmatrix.cli.answers import answer_json
     from tfmatrix.commands.upgrade.command import UpgradeOptions, upgrade_project
     from tfmatrix.commands.upgrade.settled import Refused, Unchanged
     from tfmatrix.commands.upgrade.sides import Wanted
     from tfmatrix.engine.run import RunOptions
 
+    globs, style = formats_and_style(formats, older_formats, style, AnswerFormat.TEXT)
     options = UpgradeOptions(
         wanted=Wanted(
             before=before,
@@ -143,7 +144,7 @@ def upgrade(
         ),
         models=models or (),
         scenarios=scenarios,
-        selector=selector_of(only, None, None, scenario, saved_as),
+        selector=selector_of(only, None, None, scenario, globs),
         alternative=alternative,
         allow_changes=allow_changes,
         require_rollback=require_rollback,
@@ -160,18 +161,18 @@ def upgrade(
     )
     if isinstance(answer, Unchanged | Refused):
         if as_json:
-            write(json.dumps(answer.document(), indent=1) + "\n", output)
+            write(answer_json("upgrade", answer.document()), output)
         else:
-            write(answer.markdown() if answer_format is AnswerFormat.MD else answer.text(), output)
+            write(answer.markdown() if style is AnswerFormat.MD else answer.text(), output)
         _tell_ci(answer.junit, answer.annotations(), answer.markdown, junit)
         raise typer.Exit(int(answer.exit_code))
     from tfmatrix.commands.upgrade.ci import to_junit, workflow_commands
-    from tfmatrix.commands.upgrade.render import to_json, to_markdown, to_text
+    from tfmatrix.commands.upgrade.render import document, to_markdown, to_text
 
     colour = output is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     if as_json:
-        write(to_json(answer), output)
-    elif answer_format is AnswerFormat.MD:
+        write(answer_json("upgrade", document(answer)), output)
+    elif style is AnswerFormat.MD:
         write(to_markdown(answer), output)
     else:
         write(to_text(answer, colour=colour), output)

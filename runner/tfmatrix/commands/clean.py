@@ -10,6 +10,7 @@ from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
 from tfmatrix.executors.engine import EngineUnavailableError, connect, remove_images, sweep_all
 from tfmatrix.project.project import Project
 from tfmatrix.store.budget import needed_by_runs, prune_store
+from tfmatrix.store.folders import sweep
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -53,8 +54,8 @@ def keep_within(project: Project, budget: int) -> list[str]:
 def clean_up(project: Project, *, store: bool, force: bool) -> list[str]:
     """Removes what interrupted runs left: containers, work folders, half-built environments; returns a line for each.
 
-    With `store` also everything measured. Containers of runs that go on stay, but for `force`; what is being built
-    stays in any case.
+    With `store` also everything measured. Containers of runs that go on stay, and so does the store that they read, but
+    for `force`; their work folders and what is being built stay in any case.
     """
     lines = []
     try:
@@ -63,10 +64,18 @@ def clean_up(project: Project, *, store: bool, force: bool) -> list[str]:
         lines += [f"removed image {name}" for name in remove_images(client)]
     except EngineUnavailableError as error:
         lines.append(f"no containers looked for: {error.what}")
-    for folder in [project.store / "work", *([project.store] if store else [])]:
-        if folder.is_dir():
-            shutil.rmtree(folder)
-            lines.append(f"removed {folder}")
+    work = project.store / "work"
+    lines += [f"removed {folder}" for folder in (sweep(work) if work.is_dir() else ())]
+    if store and project.store.is_dir():
+        living = [path.name for path in work.iterdir() if path.is_dir()] if work.is_dir() else []
+        if living and not force:
+            raise UsageError(
+                f"the run {living[0]} goes on, and reads what is measured",
+                expected="no run of this project",
+                fix="wait for its end or stop it; --force removes the store all the same",
+            )
+        shutil.rmtree(project.store)
+        lines.append(f"removed {project.store}")
     half_built = EnvironmentCache(root=default_cache_root()).remove_half_built()
     if half_built.keys:
         lines.append(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfmatrix.analysis.diff.compared import diff
 from tfmatrix.analysis.diff.source import of_run
-from tfmatrix.core.answer_formats import DiffFormat
+from tfmatrix.core.choices import DiffFormat
 from tfmatrix.core.errors import ExitCode, InfrastructureError, TfmatrixError
 from tfmatrix.core.version_selectors import NIGHTLY
 from tfmatrix.engine.progress import make_progress

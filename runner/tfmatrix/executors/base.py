@@ -41,6 +41,10 @@ class ProtocolError(WorkerLostError):
     """A worker sent something that is no message of the protocol. Nothing it says later can be trusted."""
 
 
+class UnavailableError(InfrastructureError):
+    """An executor cannot work here. `what` is one line that names why; `auto` takes the next one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mounts:
     """The host folders that a worker sees: `scenarios` and `store` to read, `work` to write, which is its alone.
@@ -123,6 +127,10 @@ class Executor(Protocol):
     @property
     def isolation(self) -> str:
         """What keeps jobs apart from this host and from each other, and what is not kept, in one line."""
+
+    @property
+    def confines(self) -> bool:
+        """Whether a file that somebody sent may be loaded in it: a model is a program."""
 
     def prepare(self, environment: Environment) -> Prepared:
         """Locks and provides the environment. Raises ConfigError or InfrastructureError."""

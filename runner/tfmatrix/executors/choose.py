@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.hints import did_you_mean, one_of
+from tfmatrix.core.plugins import executor_names
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
-from tfmatrix.executors.base import Executor
-from tfmatrix.executors.docker import DockerExecutor, Limits
-from tfmatrix.executors.engine import EngineUnavailableError, connect, sweep_all
-from tfmatrix.executors.images import BaseImages, BaseUnavailableError, ImageSettings
+from tfmatrix.executors.base import Executor, UnavailableError
+from tfmatrix.executors.opening import Opening
+from tfmatrix.executors.registry import executors
 from tfmatrix.executors.supply import EnvironmentSupply, Supply
-from tfmatrix.executors.venv import VenvExecutor
 from tfmatrix.project.config import Defaults
 from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
 
-EXECUTORS = ("auto", "docker", "venv")
+AUTO = "auto"
 
 
 def open_executor(
@@ -37,10 +37,9 @@ def open_executor(
     Raises UsageError for an executor that there is not, InfrastructureError on Windows; else as `choose_executor`.
     """
     setting = asked or defaults.executor
-    if setting not in EXECUTORS:
-        raise UsageError(
-            f"unknown executor {setting!r}", expected=one_of(EXECUTORS), fix=did_you_mean(setting, EXECUTORS)
-        )
+    names = executor_names()
+    if setting not in names:
+        raise UsageError(f"unknown executor {setting!r}", expected=one_of(names), fix=did_you_mean(setting, names))
     if os.name == "nt":
         raise InfrastructureError(
             "nothing can be measured on Windows: a worker forks, and its folder is opened without following links",
@@ -64,23 +63,36 @@ def choose_executor(
 ) -> tuple[Executor, str]:
     """The executor for the environments of a run, and why it was taken, in one line.
 
-    `setting` is "auto", "docker" or "venv". "auto" takes docker where an engine answers, runs our containers, and a
-    base can be had for every environment; else venv. "docker" raises InfrastructureError instead. `run` labels what is
-    made for the run; a fresh label without it. `say` gets progress lines.
+    `setting` is "auto" or the name of one. "auto" takes the first that can work here: docker where an engine answers,
+    runs our containers, and a base can be had for every environment; else venv. One that is asked for and cannot work
+    raises InfrastructureError. `run` labels what is made for the run; a fresh label without it. `say` gets progress
+    lines.
     """
-    run = run or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    if setting == "venv":
-        return VenvExecutor(supply, run=run), "local environments, as asked for"
-    try:
-        return _docker(environments, defaults=defaults, supply=supply, say=say, run=run)
-    except (EngineUnavailableError, BaseUnavailableError) as error:
-        if setting == "docker":
+    opening = Opening(
+        environments=environments,
+        defaults=defaults,
+        supply=supply,
+        say=say,
+        run=run or f"{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        asked=setting != AUTO,
+    )
+    if opening.asked:
+        try:
+            return executors()[setting].open(opening)
+        except UnavailableError as error:
             raise InfrastructureError(
-                f"executor docker was asked for, but {error.what}",
-                expected="a Docker engine on this machine, and a base image or Linux",
-                fix=error.fix or "repair the engine, or use --executor venv",
+                f"executor {setting} was asked for, but {error.what}",
+                expected=error.expected or "what that executor needs, on this machine",
+                fix=error.fix or "repair it, or use --executor auto",
             ) from error
-        return VenvExecutor(supply, run=run), f"local environments: {error.what}"
+    failed: list[UnavailableError] = []
+    for kind in executors().values():
+        if kind.order is not None:
+            try:
+                return kind.open(replace(opening, instead="; ".join(each.what for each in failed)))
+            except UnavailableError as error:
+                failed.append(error)
+    raise failed[-1] if failed else UnavailableError("there is no executor")
 
 
 def require_confinement(executor: Executor) -> None:
@@ -88,43 +100,10 @@ def require_confinement(executor: Executor) -> None:
 
     Models are programs: to load one is to run it.
     """
-    if executor.name == "venv":
+    if not executor.confines:
         raise UsageError(
-            "executor venv loads the model as you, with your files and network: to load a model is to run its code",
+            f"executor {executor.name} loads the model as you, with your files and network: to load a model is to run "
+            "its code",
             expected="a Docker engine (executor docker), which confines it, or a model that you trust",
             fix="start Docker; or, where you trust the file as you trust a program, add --trust-model",
         )
-
-
-def _docker(
-    environments: Sequence[Environment],
-    *,
-    defaults: Defaults,
-    supply: Supply,
-    say: Callable[[str], None],
-    run: str,
-) -> tuple[Executor, str]:
-    engine = connect()
-    # What a killed run left, whatever its project: only of processes of this host that are gone.
-    sweep_all(engine.client)
-    settings = ImageSettings(
-        template=defaults.docker.image,
-        pull=defaults.docker.pull,
-        registry_seconds=min(float(defaults.network.timeout), ImageSettings.registry_seconds),
-        offline=defaults.network.offline,
-        host_userland=defaults.docker.host_userland,
-    )
-    limits = Limits(
-        memory=defaults.memory,
-        cpus=defaults.docker.cpus,
-        pids=defaults.docker.pids,
-        tmp_bytes=defaults.docker.tmpfs,
-    )
-    images = BaseImages(engine, settings, say)
-    executor = DockerExecutor(engine, images, supply, run=run, limits=limits, say=say)
-    # An own image that cannot be had fails its environment alone: no other executor could run it.
-    bases = {base.reference: base for base in (images.for_environment(each) for each in environments if not each.image)}
-    for base in bases.values():
-        executor.check(base)
-    notes = dict.fromkeys(base.note for base in bases.values())
-    return executor, "; ".join([f"Docker {engine.version}", *notes])

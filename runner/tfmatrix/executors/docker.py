@@ -18,15 +18,17 @@ from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError
 from tfmatrix.executors.base import WORKER_FOLDER, Mounts, Prepared, WorkerLostError, prepared_key
 from tfmatrix.executors.containers import ContainerTransport, read_only, start_container, writable
-from tfmatrix.executors.engine import Engine, sweep
+from tfmatrix.executors.engine import Engine, connect, sweep, sweep_all
 from tfmatrix.executors.images import (
     IMAGE_PYTHON,
     Base,
     BaseImages,
     BaseUnavailableError,
+    ImageSettings,
     interpreter_mounts,
     userland_mounts,
 )
+from tfmatrix.executors.opening import Opening
 from tfmatrix.executors.process import PathMap, Worker, start_worker, worker_arguments, worker_variables
 from tfmatrix.executors.supply import ContainerWork, Provided, Supply, describe
 
@@ -59,6 +61,10 @@ for command in json.loads(sys.argv[1]):
 """Runs commands one after the other: an image need not have a shell."""
 
 
+NAME = "docker"
+ORDER = 10
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What a worker container may use. `memory` is one job's, in bytes; `cpus` may be a fraction."""
@@ -72,7 +78,8 @@ class Limits:
 class DockerExecutor:
     """Starts workers in containers of one engine, all with the label of one run. Thread-safe."""
 
-    name = "docker"
+    name = NAME
+    confines = True
     isolation = (
         "containers without network; each job is a user of its own with its own home and folder, and ends with all "
         "that it started"
@@ -334,6 +341,37 @@ def _inside(provided: Provided) -> str:
     if not provided.python.is_relative_to(provided.folder):
         return str(provided.python)
     return str(ENVIRONMENT_MOUNT / provided.python.relative_to(provided.folder).as_posix())
+
+
+def open_executor(opening: Opening) -> tuple[DockerExecutor, str]:
+    """Where an engine answers, runs our containers, and a base can be had for every environment. See `registry`."""
+    engine = connect()
+    # What a killed run left, whatever its project: only of processes of this host that are gone.
+    sweep_all(engine.client)
+    settings = ImageSettings(
+        template=opening.defaults.docker.image,
+        pull=opening.defaults.docker.pull,
+        registry_seconds=min(float(opening.defaults.network.timeout), ImageSettings.registry_seconds),
+        offline=opening.defaults.network.offline,
+        host_userland=opening.defaults.docker.host_userland,
+    )
+    limits = Limits(
+        memory=opening.defaults.memory,
+        cpus=opening.defaults.docker.cpus,
+        pids=opening.defaults.docker.pids,
+        tmp_bytes=opening.defaults.docker.tmpfs,
+    )
+    images = BaseImages(engine, settings, opening.say)
+    executor = DockerExecutor(engine, images, opening.supply, run=opening.run, limits=limits, say=opening.say)
+    # An own image that cannot be had fails its environment alone: no other executor could run it.
+    bases = {
+        base.reference: base
+        for base in (images.for_environment(each) for each in opening.environments if not each.image)
+    }
+    for base in bases.values():
+        executor.check(base)
+    notes = dict.fromkeys(base.note for base in bases.values())
+    return executor, "; ".join([f"Docker {engine.version}", *notes])
 
 
 def worker_limits(limits: Limits, cpus: int) -> dict[str, Any]:

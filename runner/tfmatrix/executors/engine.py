@@ -15,6 +15,7 @@ import requests
 from docker import APIClient
 
 from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.executors.base import UnavailableError
 
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 120
@@ -29,7 +30,7 @@ ENGINE_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestExcep
 """All that the SDK raises when an engine refuses, fails or is gone."""
 
 
-class EngineUnavailableError(InfrastructureError):
+class EngineUnavailableError(UnavailableError):
     """No Docker engine can be used. `what` is one line that names why."""
 
 

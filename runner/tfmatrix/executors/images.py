@@ -22,7 +22,7 @@ import docker.errors
 from docker import auth
 
 from tfmatrix.core.environment import Environment
-from tfmatrix.core.errors import InfrastructureError
+from tfmatrix.executors.base import UnavailableError
 from tfmatrix.executors.engine import ENGINE_ERRORS, LABEL, NOBODY, Engine, cause
 
 Kind = Literal["image", "python-image", "host-userland"]
@@ -36,7 +36,7 @@ _TOP_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Folders of the root that are links into /usr on a merged-usr system and real ones elsewhere."""
 
 
-class BaseUnavailableError(InfrastructureError):
+class BaseUnavailableError(UnavailableError):
     """No base image can be had. `what` is one line that names why."""
 
 

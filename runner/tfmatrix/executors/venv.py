@@ -25,6 +25,7 @@ from tfmatrix.core.errors import InfrastructureError
 from tfmatrix.executors.base import WORKER_FOLDER, Mounts, Prepared, prepared_key
 from tfmatrix.executors.channel import LogTail
 from tfmatrix.executors.images import host_identity
+from tfmatrix.executors.opening import Opening
 from tfmatrix.executors.process import PathMap, Worker, start_worker, worker_arguments, worker_variables
 from tfmatrix.executors.supply import Supply, describe
 
@@ -208,10 +209,15 @@ def process_namespace() -> tuple[str, ...]:
     return command if done.returncode == 0 else ()
 
 
+NAME = "venv"
+ORDER = 20
+
+
 class VenvExecutor:
     """Starts workers as processes of this host, all with the marker of one run."""
 
-    name = "venv"
+    name = NAME
+    confines = False
 
     @property
     def isolation(self) -> str:
@@ -277,6 +283,12 @@ class VenvExecutor:
     def sweep(self) -> None:
         """See Executor."""
         kill_marked((RUN_VARIABLE, self._run))
+
+
+def open_executor(opening: Opening) -> tuple[VenvExecutor, str]:
+    """Wherever Linux or macOS is. See `registry`."""
+    why = ", as asked for" if opening.asked else f": {opening.instead}" if opening.instead else ""
+    return VenvExecutor(opening.supply, run=opening.run), f"local environments{why}"
 
 
 def _no_python(prepared: Prepared, why: str | None) -> InfrastructureError:

@@ -18,6 +18,7 @@ from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from tfmatrix.core.choices import ScenarioKind
 from tfmatrix.core.environment import default_python
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.version_selectors import LATEST, NIGHTLY
@@ -28,7 +29,7 @@ from tfmatrix.envs.releases import Index, releases, resolve_selector
 from tfmatrix.envs.resolve import deciding, in_words
 from tfmatrix.envs.uv import Uv
 from tfmatrix.project.formats import read_formats
-from tfmatrix.project.new_scenario import ScenarioKind, scenario_text
+from tfmatrix.project.new_scenario import scenario_text
 from tfmatrix.project.project import Project
 from tfmatrix.project.scenario import read_scenarios
 

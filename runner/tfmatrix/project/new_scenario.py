@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 
+from tfmatrix.core.choices import ScenarioKind
 from tfmatrix.core.errors import ConfigError, UsageError
 from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.core.ids import ID_PATTERN
-
-
-class ScenarioKind(StrEnum):
-    """What the new scenario builds."""
-
-    FUNCTIONAL = "functional"
-    SUBCLASSED = "subclassed"
-    MODULE = "module"
-
 
 _HEAD = '''"""TITLE: say here, in one line, what this scenario is about.
 

@@ -7,7 +7,7 @@ import io
 from typing import Any, assert_never
 
 from tfmatrix.analysis.warnings import Catalogue, WarningEntry, answer
-from tfmatrix.core.answer_formats import CatalogueFormat
+from tfmatrix.core.choices import CatalogueFormat
 from tfmatrix.core.text import Code, Inline, one_line, with_code
 from tfmatrix.reports import markdown
 from tfmatrix.reports.document import Block, Heading, Paragraph, Table

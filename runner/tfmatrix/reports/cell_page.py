@@ -240,6 +240,8 @@ def check_blocks(record: CellRecord, limits: Limits) -> list[Block]:
         check_item(name, check, limits, is_told=name == "load" and bool(record.error))
         for name, check in islice(record.checks.items(), limits.items)
     )
+    if len(record.checks) > limits.items:
+        items += (Item(text=(f"and {len(record.checks) - limits.items} more",)),)
     blocks: list[Block] = [Heading(level=2, text=("Checks",)), Bullets(items=items)] if items else []
     return blocks + attribution_blocks(record.attribution or {}, limits)
 
@@ -254,8 +256,12 @@ def check_item(name: str, check: Mapping[str, Any], limits: Limits, *, is_told: 
     return Item(
         text=(f"{one_line(name, 30)}: ", *mark),
         under=tuple(with_code(each, min(400, limits.text)) for each in shortened(sentences, limits.items)),
-        figures=tuple(islice(_figures(check), limits.items)),
+        figures=_some(tuple(_figures(check)), limits.items),
     )
+
+
+def _some(figures: tuple[tuple[str, str], ...], most: int) -> tuple[tuple[str, str], ...]:
+    return figures if len(figures) <= most else (*figures[: most - 1], ("more", f"{len(figures) - most + 1} figures"))
 
 
 def _figures(check: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -303,6 +309,8 @@ def remedy_blocks(record: CellRecord, limits: Limits) -> list[Block]:
         )
         for each in islice(record.remedies, limits.items)
     )
+    if len(record.remedies) > limits.items:
+        items += (Item(text=(f"and {len(record.remedies) - limits.items} more",)),)
     return [Heading(level=2, text=("Remedies tried",)), Bullets(items=items)] if items else []
 
 

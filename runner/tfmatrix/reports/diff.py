@@ -9,7 +9,7 @@ from tfmatrix.analysis.diff.changes import KINDS, headline
 from tfmatrix.analysis.diff.compared import Diff, Group, WarningChange, to_json
 from tfmatrix.analysis.diff.source import Source
 from tfmatrix.analysis.diff.surroundings import Difference
-from tfmatrix.core.answer_formats import DiffFormat
+from tfmatrix.core.choices import DiffFormat
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Inline, Link, Mark, Strong, cells, number, one_line, with_code
 from tfmatrix.reports import markdown, terminal

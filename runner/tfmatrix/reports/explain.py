@@ -9,7 +9,7 @@ from typing import Any, TypeVar, assert_never
 
 from tfmatrix.analysis.causes import Cause, causes_of, find_causes
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
-from tfmatrix.core.answer_formats import ExplainFormat
+from tfmatrix.core.choices import ExplainFormat
 from tfmatrix.core.errors import NothingSelectedError, UsageError
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet, did_you_mean_glob
 from tfmatrix.core.hints import did_you_mean

@@ -214,7 +214,7 @@ def read_run_folder(folder: Path) -> Run:
     problems = []
     records = {}
     parts = _Parts()
-    with _without_collector():
+    with without_collector():
         for number, line in enumerate(_lines(path), start=1):
             if not line.endswith(b"\n"):
                 # What a kill leaves. A complete run was rewritten at once and has no such line.
@@ -364,8 +364,8 @@ class _Parts:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pauses the garbage collector: while a large run is read it walks through everything again and again."""
+def without_collector() -> Iterator[None]:
+    """Pauses the garbage collector: through a hundred thousand records it walks again and again for nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

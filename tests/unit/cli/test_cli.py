@@ -176,6 +176,7 @@ def test_version(capsys):
     assert capsys.readouterr().out.startswith("tfmatrix ")
 
 
+cli.load_commands()
 COMMANDS = sorted(typer.main.get_command(cli.app).commands.keys() - {"env"})
 
 

@@ -91,9 +91,18 @@ def test_a_command_imports_only_what_it_uses(project: Path, arguments: list[str]
 
 def test_nothing_of_ours_is_imported_before_the_command_is_known():
     """The command line alone: options, errors, enumerations."""
-    program = "import sys, tfmatrix.cli; print(*(name for name in sys.modules if name.startswith('tfmatrix.')))"
+    program = (
+        "import sys, tfmatrix.cli; tfmatrix.cli.load_commands(sys.argv[1:])\n"
+        "print(*(name for name in sys.modules if name.startswith('tfmatrix.')))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in done.stdout.split()}
-    assert rooms <= {"cli", "core", "commands", "engine", "project"}
-    assert "tfmatrix.project.config" not in done.stdout
+    assert rooms <= {"cli", "core", "engine"}
     assert "tfmatrix.engine.run" not in done.stdout
+    # One that the command line names is alone.
+    done = subprocess.run([sys.executable, "-c", program, "upgrade"], capture_output=True, text=True, check=True)
+    ours = set(done.stdout.split())
+    assert {name for name in ours if name.startswith("tfmatrix.cli.")} == {
+        "tfmatrix.cli.app", "tfmatrix.cli.completion", "tfmatrix.cli.options", "tfmatrix.cli.upgrade",
+    }  # fmt: skip
+    assert "tfmatrix.core.ids" not in ours

@@ -6,10 +6,11 @@ import os
 import time
 
 import pytest
-from tfmatrix.commands.clean import keep_within, parse_size
+from tfmatrix.commands.clean import clean_up, keep_within, parse_size
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.project import Project
 from tfmatrix.store.content import Store
+from tfmatrix.store.folders import own_folder
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,19 @@ def test_the_store_is_pruned_to_what_environments_leave(tmp_path, monkeypatch):
     assert path.exists()
     assert "1 outcomes removed" in keep_within(project, 0)[0]
     assert not path.exists()
+
+
+def test_a_run_that_goes_on_keeps_its_folder_and_its_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFMATRIX_CACHE", str(tmp_path / "cache"))
+    project = Project(root=tmp_path)
+    left = project.store / "work" / "killed"
+    left.mkdir(parents=True)
+    with own_folder(project.store / "work" / "living") as living:
+        left.mkdir()  # `own_folder` has swept it
+        assert f"removed {left}" in clean_up(project, store=False, force=False)
+        assert living.is_dir()
+        with pytest.raises(UsageError, match="the run living goes on"):
+            clean_up(project, store=True, force=False)
+        assert living.is_dir()
+    assert f"removed {project.store}" in clean_up(project, store=True, force=False)
+    assert not project.store.exists()

@@ -16,10 +16,11 @@ from repository import ROOT
 from tfmatrix.cli import run_command
 from tfmatrix.commands import doctor
 from tfmatrix.commands.doctor import Examined, Finding, State, examine, report, to_json
+from tfmatrix.core.choices import ScenarioKind
 from tfmatrix.core.errors import ExitCode, InfrastructureError
 from tfmatrix.envs.lock import read_lock
 from tfmatrix.executors.engine import Engine, EngineUnavailableError
-from tfmatrix.project.new_scenario import ScenarioKind, scenario_text
+from tfmatrix.project.new_scenario import scenario_text
 from tfmatrix.project.project import Project
 
 NAMES = [

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tfmatrix.commands.bisect.axis import Asked, _with_package
-from tfmatrix.commands.bisect.choices import AxisName
+from tfmatrix.core.choices import AxisName
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.ids import ID_PATTERN, environment_id, identified, is_same
 from tfmatrix.project.config.model import EnvironmentEntry

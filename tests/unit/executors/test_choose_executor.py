@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeExecutor, FakeSupply
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, InfrastructureError, UsageError
-from tfmatrix.executors import choose
+from tfmatrix.executors import choose, docker
 from tfmatrix.executors.docker import DockerExecutor
 from tfmatrix.executors.engine import Engine, EngineUnavailableError
 from tfmatrix.executors.images import Base, BaseImages, BaseUnavailableError
@@ -48,8 +48,8 @@ def engine(monkeypatch):
         asked["checks"].append(base.reference)
 
     answer = Engine(client=None, version="24.0.7", os_type="linux", architecture="x86_64", cpus=2, rootless=False)
-    monkeypatch.setattr(choose, "connect", lambda: answer)
-    monkeypatch.setattr(choose, "sweep_all", lambda client: asked["sweeps"].append(client))
+    monkeypatch.setattr(docker, "connect", lambda: answer)
+    monkeypatch.setattr(docker, "sweep_all", lambda client: asked["sweeps"].append(client))
     monkeypatch.setattr(BaseImages, "for_environment", base_for)
     monkeypatch.setattr(DockerExecutor, "check", check)
     return asked
@@ -73,7 +73,7 @@ def test_bases_are_checked_once(engine, ask):
 
 
 def test_without_an_engine_the_environments_are_local_and_one_line_says_why(monkeypatch, ask):
-    monkeypatch.setattr(choose, "connect", no_engine)
+    monkeypatch.setattr(docker, "connect", no_engine)
     executor, reason = ask("auto")
     assert isinstance(executor, VenvExecutor)
     assert reason == "local environments: no Docker engine answers at the default socket (no such file)"
@@ -100,7 +100,7 @@ def test_an_engine_that_does_not_run_our_containers_is_not_taken(monkeypatch, en
 
 
 def test_docker_asked_for_and_absent_is_an_error_that_says_what_to_do(monkeypatch, ask):
-    monkeypatch.setattr(choose, "connect", no_engine)
+    monkeypatch.setattr(docker, "connect", no_engine)
     with pytest.raises(InfrastructureError) as caught:
         ask("docker")
     assert caught.value.exit_code is ExitCode.INFRASTRUCTURE
@@ -109,7 +109,7 @@ def test_docker_asked_for_and_absent_is_an_error_that_says_what_to_do(monkeypatc
 
 
 def test_venv_asked_for_does_not_look_for_an_engine(monkeypatch, ask):
-    monkeypatch.setattr(choose, "connect", lambda: pytest.fail("an engine was looked for"))
+    monkeypatch.setattr(docker, "connect", lambda: pytest.fail("an engine was looked for"))
     executor, reason = ask("venv")
     assert executor.name == "venv"
     assert reason == "local environments, as asked for"

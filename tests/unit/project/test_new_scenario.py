@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from tfmatrix.cli import run_command
+from tfmatrix.core.choices import ScenarioKind
 from tfmatrix.core.errors import ConfigError, ExitCode, UsageError
 from tfmatrix.project.formats import own_formats
-from tfmatrix.project.new_scenario import ScenarioKind, write_new_scenario
+from tfmatrix.project.new_scenario import write_new_scenario
 from tfmatrix.project.scenario import read_scenario, read_scenarios
 
 

@@ -8,7 +8,7 @@ import pytest
 from analysis_runs import record, run_of
 from markdown_it import MarkdownIt
 from tfmatrix.analysis.warnings import catalogue
-from tfmatrix.core.answer_formats import CatalogueFormat
+from tfmatrix.core.choices import CatalogueFormat
 from tfmatrix.reports.catalogue import render
 from tfmatrix.store.runs import Run
 from warning_runs import cells, hostile

@@ -19,9 +19,11 @@ from markdown_it import MarkdownIt
 from repository import ROOT
 from run_builder import GOLDEN, VERSIONS, article_run, drift, golden_text, load_error, record, run_of
 from tfmatrix.core.errors import UsageError
+from tfmatrix.core.plugins import names_in
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.reports.render import ReportFormat, render, write
+from tfmatrix.reports import export
+from tfmatrix.reports.render import render, write
 from tfmatrix.store.runs import Run
 
 HOSTILE = "a|b `c` \x1b[2J\x1b[31m\r\n\x00<script>\u202e\udc80 **" + "x" * 2**20
@@ -57,8 +59,8 @@ def test_golden(name: str) -> None:
 
 def test_the_same_run_gives_the_same_bytes_in_every_process() -> None:
     code = (
-        "from run_builder import article_run; from tfmatrix.reports.render import ReportFormat, render\n"
-        "for fmt in ReportFormat: print(ascii(render(article_run(), fmt)))"
+        "from run_builder import article_run; from tfmatrix.reports.render import render\n"
+        "for fmt in ('table', 'md', 'csv', 'json'): print(ascii(render(article_run(), fmt)))"
     )
     here = {"PYTHONPATH": f"{ROOT / 'tests/builders'}:{ROOT / 'runner'}"}
     texts = {
@@ -74,7 +76,7 @@ def test_the_same_run_gives_the_same_bytes_in_every_process() -> None:
 def test_an_unknown_format_names_the_choices() -> None:
     with pytest.raises(UsageError, match="unknown report format 'html'") as caught:
         render(article_run(), "html")
-    assert caught.value.expected == "one of table, md, csv, json"
+    assert caught.value.expected == "one of: table, archive, csv, json, md, site"
 
 
 # What the report says
@@ -155,8 +157,8 @@ def test_an_interrupted_run_says_so() -> None:
     assert "- cells.jsonl:2: cut off" in text
 
 
-@pytest.mark.parametrize("fmt", list(ReportFormat))
-def test_a_run_without_cells_and_with_the_barest_header(fmt: ReportFormat) -> None:
+@pytest.mark.parametrize("fmt", ["table", "md", "csv", "json"])
+def test_a_run_without_cells_and_with_the_barest_header(fmt: str) -> None:
     run = Run(id="r", header={"schema": 1, "run": "r", "complete": False}, records=(), folder=Path("r"))
     assert render(run, fmt)
     assert render(replace(run, records=(record("s/h5/a/b"),)), fmt)
@@ -432,3 +434,15 @@ def test_importing_is_cheap(module: str, forbidden: Sequence[str]) -> None:
     code = f"import sys, {module}; print([name for name in {list(forbidden)} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_form_is_found_by_its_file(tmp_path, monkeypatch) -> None:
+    (tmp_path / "count.py").write_text(
+        '"""The number of cells."""\n\nNAME = "count"\n\n\n'
+        'def render(run, *, detail, width, colour):\n    return f"{len(run.records)}\\n"\n'
+    )
+    folder = Path(export.__file__).parent
+    monkeypatch.setattr(export, "names_in", lambda place: {"count": "count", **names_in(str(folder))})
+    monkeypatch.setattr(export, "__path__", [*export.__path__, str(tmp_path)])
+    assert export.form_names() == ("table", "archive", "count", "csv", "json", "md", "site")
+    assert render(article_run(), "count") == f"{len(article_run().records)}\n"

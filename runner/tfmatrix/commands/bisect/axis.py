@@ -15,7 +15,7 @@ from typing import Protocol
 
 from packaging.version import InvalidVersion, Version
 
-from tfmatrix.commands.bisect.choices import AxisName
+from tfmatrix.core.choices import AxisName
 from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.hints import did_you_mean

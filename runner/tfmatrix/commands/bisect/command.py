@@ -11,11 +11,11 @@ from typing import Protocol
 from packaging.version import Version
 
 from tfmatrix.commands.bisect.axis import Asked, Axis, ListReleases, make_axis
-from tfmatrix.commands.bisect.choices import AxisName, Level, Side
 from tfmatrix.commands.bisect.culprit import Culprit, find_culprit
 from tfmatrix.commands.bisect.measure import Laboratory, parse_target
 from tfmatrix.commands.bisect.report import BisectAnswer
 from tfmatrix.commands.bisect.search import Bisection, Point, bisect
+from tfmatrix.core.choices import AxisName, Level, MovingSide
 from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.core.ids import identified
@@ -41,7 +41,7 @@ class Say(Protocol):
 class BisectOptions:
     """What the command line says beside the axis."""
 
-    side: Side | None = None
+    side: MovingSide | None = None
     by: Level | None = None
     every: bool = False
     verify: bool = False

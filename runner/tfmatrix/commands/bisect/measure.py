@@ -10,8 +10,8 @@ from typing import Any
 
 from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.records import delta, is_measured, warnings_of
-from tfmatrix.commands.bisect.choices import Side
 from tfmatrix.commands.bisect.search import Point, Reading
+from tfmatrix.core.choices import MovingSide
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob, match_glob
@@ -34,17 +34,17 @@ class Target:
 
     scenario: str
     format: str
-    side: Side
+    side: MovingSide
     fixed: str = ""
 
     def cell_glob(self, environment: str) -> str:
         """The cells of one moving environment."""
-        writer = self.fixed if self.side is Side.READER else environment
-        reader = self.fixed if self.side is Side.WRITER else environment
+        writer = self.fixed if self.side is MovingSide.READER else environment
+        reader = self.fixed if self.side is MovingSide.WRITER else environment
         return f"{self.scenario}/{self.format}/{writer}/{reader}"
 
 
-def parse_target(glob: str, side: Side | None, ends: Sequence[str]) -> Target:
+def parse_target(glob: str, side: MovingSide | None, ends: Sequence[str]) -> Target:
     """A cell glob as what to bisect. `ends` are the versions of both ends.
 
     A glob that names the writer moves the reader, one that names the reader alone moves the writer, one that names
@@ -63,13 +63,13 @@ def parse_target(glob: str, side: Side | None, ends: Sequence[str]) -> Target:
     scenario, fmt, writer, reader = [*parts, *["*"] * (4 - len(parts))][:4]
     writer_is_named, reader_is_named = not _MAGIC.search(writer), not _MAGIC.search(reader)
     if side is None:
-        side = Side.READER if writer_is_named else Side.WRITER if reader_is_named else Side.BOTH
+        side = MovingSide.READER if writer_is_named else MovingSide.WRITER if reader_is_named else MovingSide.BOTH
     match side:
-        case Side.READER:
+        case MovingSide.READER:
             fixed = writer if writer_is_named else ends[0]
-        case Side.WRITER:
+        case MovingSide.WRITER:
             fixed = reader if reader_is_named else ends[0]
-        case Side.BOTH:
+        case MovingSide.BOTH:
             fixed = ""
     return Target(scenario=scenario, format=fmt, side=side, fixed=fixed)
 
@@ -121,7 +121,7 @@ class Laboratory:
         return True
 
     def _run(self, project: Project, ready: Mapping[str, Environment]) -> Run:
-        used = [*ready.values(), *([self.fixed] if self.fixed and self.target.side is not Side.BOTH else [])]
+        used = [*ready.values(), *([self.fixed] if self.fixed and self.target.side is not MovingSide.BOTH else [])]
         narrowed = project.with_environments(list({each.id: each for each in used}.values()))
         only = [self.target.cell_glob(environment.id) for environment in ready.values()]
         run = self.run_cells(narrowed, Selector.from_options(only=only))
@@ -149,7 +149,9 @@ class Laboratory:
 
     def _reading(self, record: CellRecord, titles: Sequence[str]) -> Reading:
         difference = delta(record)
-        sides = {Side.READER: ("load",), Side.WRITER: ("save",), Side.BOTH: ("save", "load")}[self.target.side]
+        sides = {MovingSide.READER: ("load",), MovingSide.WRITER: ("save",), MovingSide.BOTH: ("save", "load")}[
+            self.target.side
+        ]
         return Reading(
             status=record.status.value,
             causes=tuple(sorted(titles)),

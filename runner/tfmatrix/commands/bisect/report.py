@@ -9,10 +9,10 @@ from typing import Any
 
 from tfmatrix.analysis.diff.surroundings import LEADING, in_words
 from tfmatrix.commands.bisect.axis import Axis
-from tfmatrix.commands.bisect.choices import Level
 from tfmatrix.commands.bisect.culprit import Culprit, Trial
 from tfmatrix.commands.bisect.measure import Target
 from tfmatrix.commands.bisect.search import Bisection, Break, Point, Reading
+from tfmatrix.core.choices import Level
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import Inline, Mark, joined, one_line, with_code
 from tfmatrix.reports import terminal

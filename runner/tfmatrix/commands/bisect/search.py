@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfmatrix.commands.bisect.choices import Level
+from tfmatrix.core.choices import Level
 from tfmatrix.core.errors import InfrastructureError, NothingSelectedError
 
 

@@ -15,7 +15,6 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Code, Inline, number, one_line, with_code
 from tfmatrix.reports import markdown, terminal
 from tfmatrix.reports.document import Block, Bullets, Commands, Heading, Paragraph, Table
-from tfmatrix.store.runs import strict_json
 
 LISTED = 10
 """Items that a list of the text names; the rest is counted. JSON has all."""
@@ -239,13 +238,8 @@ def _ending(answer: UpgradeAnswer) -> Iterable[Block]:
 # JSON
 
 
-def to_json(answer: UpgradeAnswer) -> str:
-    """The whole answer; see docs/upgrade.md."""
-    return strict_json(document(answer), indent=1) + "\n"
-
-
 def document(answer: UpgradeAnswer) -> dict[str, Any]:
-    """The answer as JSON types."""
+    """The whole answer as JSON types; see docs/upgrade.md."""
     found = answer.alternative
     return {
         "schema": ANSWER_SCHEMA,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -135,11 +134,6 @@ class Refused:
         line = f",line={self.line}" if self.line else ""
         said = f"{self.sentence}: {' '.join(self._lines)}".replace("%", "%25")
         return [f"::error file={self.file}{line},title=TensorFlow: {NOT_INSTALLABLE}::{said}"]
-
-
-def to_json(answer: Unchanged | Refused) -> str:
-    """The JSON answer."""
-    return json.dumps(answer.document(), indent=1) + "\n"
 
 
 def _junit(error: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
@@ -236,14 +236,6 @@ def _pythons_without(constraint: object) -> Sequence[str]:
         if not any(constraint.allows(each) for each in patches):  # type: ignore[attr-defined]
             parts.append(f"!=3.{minor}.*")
     return ["<4", *parts]
-
-
-def release_of(version: str) -> Version | None:
-    """A version, None where it is none."""
-    try:
-        return Version(version)
-    except InvalidVersion:
-        return None
 
 
 def line_with(text: str, *words: str) -> int | None:

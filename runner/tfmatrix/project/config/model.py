@@ -24,8 +24,10 @@ from tfmatrix.core.version_selectors import NIGHTLY, VersionSelector, parse_sele
 from tfmatrix.project.config.values import (
     PAIR_WORDS,
     AsOf,
+    CheckWithTolerance,
     EnvironmentGlob,
     ExactVersion,
+    ExecutorName,
     FormatGlob,
     Identifier,
     ImageTemplate,
@@ -195,7 +197,7 @@ class ToleranceOverride(StrictModel):
 
     scenario: NameGlob = Field(default="*", description="Glob on names of scenarios.")
     format: NameGlob = Field(default="*", description="Glob on ids of formats.")
-    check: Literal["*", "outputs", "resume", "signatures"] = Field(
+    check: CheckWithTolerance = Field(
         default="*", description="The check; those of variables compare bit for bit and know no tolerance."
     )
     rtol: float | None = Field(default=None, ge=0, description="Relative; default: unchanged.", examples=[1e-4])
@@ -252,8 +254,9 @@ class Defaults(StrictModel):
     memory: Size = Field(default="4g", validate_default=True, description="Memory of one job; more is a crash.")
     disk: Size = Field(default="8g", validate_default=True, description="What one job may write; more is not taken.")
     jobs: Jobs = Field(default="auto", description="Jobs at once; auto goes by the host's CPUs and memory.")
-    executor: Literal["auto", "docker", "venv"] = Field(
-        default="auto", description="Where cells run: auto takes docker where an engine answers, else venv."
+    executor: ExecutorName = Field(
+        default="auto",
+        description="Where cells run: auto takes docker where an engine answers, else venv. Or what a package brings.",
     )
     tolerances: Tolerances = Field(default=Tolerances(), description="How far computed numbers may lie apart.")
     docker: DockerDefaults = Field(default=DockerDefaults(), description="Containers of the executor docker.")

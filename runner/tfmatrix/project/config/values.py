@@ -16,8 +16,9 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tfmatrix.core.globs import NAME_SEGMENTS, PAIR_SEGMENTS, TAG_PREFIX, compile_glob
-from tfmatrix.core.hints import did_you_mean
+from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.core.ids import ID_PATTERN
+from tfmatrix.core.plugins import executor_names
 from tfmatrix.core.version_selectors import NIGHTLY, SelectorError, parse_selector
 
 ADAPTIVE: Final = "adaptive"
@@ -142,6 +143,27 @@ def _jobs(value: Any) -> Any:
     raise wrong("not a number of jobs", expected="auto, or a whole number from 1", fix=fix)
 
 
+def _executor(value: str) -> str:
+    names = executor_names() if value != "auto" else (value,)
+    if value not in names:
+        raise wrong(f'there is no executor "{value}"', expected=one_of(names), fix=did_you_mean(value, names))
+    return value
+
+
+def _check_with_tolerance(value: str) -> str:
+    if value != "*":
+        from tfmatrix.checks.registry import checks  # numpy, which few files need to be read
+
+        names = ["*", *(name for name, check in checks().items() if check.tolerance)]
+        if value not in names:
+            raise wrong(
+                f'there is no check "{value}" that knows a tolerance',
+                expected=one_of(names),
+                fix=did_you_mean(value, names),
+            )
+    return value
+
+
 def _image_template(value: str) -> str:
     try:
         fields = [name for _, name, _, _ in string.Formatter().parse(value) if name is not None]
@@ -236,6 +258,8 @@ FormatGlob = Annotated[str, AfterValidator(_name_glob), _string("h5", "savedmode
 ScenarioGlob = Annotated[str, AfterValidator(_scenario_glob), _string("*", "tag:article", "!tag:slow")]
 Pair = Annotated[str, AfterValidator(_pair), _string(*PAIR_WORDS, "2.12.1/*")]
 Size = Annotated[int, BeforeValidator(_size), _string("4g", "512m", pattern="^[1-9][0-9]*[kmg]$")]
+ExecutorName = Annotated[str, AfterValidator(_executor), _string("auto", "docker", "venv")]
+CheckWithTolerance = Annotated[str, AfterValidator(_check_with_tolerance), _string("*", "outputs")]
 Jobs = Annotated[
     int | Literal["auto"],
     BeforeValidator(_jobs),

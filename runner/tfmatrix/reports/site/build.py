@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,7 +17,7 @@ from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.health import Problem, problems
 from tfmatrix.reports.site.names import slugs
 from tfmatrix.reports.site.pages import Site
-from tfmatrix.store.runs import Run
+from tfmatrix.store.runs import Run, without_collector
 
 MARKER = ".tfmatrix-site"
 """Its presence says that a folder is a site, and may be written anew."""
@@ -55,7 +53,7 @@ def write_site(run: Run, output: Path, earlier: Iterable[Run] = (), *, also_wron
     is not a site.
     """
     _make_empty(output)
-    with _without_collector():
+    with without_collector():
         writer = _Writer(output)
         runs = _write_past(writer, run, earlier)
         grid = Grid.of(run)
@@ -169,15 +167,3 @@ def _make_empty(folder: Path) -> None:
     (folder / MARKER).write_text("", encoding="utf-8")
     # GitHub Pages would leave out what begins with an underscore.
     (folder / ".nojekyll").write_text("", encoding="utf-8")
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Pauses the garbage collector: a hundred thousand records are walked through again and again for nothing."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

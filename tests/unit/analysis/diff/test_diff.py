@@ -181,7 +181,7 @@ def test_text_fits_80_columns_and_md_is_short(nights, capsys):
     assert "({SITE}/diff.html?a=night-1&b=night-2)" in md
     assert len(md) < 4000
     assert "more groups" in md or md.count("\n- ") <= 8
-    _, md = diffed(project, capsys, "night-1", "night-2", "--format", "md", "--site", "https://example.org/m/")
+    _, md = diffed(project, capsys, "night-1", "night-2", "--as", "md", "--site", "https://example.org/m/")
     assert "(https://example.org/m/diff.html?a=night-1&b=night-2)" in md
 
 
@@ -189,6 +189,10 @@ def test_a_selection_narrows_both(nights, capsys):
     project = nights([record(CELL), record(OTHER)], [record(CELL, "load-error", error="no"), record(OTHER)])
     assert as_json(project, capsys, "--scenario", "lstm")["exit_code"] == 0
     assert as_json(project, capsys, "--scenario", "tag:layers")["counts"]["worse"] == 1
+    for name in ("--format", "--of-format"):  # the second, and --format for how it is written, are older names
+        assert as_json(project, capsys, name, "keras")["exit_code"] == 0
+        assert run_command(["diff", "-C", str(project), name, "no-such"]) == 3
+        assert "no-such" in capsys.readouterr().err
     assert diffed(project, capsys, "night-1", "night-2", "--reader", "2.99.0")[0] == 3
 
 

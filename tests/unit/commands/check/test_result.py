@@ -95,7 +95,7 @@ def statuses(result: CheckResult) -> dict[str, Status]:
 
 
 def test_nothing_of_a_file_runs_as_the_user_unless_he_trusts_it(bench):
-    bench.executor.name = "venv"
+    bench.executor.name, bench.executor.confines = "venv", False
     with pytest.raises(UsageError, match="to load a model is to run its code"):
         bench.check()
     assert bench.executor.started == []

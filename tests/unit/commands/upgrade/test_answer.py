@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -10,9 +9,10 @@ import pytest
 from analysis_runs import HOSTILE, drift, load_error, record, warning
 from answer_schemas import hold
 from tfmatrix.analysis.upgrades import UpgradeVerdict
+from tfmatrix.cli.answers import answer_json
 from tfmatrix.commands.upgrade.ci import to_junit, workflow_commands
 from tfmatrix.commands.upgrade.measure import Alternative, Tried
-from tfmatrix.commands.upgrade.render import to_json, to_markdown, to_text
+from tfmatrix.commands.upgrade.render import document, to_markdown, to_text
 from tfmatrix.core.errors import ExitCode
 from upgrade_answers import NEW, OLD, answer, pinned
 
@@ -148,7 +148,7 @@ def test_markdown_and_json_say_the_same():
     found = answer(refused("a"), alternative=Alternative(tried=tried, untried=()))
     assert to_markdown(found).startswith("# ⚠ TensorFlow 2.15.1 → 2.16.2: UNSAFE\n")
     assert "| package" in to_markdown(found)
-    data = json.loads(to_json(found))
+    data = document(found)
     hold("upgrade", data)
     assert (data["schema"], data["verdict"], data["exit_code"]) == (1, "UNSAFE", 1)
     assert data["upgrade"]["breaks"] == [f"a/h5/{OLD}/{NEW}"]
@@ -183,8 +183,14 @@ def test_hostile_texts_stay_texts():
     found = answer(refused("a", remedy=HOSTILE, remedies=({"name": HOSTILE, "detail": HOSTILE},)))
     broken = answer([*four("a")[:1], load_error(f"a/h5/{OLD}/{NEW}", HOSTILE), *four("a")[2:]])
     for each in (found, broken):
-        hold("upgrade", json.loads(to_json(each)))
-        for text in (to_text(each), to_markdown(each), to_json(each), to_junit(each), *workflow_commands(each)):
+        hold("upgrade", document(each))
+        for text in (
+            to_text(each),
+            to_markdown(each),
+            answer_json("upgrade", document(each)),
+            to_junit(each),
+            *workflow_commands(each),
+        ):
             assert "\x1b" not in text
             assert "\x00" not in text
         assert all("\n" not in line for line in workflow_commands(each))
@@ -203,7 +209,7 @@ def test_what_failed_on_both_sides_is_told_with_its_exception_and_a_cell():
         assert "ImportError: no module named layers" in text
         assert f"net/h5/{OLD}/{OLD}" in text
         assert "tfmatrix explain" in text
-    failures = json.loads(to_json(made))["upgrade"]["failures"]
+    failures = document(made)["upgrade"]["failures"]
     assert {each["said"] for each in failures} == {"ImportError: no module named layers"}
     assert any("failed before already" in line and "ImportError" in line for line in workflow_commands(made))
 

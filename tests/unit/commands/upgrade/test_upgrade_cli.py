@@ -78,7 +78,7 @@ def test_what_cannot_be_installed_is_a_verdict(folder, capsys, monkeypatch):
         (["--from", "requirements.txt", "--to", "2.16.2", "--extra", "ml"], ExitCode.USAGE, 'no extra "ml"'),
         (["--env", "x", "--from-git", "main"], ExitCode.USAGE, "NAME=VALUE"),
         (["--junit", "nowhere/j.xml", "--from-git", "main"], ExitCode.USAGE, "no folder nowhere"),
-        (["--format", "html", "--from-git", "main"], ExitCode.USAGE, "html"),
+        (["--as", "html", "--from-git", "main"], ExitCode.USAGE, "html"),
         (["--from", "2.15.1", "--to", "2.16.2", "--offline", "model.keras"], ExitCode.USAGE, "there is no model.keras"),
         (["--from", "2.15.1", "--to", "2.15.1", "--offline"], ExitCode.USAGE, "the same environment"),
         (["--from", "2.15", "--to", "2.16.2", "--offline"], ExitCode.INFRASTRUCTURE, "offline"),
