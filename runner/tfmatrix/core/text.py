@@ -21,10 +21,11 @@ class Code:
 
 @dataclass(frozen=True)
 class Link:
-    """An address, with what it leads to. Shown as a link only where it is http(s)."""
+    """An address, with what it leads to: a link only where it is http(s), or a page of the same site (`is_page`)."""
 
     url: str
     label: str = ""
+    is_page: bool = False
 
 
 @dataclass(frozen=True)

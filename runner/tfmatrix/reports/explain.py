@@ -28,6 +28,7 @@ EXPLAIN_SCHEMA = 1
 _T = TypeVar("_T")
 
 _MAX_CELLS = 40
+_MAX_NAMES = 40
 WIDTH = 100
 
 
@@ -117,18 +118,6 @@ def _selected(run: Run, target: str) -> tuple[CellRecord, ...]:
 
 
 def _cause_blocks(cause: Cause, run: Run) -> list[Block]:
-    where = cause.where + ("" if cause.readers else " (at saving: every reader of these saves is concerned)")
-    first = f"{cause.first_reader or cause.first_writer}" + ("" if cause.first_reader else " (writer)")
-    rows = [("where", where), ("first shown by", first)]
-    if cause.good_again:
-        rows.append(("good again with", cause.good_again))
-    rows += [("formats", ", ".join(cause.formats)), ("scenarios", ", ".join(cause.scenarios))]
-    if cause.also_failed:
-        also = ", ".join(f"{name} ({count})" for name, count in sorted(cause.also_failed.items()))
-        rows.append(("also failed", f"{also}, as a consequence"))
-    if cause.promised:
-        rows.append(("promised", f"{cause.promised} of the cells, by a version policy"))
-    rows.append(("remedy", _remedy(cause)))
     example = shlex.quote(one_line(cause.example, 300))
     return [
         Heading(level=1, text=(f"{cause.id}: ", *with_code(cause.title, 300))),
@@ -140,7 +129,7 @@ def _cause_blocks(cause: Cause, run: Run) -> list[Block]:
                 ".",
             )
         ),
-        Facts(rows=tuple((name, with_code(text, 1000)) for name, text in rows)),
+        cause_facts(cause),
         *links(cause),
         *_example(cause),
         *_cell_list(cause.cells),
@@ -156,6 +145,29 @@ def _cause_blocks(cause: Cause, run: Run) -> list[Block]:
             )
         ),
     ]
+
+
+Names = Callable[[str, str], Inline]
+"""From "formats" or "scenarios" and a name to what is shown of it."""
+
+
+def cause_facts(cause: Cause, name: Names = lambda _kind, text: (one_line(text, 120),)) -> Facts:
+    """Where a cause is seen, in what, and what helps; `name` makes links of names where there are pages."""
+    where = cause.where + ("" if cause.readers else " (at saving: every reader of these saves is concerned)")
+    first = f"{cause.first_reader or cause.first_writer}" + ("" if cause.first_reader else " (writer)")
+    rows: list[tuple[str, Inline]] = [("where", with_code(where, 1000)), ("first shown by", with_code(first, 120))]
+    if cause.good_again:
+        rows.append(("good again with", with_code(cause.good_again, 120)))
+    for kind, names in (("formats", cause.formats), ("scenarios", cause.scenarios)):
+        more = [(f"and {len(names) - _MAX_NAMES} more",)] if len(names) > _MAX_NAMES else []
+        rows.append((kind, joined([*(name(kind, each) for each in names[:_MAX_NAMES]), *more], ", ")))
+    if cause.also_failed:
+        also = ", ".join(f"{check} ({count})" for check, count in sorted(cause.also_failed.items()))
+        rows.append(("also failed", with_code(f"{also}, as a consequence", 1000)))
+    if cause.promised:
+        rows.append(("promised", (f"{cause.promised} of the cells, by a version policy",)))
+    rows.append(("remedy", with_code(_remedy(cause), 1000)))
+    return Facts(rows=tuple(rows))
 
 
 def _example(cause: Cause) -> list[Block]:

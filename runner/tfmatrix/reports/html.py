@@ -103,6 +103,8 @@ def _piece(piece: Piece) -> Markup:
         case Mark(text=text, status=status):
             sign = Markup('<span aria-hidden="true">{}</span>').format(status.sign)
             return Markup('<span class="check-{}">{} {}</span>').format(status.value, sign, _text(text))
+        case Link(url=url, label=label, is_page=True):
+            return Markup('<a href="{}">{}</a>').format(url, _text(label))
         case Link(url=url, label=label) if url.startswith(("https://", "http://")):
             address = _text(url)
             return Markup('<a href="{}" rel="noreferrer noopener">{}</a>').format(address, label or address)

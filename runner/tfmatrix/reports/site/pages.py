@@ -22,6 +22,7 @@ from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Link, cut, one_line, with_code
 from tfmatrix.reports import html
 from tfmatrix.reports.claims import evidence, paragraph, sentences
+from tfmatrix.reports.explain import cause_facts
 from tfmatrix.reports.site import charts
 from tfmatrix.reports.site.files import change_line
 from tfmatrix.reports.site.grid import Grid, Tally, cell_name
@@ -243,9 +244,13 @@ class Site:
 
     def _cause(self, cause: Cause) -> dict[str, Any]:
         records = [record for cell in cause.cells[:LISTED] if (record := self._by_cell.get(cell))]
+        links = Links(self.grid, "")
+        pages = {"formats": links.format, "scenarios": links.scenario}
+        facts = cause_facts(cause, lambda kind, name: (Link(pages[kind](name), shown(name), is_page=True),))
         return {
             "cause": cause,
             "records": records,
+            "facts": html.render([facts]),
             "links": [html.inline((Link(one_line(link.url, 300), shown(link.about)),)) for link in cause.links],
         }
 
