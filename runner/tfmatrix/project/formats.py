@@ -65,7 +65,11 @@ def _files_of(folder: Path | None) -> list[Path]:
     """The files of a folder that may be formats: names that begin with `_` or `.` are none."""
     if folder is None or not folder.is_dir():
         return []
-    return sorted(path for path in folder.glob("*.py") if path.is_file() and path.name[0] not in "_.")
+    found = sorted(path for path in folder.glob("*.py") if path.name[0] not in "_." and not path.is_dir())
+    for path in found:
+        if not path.is_file():
+            raise ConfigError("leads nowhere", file=path, expected="a file", fix="mend or remove the link")
+    return found
 
 
 def _installed_files() -> list[Path]:

@@ -190,3 +190,22 @@ def test_a_package_brings_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(formats_module, "entry_points", lambda group: gone)
     with pytest.raises(ConfigError, match=r"names brings_pickled\.gone"):
         read_formats()
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_format(folder: Path) -> None:
+    (folder / "pickled.py").symlink_to(folder / "gone.py")
+    with pytest.raises(ConfigError, match=r"pickled\.py: leads nowhere"):
+        read_formats(folder)
+
+
+def test_what_the_version_policy_speaks_of_is_one_of_its_words(folder: Path) -> None:
+    assert own_formats()["tf-savedmodel-raw"].policy == "graph"
+    problem = refused(
+        folder,
+        (Path(formats_module.__file__).parents[1] / "worker/formats/h5.py")
+        .read_text()
+        .replace('"h5"', '"mine"')
+        .replace('"keras-file"', '"keras-flie"'),
+    )
+    assert 'POLICY is "keras-flie"' in str(problem)
+    assert 'did you mean "keras-file"?' in str(problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfmatrix.reports.render import render
+from tfmatrix.reports.render import render as as_text
 from tfmatrix.store.content import write_atomically
 from tfmatrix.store.runs import Run, archive_run
 
@@ -14,8 +14,8 @@ NAME = "archive"
 def write(run: Run, results: Path, folder: Path) -> Path:  # noqa: ARG001
     """README.md (without the scenarios: hosts cut long pages), tables.md (with them), run.json, cells.jsonl.gz."""
     archive_run(run, folder)
-    write_atomically(folder / "tables.md", render(run, "md"))
+    write_atomically(folder / "tables.md", as_text(run, "md"))
     readme = folder / "README.md"
-    summary = render(run, "md", detail=False)
+    summary = as_text(run, "md", detail=False)
     write_atomically(readme, f"{summary}\nEvery scenario, cell by cell: [tables.md](tables.md).\n")
     return readme
