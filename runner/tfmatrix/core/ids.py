@@ -16,14 +16,14 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final
-
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from typing import TYPE_CHECKING, Final
 
 from tfmatrix.core.environment import Environment, default_python
 from tfmatrix.core.packages import TF_KERAS, rank
 from tfmatrix.core.version_selectors import NIGHTLY
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]*")
 
@@ -99,6 +99,9 @@ def _meaning(environment: Environment) -> tuple[object, ...]:
 
 def _pins(environment: Environment) -> tuple[str, list[Requirement]]:
     """The pin of Keras, wherever it stands, and the other packages in one order."""
+    from packaging.requirements import Requirement  # slow to import, and most commands name no package
+    from packaging.utils import canonicalize_name
+
     keras, requirements = environment.keras or "", []
     for each in map(Requirement, environment.with_packages):
         pins = [specifier.version for specifier in each.specifier if specifier.operator == "=="]
@@ -111,6 +114,8 @@ def _pins(environment: Environment) -> tuple[str, list[Requirement]]:
 
 def _package(requirement: Requirement, *, ranges: bool = True) -> str:
     """`h5py3.10.0`, `h5py`, `h5py.ge3.lt4`."""
+    from packaging.utils import canonicalize_name
+
     limits = sorted(requirement.specifier, key=lambda each: (each.version, each.operator))
     return canonicalize_name(requirement.name) + "".join(
         _OPERATORS[each.operator] + each.version.replace("*", "x")
@@ -120,6 +125,8 @@ def _package(requirement: Requirement, *, ranges: bool = True) -> str:
 
 
 def _variables(environment: Environment, requirements: Iterable[Requirement]) -> list[str]:
+    from packaging.utils import canonicalize_name
+
     has_tf_keras = any(canonicalize_name(each.name) in TF_KERAS for each in requirements)
     natural = {"TF_USE_LEGACY_KERAS": "1"} if has_tf_keras else {}
     return [f"{name}.{value}" for name, value in sorted(environment.env.items()) if natural.get(name) != value]

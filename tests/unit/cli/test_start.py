@@ -97,7 +97,8 @@ def test_nothing_of_ours_is_imported_before_the_command_is_known():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in done.stdout.split()}
-    assert rooms <= {"cli", "core", "engine"}
+    assert rooms <= {"cli", "core", "engine", "reports"}
+    assert "tfmatrix.reports.render" not in done.stdout
     assert "tfmatrix.engine.run" not in done.stdout
     # One that the command line names is alone.
     done = subprocess.run([sys.executable, "-c", program, "upgrade"], capture_output=True, text=True, check=True)
