@@ -71,9 +71,9 @@ def test_ours_promise_what_they_can_bring_back(name: str) -> None:
     assert (each.artifact, each.models, each.save) == (saver.artifact, saver.models, saver.save)
     assert set(each.checks) <= set(checks())
     assert {"load", "outputs", "warnings"} <= set(each.checks)
-    # Only a Keras model can be trained on, and only an object of tf.saved_model.load has signatures.
+    # Only a Keras model can be trained on, and only tf.saved_model.load and the interpreter give signatures.
     assert each.loads == "keras" or not {"resume", "optimizer", "config", "compile"} & set(each.checks)
-    assert each.loads == "module" or "signatures" not in each.checks or name == "custom"
+    assert each.loads in ("module", "interpreter") or "signatures" not in each.checks or name == "custom"
     assert each.title
 
 
