@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 from tfmatrix.commands.bisect.axis import Asked, AxisName, make_axis
-from tfmatrix.commands.bisect.measure import Side, Target, parse_target, raised_in
+from tfmatrix.commands.bisect.measure import Target, parse_target, raised_in
+from tfmatrix.core.choices import MovingSide
 from tfmatrix.core.errors import UsageError
 from tfmatrix.envs.releases import Release
 
@@ -138,15 +139,15 @@ def test_versions_that_there_are_not(good, bad, words):
 @pytest.mark.parametrize(
     ("glob", "side", "expected"),
     [
-        ("lstm/h5/2.15.1/*", None, (Side.READER, "2.15.1")),
-        ("lstm/h5/2.15.1", None, (Side.READER, "2.15.1")),
-        ("lstm/h5/2.15.1/2.21.0", None, (Side.READER, "2.15.1")),
-        ("lstm/h5/*/2.15.1", None, (Side.WRITER, "2.15.1")),
-        ("lstm/h5", None, (Side.BOTH, "")),
-        ("lstm/**", None, (Side.BOTH, "")),
-        ("lstm/h5", Side.READER, (Side.READER, "good")),
-        ("lstm/h5/2.15.1/*", Side.BOTH, (Side.BOTH, "")),
-        ("lstm/h5/2.15.1/*", Side.WRITER, (Side.WRITER, "good")),
+        ("lstm/h5/2.15.1/*", None, (MovingSide.READER, "2.15.1")),
+        ("lstm/h5/2.15.1", None, (MovingSide.READER, "2.15.1")),
+        ("lstm/h5/2.15.1/2.21.0", None, (MovingSide.READER, "2.15.1")),
+        ("lstm/h5/*/2.15.1", None, (MovingSide.WRITER, "2.15.1")),
+        ("lstm/h5", None, (MovingSide.BOTH, "")),
+        ("lstm/**", None, (MovingSide.BOTH, "")),
+        ("lstm/h5", MovingSide.READER, (MovingSide.READER, "good")),
+        ("lstm/h5/2.15.1/*", MovingSide.BOTH, (MovingSide.BOTH, "")),
+        ("lstm/h5/2.15.1/*", MovingSide.WRITER, (MovingSide.WRITER, "good")),
     ],
 )
 def test_which_side_moves(glob, side, expected):
@@ -162,9 +163,9 @@ def test_what_is_no_cell_glob(glob):
 
 
 def test_the_cells_of_a_moving_environment():
-    assert Target(scenario="a", format="h5", side=Side.READER, fixed="W").cell_glob("V") == "a/h5/W/V"
-    assert Target(scenario="a", format="h5", side=Side.WRITER, fixed="R").cell_glob("V") == "a/h5/V/R"
-    assert Target(scenario="a", format="h5", side=Side.BOTH).cell_glob("V") == "a/h5/V/V"
+    assert Target(scenario="a", format="h5", side=MovingSide.READER, fixed="W").cell_glob("V") == "a/h5/W/V"
+    assert Target(scenario="a", format="h5", side=MovingSide.WRITER, fixed="R").cell_glob("V") == "a/h5/V/R"
+    assert Target(scenario="a", format="h5", side=MovingSide.BOTH).cell_glob("V") == "a/h5/V/V"
 
 
 def test_the_innermost_line_of_a_package_is_where_it_was_raised():
