@@ -32,6 +32,7 @@ class RunRequest:
     sharing one changes nothing. For a `shard`, `plan` is its part, and `whole` what all shards make together.
     `subjects` has the scenarios of the plan by name, and `scenario_folder` their files. `audit` is the share of
     inferred cells that is measured nevertheless, and how many at least; None: none. `known` is what others measured.
+    `migrates`: every failing cell tries to be made anew (three jobs), and not only the first of a cause.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class RunRequest:
     slots: int = 2
     isolated: bool = False
     remedies: bool = True
+    migrates: bool = False
     resume_steps: int = RESUME_STEPS
     shard: Shard | None = None
     whole: Plan | None = None

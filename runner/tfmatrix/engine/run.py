@@ -34,7 +34,8 @@ class RunOptions:
     """What the command line may say of a run beside the selection; None leaves it to matrix.yaml.
 
     `say` gets the lines of progress, which otherwise go to stderr. `known` is a folder or an address with what others
-    measured. `trust_model`: a model file may be loaded where nothing confines it.
+    measured. `trust_model`: a model file may be loaded where nothing confines it. `migrates`: every cell that fails
+    may be made anew, and not only the first of its cause.
     """
 
     phase: Phase = Phase.ALL
@@ -46,6 +47,7 @@ class RunOptions:
     strict: bool = False
     quiet: bool = False
     trust_model: bool = False
+    migrates: bool = False
     shard: str | None = None
     shard_group: str | None = None
     say: Callable[[str], None] | None = None
@@ -141,6 +143,7 @@ def run_project(
             slots=options.jobs or slots(defaults),
             isolated=options.isolated,
             remedies=options.remedies,
+            migrates=options.migrates,
             shard=shard,
             whole=whole if shard is not None else None,
             known=NOTHING if options.known is None else read_known(options.known, checks=checks_code_digest()),

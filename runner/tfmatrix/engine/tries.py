@@ -2,8 +2,8 @@
 
 Of the cells of one reader and format that fail for the same cause, the first (in the order of the plan) tries all. The
 others then try first what helped it, and stop at what brings back everything. So what is tried depends on what failed,
-never on what finished first. To make an artifact anew costs three jobs: of the others only model files try it, since
-of them somebody wants an answer for each.
+never on what finished first. To make an artifact anew costs three jobs: the others try it where the run says so, and
+model files always, since of them somebody wants an answer for each.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ class Tries:
         failing.then()
 
     def _may_migrate(self, failing: _Failing) -> bool:
-        return failing.is_first or self._request.subjects[failing.loaded.load.cell.scenario].is_file
+        is_file = self._request.subjects[failing.loaded.load.cell.scenario].is_file
+        return failing.is_first or is_file or self._request.migrates
 
     def _end_migration(self, failing: _Failing, remedy: Remedy, remade: Remade | None) -> None:
         if remade is not None:

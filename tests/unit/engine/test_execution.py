@@ -679,6 +679,16 @@ def test_an_artifact_that_its_reader_makes_anew_is_a_remedy(laboratory):
     assert cell(table, f"dense/keras/{OLD}/{NEW}").remedies == record.remedies
 
 
+def test_the_others_of_a_cause_are_made_anew_where_the_run_says_so(laboratory):
+    for name in ("a", "b"):
+        (laboratory.root / "scenarios" / f"{name}.py").write_text(SCENARIO)
+    laboratory.load, laboratory.form = unreadable, FORM
+    for migrates, tried in ((False, 1), (True, 3)):
+        run = laboratory.run(migrates=migrates)
+        records = [cell(run, f"{name}/keras/{OLD}/{NEW}") for name in ("a", "b", "dense")]
+        assert sum("tfmatrix migrate" in {each["name"] for each in record.remedies} for record in records) == tried
+
+
 def test_an_artifact_made_anew_that_is_another_model_is_none(laboratory):
     laboratory.form = FORM
     laboratory.load = lambda format_id, reader, job: (

@@ -158,7 +158,7 @@ def measure(
         _lock(both, side, uv)
     runs = []
     if material.has_scenarios:
-        runs.append(run_project(both, selector=selector, options=options)[0])
+        runs.append(run_project(both, selector=selector, options=replace(options, migrates=True))[0])
     files_only: set[str] = set()
     for model in material.models:
         run = _checked(both, model, material.loader, environments, options)
