@@ -384,3 +384,36 @@ def test_keras_2_counts_the_axis_of_a_built_layer_from_the_front(before, after, 
     for draft, axis in ((ours, before), (theirs, after)):
         draft.config["layers"].append({"path": "n", "class": "LayerNormalization", "config": {"axis": axis}})
     assert checked("config", ours.build(), theirs.build(), same_keras=same_keras)["status"] == status
+
+
+def _with(**layer: Any) -> Draft:
+    draft = loaded()
+    draft.config["layers"].append(layer)
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (_with(path="tf.math.add", **{"class": "TFOpLambda"}, config={"function": "math.add"}), loaded()),
+        (
+            _with(path="n", **{"class": "LayerNormalization"}, config={"axis": -1}),
+            _with(path="n", **{"class": "LayerNormalization"}, config={"axis": [1]}),
+        ),
+    ],
+    ids=["a function that is gone", "an axis that was resolved to another one"],
+)
+def test_what_the_configuration_leaves_to_the_outputs_is_found_there(ours: Draft, theirs: Draft) -> None:
+    theirs.outputs[""] = theirs.outputs[""] + 0.5
+    found = [checked(name, ours.build(), theirs.build(), same_keras=False)["status"] for name in ("config", "outputs")]
+    assert found == ["pass", "fail"]
+
+
+@pytest.mark.parametrize("name", ["depthwise_initializer", "pointwise_initializer"])
+def test_the_initializers_of_a_separable_convolution_are_compared(name: str) -> None:
+    ours, theirs = (
+        _with(path="s", **{"class": "SeparableConv2D"}, config={name: _object(each), "kernel_initializer": each})
+        for each in ("Zeros", "Ones")
+    )
+    check = checked("config", ours.build(), theirs.build(), same_keras=False)
+    assert check["differences"] == [f"s.{name}.class"]
