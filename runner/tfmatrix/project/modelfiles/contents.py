@@ -13,6 +13,7 @@ from typing import Any, Final
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.modelfiles import bundle, tflite
 from tfmatrix.project.modelfiles.hdf5 import count_parameters
+from tfmatrix.project.modelfiles.layer_names import KERAS_LAYERS
 from tfmatrix.project.modelfiles.modelfile import ModelFile
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, fields, inside
 from tfmatrix.project.modelfiles.tflite import FlatbufferError
@@ -21,7 +22,6 @@ CODE_IN_FILE: Final = "lambda"
 """What Python's own bytecode in a file belongs to."""
 
 _OF_KERAS: Final = ("keras", "tf_keras", "tensorflow.python.keras", "tensorflow.keras")
-_MODELS: Final = ("Functional", "Model", "Sequential")
 _METADATA: Final = "keras_metadata.pb"
 _WEIGHTS: Final = "model.weights.h5"
 
@@ -171,7 +171,7 @@ def _class_of(each: Mapping[str, Any]) -> str:
 
 
 def _is_custom(each: Any) -> bool:
-    """Whether a class is not Keras's: it was registered, or comes from another module."""
+    """Whether a class is not Keras's: it was registered, comes from another module, or has no name of Keras's."""
     if not isinstance(each, Mapping):
         return False
     module, registered = each.get("module"), str(each.get("registered_name") or "")
@@ -179,7 +179,7 @@ def _is_custom(each: Any) -> bool:
         return True
     if isinstance(module, str):
         return not any(module == name or module.startswith(f"{name}.") for name in _OF_KERAS)
-    return bool(registered) and "module" in each and _class_of(each) not in _MODELS
+    return _class_of(each) not in KERAS_LAYERS
 
 
 def _optimizer(value: Any) -> str:

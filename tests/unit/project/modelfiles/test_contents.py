@@ -59,6 +59,7 @@ def test_layers_are_counted_with_those_of_nested_models_and_wrappers(tmp_path):
         layer("Mine", module=None, registered_name="mine>Mine"),
         layer("Mine", module="my.package"),
         {"class_name": "mine>Mine", "config": {"name": "m"}},
+        {"class_name": "Mine", "config": {"name": "m"}},
     ],
 )
 def test_a_class_that_is_not_of_keras_is_named(tmp_path, own):
