@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.modelfiles import bundle, tflite
-from tfmatrix.project.modelfiles.hdf5 import count_parameters
+from tfmatrix.project.modelfiles.hdf5 import parameters_inside
 from tfmatrix.project.modelfiles.layer_names import KERAS_LAYERS
 from tfmatrix.project.modelfiles.modelfile import ModelFile
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, fields, inside
@@ -59,11 +59,11 @@ def read_contents(model: ModelFile) -> Contents:
                 found = _of_config(
                     json.loads(model.head.model_config), training.get("optimizer_config"), size, weights=None
                 )
-                return replace(found, parameters=count_parameters(model.path))
-            case "weights" if model.path.suffix != ".keras":
-                return replace(nothing, parameters=count_parameters(model.path))
+                return replace(found, parameters=model.head.parameters)
+            case "weights" if model.head is not None:
+                return replace(nothing, parameters=model.head.parameters)
             case "zip":
-                return replace(_of_archive(model.path, size), parameters=count_parameters(model.path, _WEIGHTS))
+                return replace(_of_archive(model.path, size), parameters=parameters_inside(model.path, _WEIGHTS))
             case "directory":
                 index = model.path / "variables" / "variables.index"
                 found = _of_saved_model(model.path, size)

@@ -36,61 +36,71 @@ class Hdf5Error(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Hdf5Head:
-    """`attributes` are the names of the root's; the others are what the file says, or empty: the two JSON texts too."""
+    """`attributes` are the names of the root's; the others are what the file says, or empty: the two JSON texts too.
+
+    `parameters` is how many numbers the model's variables have; None where that cannot be told within the limits.
+    """
 
     attributes: frozenset[str]
     keras_version: str
     model_config: str = ""
     training_config: str = ""
+    parameters: int | None = None
 
 
 def read_head(path: Path) -> Hdf5Head:
     """The head of the file. Raises Hdf5Error, within WALL_SECONDS; InfrastructureError where there is no reader."""
     _check_length(path)
-    found = _told(path)
+    found, *more = _told(path)
+    if "error" in found:
+        raise Hdf5Error(found["error"])
     return Hdf5Head(
         attributes=frozenset(found["names"]),
         keras_version=found["keras_version"],
         model_config=found["model_config"],
         training_config=found["training_config"],
+        parameters=more[0].get("parameters") if more else None,
     )
 
 
-def count_parameters(path: Path, member: str = "") -> int | None:
-    """How many numbers the model's variables have; of a file in an archive, where `member` names one.
-
-    None where that cannot be told within the limits.
-    """
+def parameters_inside(archive: Path, member: str) -> int | None:
+    """How many numbers the variables of an HDF5 file in a zip file have; None where that cannot be told."""
     try:
-        return int(_told(path, member)["parameters"])
+        count: int | None = _told(archive, member)[0].get("parameters")
     except Hdf5Error:
         return None
+    return count
 
 
-def _told(path: Path, *more: str) -> dict[str, Any]:
+def _told(path: Path, *more: str) -> list[dict[str, Any]]:
+    """What the reader said, a line each: at least one. Raises Hdf5Error where it said nothing."""
     command = [sys.executable, "-P", str(_READER), str(path.absolute()), str(CPU_SECONDS), str(MEMORY), *more]
     # numpy would reserve address space for a thread on each CPU.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=WALL_SECONDS, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=WALL_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise Hdf5Error(f"its head has no end: reading it took more than {WALL_SECONDS} s") from error
+        found = _lines(error.stdout)
+        if not found:
+            raise Hdf5Error(f"its head has no end: reading it took more than {WALL_SECONDS} s") from error
+        return found
+    found = _lines(done.stdout)
+    if found:
+        return found
     if done.returncode < 0:  # never on Windows, which has neither these signals nor this limit
         name = signal.Signals(-done.returncode).name
         if name in ("SIGXCPU", "SIGKILL"):
             raise Hdf5Error(f"its head has no end: reading it took more than {CPU_SECONDS} s of processor time")
         raise Hdf5Error(f"its reader died: {name}")
-    if done.returncode:
-        raise InfrastructureError(
-            f"HDF5 files cannot be read: {(done.stderr.strip().splitlines() or ['the reader said nothing'])[-1]}",
-            fix="install tfmatrix again: it needs pyfive and numpy",
-        )
-    found: dict[str, Any] = json.loads(done.stdout)
-    if "error" in found:
-        raise Hdf5Error(found["error"])
-    return found
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["the reader said nothing"]
+    raise InfrastructureError(
+        f"HDF5 files cannot be read: {said[-1]}", fix="install tfmatrix again: it needs pyfive and numpy"
+    )
+
+
+def _lines(output: bytes | None) -> list[dict[str, Any]]:
+    """The whole lines."""
+    return [json.loads(line) for line in (output or b"").splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def _check_length(path: Path) -> None:

@@ -2,9 +2,9 @@
 
     python -P hdf5_reader.py FILE CPU_SECONDS BYTES [MEMBER]
 
-Prints one JSON object: `{"names": […], "keras_version": "…", "model_config": "…", "training_config": "…"}`; with MEMBER
-`{"parameters": …}`, how many numbers the model's variables have: of the file itself where MEMBER is empty, or of the
-file of that name in the archive. `{"error": "…"}` for a file that cannot be read.
+Prints a JSON object a line: `{"names": […], "keras_version": "…", "model_config": "…", "training_config": "…"}`, then
+`{"parameters": …}`, how many numbers the model's variables have. With MEMBER the second alone, of the file of that name
+in the archive. `{"error": "…"}` in the place of what cannot be read.
 pyfive follows whatever offset a file names, for ever if it must; nothing in a file can make it do more than compute.
 """
 
@@ -63,24 +63,30 @@ def parameters(stream: Any) -> dict[str, Any]:
     return {"parameters": total}
 
 
-def told(path: str, member: str | None) -> dict[str, Any]:
-    """What is to be printed."""
+def tell(function: Any, stream: Any) -> None:
+    """Prints what the function returns, or what reading ended with."""
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
-            if member is None:
-                return head(stream)
-            if not member:
-                return parameters(stream)
-            import zipfile
-
-            with zipfile.ZipFile(stream) as archive, archive.open(member) as inner:
-                return parameters(inner)
+        found = function(stream)
     except MemoryError:
-        return {"error": "it names more memory than a model's head can need"}
+        found = {"error": "it names more memory than a model's head can need"}
     except Exception as error:  # noqa: BLE001  (pyfive raises whatever the bytes make it stumble over)
-        return {"error": ": ".join(filter(None, (type(error).__name__, str(error))))[:300]}
+        found = {"error": ": ".join(filter(None, (type(error).__name__, str(error))))[:300]}
+    print(json.dumps(found), flush=True)
+
+
+def tell_member(stream: Any, member: str) -> dict[str, Any]:
+    """The parameters of a file in an archive."""
+    import zipfile
+
+    with zipfile.ZipFile(stream) as archive, archive.open(member) as inner:
+        return parameters(inner)
 
 
 if __name__ == "__main__":
     limit(int(sys.argv[2]), int(sys.argv[3]))
-    print(json.dumps(told(sys.argv[1], sys.argv[4] if len(sys.argv) > 4 else None)))
+    with open(sys.argv[1], "rb") as file:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
+        if len(sys.argv) > 4:
+            tell(lambda stream: tell_member(stream, sys.argv[4]), file)
+        else:
+            tell(head, file)
+            tell(parameters, file)

@@ -212,6 +212,7 @@ def _hdf5(path: Path) -> ModelFile:
         what="a file of weights in HDF5, without the model",
         layout="weights",
         keras=keras,
+        head=head,
         needs_builder=True,
         remark=_remark_on_ending(path, "load_weights reads HDF5", ".h5", ".hdf5", ".keras"),
     )

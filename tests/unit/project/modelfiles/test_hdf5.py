@@ -33,7 +33,7 @@ def test_attributes_of_the_root_in_every_layout(tmp_path, name):
     path.write_bytes(golden(name))
     names = frozenset({"keras_version", "backend", "model_config", "ratio"})
     config = '{"class_name": "Sequential", "config": {"layers": []}}'
-    assert read_head(path) == Hdf5Head(attributes=names, keras_version="2.10.0", model_config=config)
+    assert read_head(path) == Hdf5Head(attributes=names, keras_version="2.10.0", model_config=config, parameters=2)
 
 
 @settings(max_examples=12, deadline=None)  # a process each
