@@ -81,16 +81,20 @@ def _source(path: Path, name: str, metadata: str) -> None:
             archive.addfile(entry, io.BytesIO(text.encode()))
 
 
-PYTHONS_OF = {"2.8.0": ("3.7", "3.8", "3.9", "3.10"), "2.11.1": ("3.7", "3.8", "3.9", "3.10")}
+PYTHONS_OF = {
+    "2.8.4": ("3.7", "3.8", "3.9", "3.10"),
+    "2.8.0": ("3.7", "3.8", "3.9", "3.10"),
+    "2.11.1": ("3.7", "3.8", "3.9", "3.10"),
+}
 
 
 def tensorflow_index(folder: Path) -> PackageIndex:
     """TensorFlow and what decides beside it, with the dependencies that the real ones have among each other."""
     index = PackageIndex(folder)
-    for release in ("2.8.0", "2.11.1", "2.12.1", "2.14.1", "2.15.1"):
+    for release in ("2.8.0", "2.8.4", "2.11.1", "2.12.1", "2.14.1", "2.15.1"):
         pythons = PYTHONS_OF.get(release, ("3.9", "3.10", "3.11"))
         minor = ".".join(release.split(".")[:2])
-        protobuf = "protobuf>=3.9.2" if release in ("2.8.0", "2.11.1") else "protobuf>=3.20.3,<5"
+        protobuf = "protobuf>=3.9.2" if release in ("2.8.0", "2.8.4", "2.11.1") else "protobuf>=3.20.3,<5"
         needs = (f"keras=={minor}.*", "numpy<2", "h5py>=2.9", protobuf)
         index.add("tensorflow", release, needs=needs, pythons=pythons)
     index.add("tensorflow", "2.16.2", needs=("keras>=3", "numpy<2", "h5py>=3.10", "protobuf>=3.20.3,<5"),

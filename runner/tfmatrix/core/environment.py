@@ -25,7 +25,8 @@ class Environment:
     """One pinned set of packages and a Python: a row (writer) and a column (reader) of the matrix.
 
     `tensorflow` is an exact version or "nightly"; empty where `image` brings its own. `as_of` is "release",
-    "today" or an ISO date. `python` is "X.Y". `package` overrides the distribution's name.
+    "today" or an ISO date. `python` is "X.Y". `package` overrides the distribution's name. `index_options` are those of
+    the requirements file that it is made of; they may hold credentials, and are never shown.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Environment:
     as_of: str = "release"
     package: str | None = None
     image: str | None = None
+    index_options: tuple[str, ...] = field(default=(), repr=False)
 
 
 def uses_tf_keras(environment: Environment) -> bool:

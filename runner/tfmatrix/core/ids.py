@@ -93,7 +93,8 @@ def is_same(first: Environment, second: Environment) -> bool:
 
 def _meaning(environment: Environment) -> tuple[object, ...]:
     keras, requirements = _pins(environment)
-    bare = replace(environment, id="", keras=keras or None, with_packages=tuple(map(_package, requirements)), env={})
+    packages = tuple(map(_package, requirements))
+    bare = replace(environment, id="", keras=keras or None, with_packages=packages, env={}, index_options=())
     return (bare, tuple(sorted(environment.env.items())))
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import configparser
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from tfmatrix.envs.home import home_folder
 
@@ -81,12 +83,16 @@ _FILES = (
 """Variables that name one file or folder of the host."""
 
 
-def index_environment(environ: Mapping[str, str]) -> dict[str, str]:
+_NOWHERE = "file:///nonexistent/"
+"""An index without packages: uv has no variable for pip's `--no-index`."""
+
+
+def index_environment(environ: Mapping[str, str], options: Sequence[str] = ()) -> dict[str, str]:
     """The variables that provisioning needs, in uv's terms, from `environ` and from pip's configuration files.
 
-    uv's own variables win over pip's variables, and these over pip.conf. The values may hold credentials: they are
-    for a process environment, never for a log. Sources: uv's reference of environment variables, pip's user guide
-    ("Configuration").
+    uv's own variables win over pip's variables, and these over pip.conf; the index options of a requirements file
+    win over all. The values may hold credentials: they are for a process environment, never for a log. Sources: uv's
+    reference of environment variables, pip's user guide ("Configuration").
     """
     result = {
         name: value
@@ -108,7 +114,7 @@ def index_environment(environ: Mapping[str, str]) -> dict[str, str]:
         _default(result, "SSL_CERT_FILE", bundle)
     if not any(name.upper() in ("HTTPS_PROXY", "ALL_PROXY") for name in result):
         _default(result, "ALL_PROXY", pip.get("proxy"))
-    return result
+    return _with_options(result, options)
 
 
 def index_files(variables: Mapping[str, str]) -> tuple[Path, ...]:
@@ -116,6 +122,31 @@ def index_files(variables: Mapping[str, str]) -> tuple[Path, ...]:
     named = [variables[name] for name in _FILES if name in variables]
     named += [link for link in variables.get("UV_FIND_LINKS", "").split(",") if link and not _is_url(link)]
     return tuple(dict.fromkeys(path for path in map(Path, named) if path.is_absolute() and path.exists()))
+
+
+def _with_options(result: dict[str, str], options: Sequence[str]) -> dict[str, str]:
+    """With the index options of a requirements file; one that names the usual index leaves it where the host has it."""
+    given: dict[str, list[str]] = {}
+    for option in options:
+        name, _, value = option.partition(" ")
+        if value.rstrip("/") != PYPI_SIMPLE_ENDPOINT.rstrip("/"):
+            given.setdefault(name, []).append(value)
+    if "--no-index" in given:
+        result.pop("UV_INDEX_URL", None)
+        result |= {"UV_DEFAULT_INDEX": _NOWHERE, "UV_INDEX": "", "UV_EXTRA_INDEX_URL": ""}
+    if "--index-url" in given:
+        result.pop("UV_INDEX_URL", None)
+        result["UV_DEFAULT_INDEX"] = given["--index-url"][-1]
+    if "--extra-index-url" in given:
+        more = result.pop("UV_EXTRA_INDEX_URL", "")
+        result["UV_INDEX"] = " ".join([*given["--extra-index-url"], *result.get("UV_INDEX", "").split(), *more.split()])
+    if "--find-links" in given:
+        links = [each for each in result.get("UV_FIND_LINKS", "").split(",") if each]
+        result["UV_FIND_LINKS"] = ",".join(dict.fromkeys([*given["--find-links"], *links]))
+    if given:
+        # As pip: all indexes are one, and the best version of any is taken.
+        result["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return result
 
 
 def _default(result: dict[str, str], name: str, value: str | None) -> None:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.packages import ONE_PLATFORM, TENSORFLOW
 from tfmatrix.envs.lock import KNOWN_OBSTACLES, host_platform
 from tfmatrix.envs.pins import Pin, PinFile
-from tfmatrix.envs.releases import DEFAULT_INDEX, Index, releases
+from tfmatrix.envs.releases import Index, releases
 from tfmatrix.envs.uv import Uv
 
 REASON_LINES = 5
@@ -102,7 +102,7 @@ class Installer:
             if pin.package in ONE_PLATFORM:
                 continue
             try:
-                listed = releases(pin.package, self.index, prereleases=bool(pin.version))
+                listed = releases(pin.package, self._index(file), prereleases=bool(pin.version))
             except (InfrastructureError, UsageError):
                 return set(PYTHONS)
             allowed = SpecifierSet(pin.specifier)
@@ -111,12 +111,18 @@ class Installer:
                     found.update(release.pythons)
         return found if found and "any" not in found else set(PYTHONS)
 
+    def _uv(self, file: PinFile) -> Uv:
+        return replace(self.uv, index_options=file.options)
+
+    def _index(self, file: PinFile) -> Index:
+        return replace(Index.of(self._uv(file)), timeout=self.index.timeout) if file.options else self.index
+
     def _resolve(self, file: PinFile, python: str) -> Installed | NotInstallable:
         with tempfile.TemporaryDirectory(prefix="tfmatrix-lock-") as folder:
             wanted, limits = Path(folder, "requirements.in"), Path(folder, "constraints.txt")
             asked = [pin.requirement for pin in _here(file) if not pin.is_constraint]
             limited = [pin.requirement for pin in file.pins if pin.is_constraint]
-            wanted.write_text("\n".join([*_options(file), *asked]) + "\n", encoding="utf-8")
+            wanted.write_text("\n".join(asked) + "\n", encoding="utf-8")
             limits.write_text("\n".join([*limited, *_obstacles(file)]) + "\n", encoding="utf-8")
             arguments = [
                 "pip",
@@ -128,12 +134,12 @@ class Installer:
                 sys.executable,
             ]
             arguments += ["--python-version", python, "--format", "pylock.toml", "--constraints", str(limits)]
-            if any("index-url" in option for option in _options(file)):
-                # As pip: all indexes are one, and the best version of any is taken.
-                arguments += ["--index-strategy", "unsafe-best-match"]
+            if file.overrides:
+                Path(folder, "overrides.txt").write_text("\n".join(file.overrides) + "\n", encoding="utf-8")
+                arguments += ["--overrides", str(Path(folder, "overrides.txt"))]
             if self.lowest:
                 arguments += ["--resolution", "lowest-direct"]
-            result = self.uv.run([*arguments, str(wanted)])
+            result = self._uv(file).run([*arguments, str(wanted)])
         if result.is_unsolvable:
             return NotInstallable(
                 f"not installable with Python {python} on {host_platform()}:",
@@ -145,29 +151,15 @@ class Installer:
             raise self.uv.failure(f"{file.path} could not be resolved:", result)
         listed = tomllib.loads(result.stdout).get("packages") or []
         packages: dict[str, str] = {canonicalize_name(each["name"]): str(each.get("version") or "") for each in listed}
-        found = Installed(python=python, packages=packages, compiled=self._compiled(listed))
+        found = Installed(python=python, packages=packages, compiled=self._compiled(listed, self._index(file)))
         if not found.tensorflow:
             raise no_tensorflow(file, python)
         return found
 
-    def _compiled(self, packages: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    def _compiled(self, packages: Sequence[Mapping[str, Any]], index: Index) -> tuple[str, ...]:
         """Packages that have wheels, but none for this Python and platform: they would be compiled."""
         without = [each for each in packages if not each.get("wheels") and each.get("sdist")]
-        return tuple(f"{each['name']}=={each['version']}" for each in without if self._has_wheels(each))
-
-    def _has_wheels(self, package: Mapping[str, Any]) -> bool:
-        try:
-            files = self.index.files(package["name"])
-        except InfrastructureError:
-            return False
-        for each in files:
-            try:
-                version = parse_wheel_filename(each.name)[1]
-            except (InvalidWheelFilename, ValueError):
-                continue
-            if version == Version(package["version"]):
-                return True
-        return False
+        return tuple(f"{each['name']}=={each['version']}" for each in without if _has_wheels(each, index))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +289,21 @@ def options_for(file: PinFile) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"--extra {pin.extra}" if pin.extra else f"--group {pin.group}" for pin in optional))
 
 
+def _has_wheels(package: Mapping[str, Any], index: Index) -> bool:
+    try:
+        files = index.files(package["name"])
+    except InfrastructureError:
+        return False
+    for each in files:
+        try:
+            version = parse_wheel_filename(each.name)[1]
+        except (InvalidWheelFilename, ValueError):
+            continue
+        if version == Version(package["version"]):
+            return True
+    return False
+
+
 def _here(file: PinFile) -> list[Pin]:
     """Without TensorFlow's distributions for other platforms, which a list frozen there has beside the usual one."""
     here = [pin for pin in file.pins if _is_for(pin, host_platform())]
@@ -305,12 +312,6 @@ def _here(file: PinFile) -> list[Pin]:
 
 def _is_for(pin: Pin, platform: str) -> bool:
     return bool(pin.marker) or platform.startswith(ONE_PLATFORM.get(pin.package, ""))
-
-
-def _options(file: PinFile) -> list[str]:
-    """The index options, but for the usual index: the user's own settings say where that is."""
-    usual = DEFAULT_INDEX.rstrip("/")
-    return [each for each in file.options if each.partition(" ")[2].rstrip("/") != usual]
 
 
 def _obstacles(file: PinFile) -> list[str]:

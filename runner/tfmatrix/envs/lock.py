@@ -17,7 +17,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ class Lock:
     `digest` is 64 hex digits over the Python version and the pinned packages with their hashes: over what an
     environment made from it consists of, and not over comments. `tensorflow` and `keras` are the exact versions of the
     packages; `keras` is empty where TensorFlow has no separate one (before 2.5). `base_image` is
-    "REFERENCE@sha256:..." or empty.
+    "REFERENCE@sha256:..." or empty. `index_options` are the environment's own; no file holds them.
     """
 
     environment_id: str
@@ -89,6 +89,7 @@ class Lock:
     platform: str
     exclude_newer: str
     base_image: str = ""
+    index_options: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +185,7 @@ def read_lock(folder: Path, environment: Environment) -> Lock | None:
         platform=header["platform"],
         exclude_newer="" if header["exclude-newer"] == "none" else header["exclude-newer"],
         base_image=header.get("base-image", ""),
+        index_options=environment.index_options,
     )
 
 
@@ -256,7 +258,7 @@ def _shown(value: Any) -> str:
 
 def _entry(environment: Environment) -> dict[str, Any]:
     """What a lock depends on, of an environment: JSON types."""
-    return {
+    entry = {
         "as_of": environment.as_of,
         "keras": environment.keras,
         "package": environment.package,
@@ -264,6 +266,10 @@ def _entry(environment: Environment) -> dict[str, Any]:
         "tensorflow": environment.tensorflow,
         "with": sorted(environment.with_packages),
     }
+    if environment.index_options:
+        # The options themselves may hold credentials.
+        entry["indexes"] = hashlib.sha256("\n".join(environment.index_options).encode()).hexdigest()[:12]
+    return entry
 
 
 def _digest(python: str, pins: list[_Pin]) -> str:
@@ -300,7 +306,7 @@ def make_lock(
         raise ValueError(f"{environment.id} brings its packages in an image: it has no lock")
     if progress is not None:
         progress(f"resolving {environment.id}")
-    resolver = _Resolver(environment=environment, uv=uv)
+    resolver = _Resolver(environment=environment, uv=replace(uv, index_options=environment.index_options))
     release = resolver.choose_release()
     until = _exclude_newer(environment, release)
     pins = resolver.resolve(release, until)

@@ -182,6 +182,8 @@ def provision_on_host(
             fix=f"tfmatrix lock {lock.environment_id}, or the docker executor",
         )
 
+    uv = replace(uv, index_options=lock.index_options)
+
     def install(folder: Path) -> None:
         if progress is not None:
             progress(f"installing {lock.environment_id}: {len(lock.packages)} packages")

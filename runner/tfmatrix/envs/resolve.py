@@ -188,6 +188,7 @@ class Resolver:
             with_packages=tuple(f"{each}=={version}" for each, version in sorted(others.items()) if version),
             env=dict(file.env),
             as_of="today",
+            index_options=file.options,
         )
         asks = TF_KERAS in others and (file.wanted is None or TF_KERAS in file.wanted)
         environment, said = self._with_variables(environment, asks=asks)

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,6 +57,11 @@ class UvResult:
         return "No solution found" in self.stderr and "network was disabled" not in self.stderr
 
     @property
+    def is_of_network(self) -> bool:
+        """Whether uv got no answer, or asked for none because it was offline."""
+        return _NO_NETWORK.search(self.stderr) is not None
+
+    @property
     def explanation(self) -> str:
         """The last lines of what uv said, indented for an error message."""
         lines = [line.rstrip() for line in self.stderr.splitlines() if line.strip()]
@@ -77,15 +82,19 @@ def find_uv() -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Uv:
-    """uv with one cache and one way to the network. Tests put a script in the place of `executable`."""
+    """uv with one cache and one way to the network. Tests put a script in the place of `executable`.
+
+    `index_options` are those of a requirements file ("--extra-index-url …"), which say more than the host's settings.
+    """
 
     cache: Path
     network: Network = Network()
     executable: Path = field(default_factory=find_uv)
+    index_options: tuple[str, ...] = field(default=(), repr=False)
 
     def variables(self) -> dict[str, str]:
         """The variables that uv runs with, here and in a container: index, proxy, certificates, cache, limits."""
-        result = index_environment(os.environ)
+        result = index_environment(os.environ, self.index_options)
         result.setdefault("UV_HTTP_TIMEOUT", str(self.network.timeout))
         if self.network.offline:
             result["UV_OFFLINE"] = "1"
@@ -99,11 +108,11 @@ class Uv:
             "NO_COLOR": "1",
         }
 
-    def run(self, arguments: Sequence[str]) -> UvResult:
+    def run(self, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> UvResult:
         """Runs `uv ARGUMENTS...` in an empty folder, so that no project's own uv settings are found.
 
-        Paths among the arguments must be absolute. Whatever the caller's umask, others may read what is installed:
-        containers run as another user.
+        Paths among the arguments must be absolute; `variables` are those of a program that uv runs. Whatever the
+        caller's umask, others may read what is installed: containers run as another user.
         Raises InfrastructureError where uv cannot be started or does not end; a failing uv is a result.
         """
         make_folder(self.cache)
@@ -112,7 +121,7 @@ class Uv:
                 process = subprocess.run(
                     [str(self.executable), *arguments],
                     cwd=folder,
-                    env=_clean_environment() | self.variables(),
+                    env=_clean_environment() | self.variables() | dict(variables or {}),
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     encoding="utf-8",
@@ -147,7 +156,7 @@ class Uv:
             )
         if self.network.offline:
             return InfrastructureError(said, fix="run once with the network allowed (defaults.network.offline: false)")
-        if _NO_NETWORK.search(result.stderr):
+        if result.is_of_network:
             return InfrastructureError(
                 said,
                 expected="a package index that answers",

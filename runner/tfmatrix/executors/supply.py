@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,7 +109,7 @@ class EnvironmentSupply:
 
         def install(folder: Path) -> None:
             self._say(f"installing {lock.environment_id} in {base.reference}: {len(lock.packages)} packages")
-            variables = self._uv.variables()
+            variables = replace(self._uv, index_options=lock.index_options).variables()
             run(
                 ContainerWork(
                     commands=install_commands(

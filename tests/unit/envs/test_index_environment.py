@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 from tfmatrix.envs.index import index_environment, index_files
 
 
@@ -121,3 +122,16 @@ def test_files_that_a_container_needs_mounted(tmp_path):
     }
 
     assert index_files(variables) == (bundle, links)
+
+
+def test_the_options_of_a_file_win(tmp_path):
+    own = {"UV_DEFAULT_INDEX": "https://mirror.example/simple", "UV_EXTRA_INDEX_URL": "https://more.example"}
+    usual = index_environment(own, [f"--index-url {PYPI_SIMPLE_ENDPOINT}"])
+    assert usual == index_environment(own)
+    found = index_environment(
+        own, ["--index-url https://ours.example", "--extra-index-url https://else.example", "--find-links /wheels"]
+    )
+    assert found["UV_DEFAULT_INDEX"] == "https://ours.example"
+    assert found["UV_INDEX"] == "https://else.example https://more.example"
+    assert (found["UV_FIND_LINKS"], found["UV_INDEX_STRATEGY"]) == ("/wheels", "unsafe-best-match")
+    assert index_environment(own, ["--no-index"])["UV_DEFAULT_INDEX"].startswith("file:")

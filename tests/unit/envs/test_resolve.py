@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from package_index import PackageIndex
 from tfmatrix.core.errors import ConfigError, UsageError
 from tfmatrix.envs.installation import NotInstallable
+from tfmatrix.envs.lock import make_lock, read_lock
 from tfmatrix.envs.releases import Index
 from tfmatrix.envs.resolve import Named, Resolved, Resolver, find_file, plain_environment
 from tfmatrix.envs.uv import Uv
@@ -272,3 +275,34 @@ def test_an_exact_pin_stands_for_the_range_that_it_is_in(tmp_path):
     write(tmp_path, "pyproject.toml", '[project]\nname = "x"\ndependencies = ["tensorflow>=2.14"]\n')
     write(tmp_path, "requirements.txt", "tensorflow==2.15.1\n")
     assert found(tmp_path) == ("requirements.txt", ())
+
+
+def test_overrides_stand_for_what_others_say(tmp_path):
+    text = """\
+        [project]
+        name = "service"
+        version = "1"
+        dependencies = ["tensorflow==2.15.1"]
+        [tool.uv]
+        override-dependencies = ["numpy==2.0.0"]
+        """
+    assert packages(one(tmp_path, text, "pyproject.toml"))["numpy"] == "2.0.0"
+
+
+def test_the_indexes_of_a_file_hold_for_installing_too(tmp_path, package_index, monkeypatch):
+    """A package that only the file's own index has is locked from there; no file tells what the address holds."""
+    more = PackageIndex(tmp_path / "more")
+    more.add("ours", "1.0")
+    with more.served() as address:
+        address = address.replace("://", "://me:secret@")
+        side = one(tmp_path, f"--extra-index-url {address}\ntensorflow==2.15.1\nours\n")
+        assert packages(side)["ours"] == "1.0"
+        assert side.environment.index_options == (f"--extra-index-url {address}",)
+        assert "secret" not in repr(side.environment)
+        uv = Uv(cache=tmp_path / "uv-cache")
+        lock = make_lock(tmp_path / "locks", side.environment, uv)
+        assert lock.packages["ours"] == "1.0"
+        assert "secret" not in lock.path.read_text()
+        assert "me:secret@127.0.0.1" in replace(uv, index_options=lock.index_options).variables()["UV_INDEX"]
+        with pytest.raises(ConfigError, match="made for another entry: indexes is"):
+            read_lock(tmp_path / "locks", replace(side.environment, index_options=()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ from tfmatrix.envs.pins.model import (
     pin_of,
     python_specifier,
 )
-from tfmatrix.envs.pins.requirements import from_elsewhere, read_requirements
-from tfmatrix.envs.pins.text import decode, read_json, read_toml, table
+from tfmatrix.envs.pins.pixi import read_pixi
+from tfmatrix.envs.pins.requirements import Follow, from_elsewhere, read_requirements
+from tfmatrix.envs.pins.text import decode, read_json, read_text, read_toml, table
 from tfmatrix.envs.uv import Uv
 
 _DYNAMIC = ("dependencies", "optional-dependencies")
@@ -36,7 +39,7 @@ def read_declared(path: Path, text: str, uv: Uv) -> PinFile:
     tool = table(data, "tool", file=path)
     poetry = table(tool, "poetry", file=path)
     if {"dependencies", "group", "dev-dependencies"} & set(poetry):
-        return _of_poetry(path, text, poetry)
+        return _of_poetry(path, text, poetry, uv)
     project = table(data, "project", file=path)
     dynamic = [each for each in project.get("dynamic") or () if each in _DYNAMIC]
     files = table(tool, "setuptools", "dynamic", file=path)
@@ -60,19 +63,50 @@ def read_declared(path: Path, text: str, uv: Uv) -> PinFile:
         pins += _listed(path, text, listed, notes, group=group)
     value = project.get("requires-python")
     line = line_with(text, "requires-python")
-    default = table(tool, "uv", file=path).get("default-groups", ["dev"])
+    settings = table(tool, "uv", file=path)
+    default = settings.get("default-groups", ["dev"])
+    for each in settings.get("constraint-dependencies") or ():
+        pins.append(pin_of(str(each), path, line_with(text, str(each)), is_constraint=True))
+    overrides = [str(each) for each in settings.get("override-dependencies") or ()]
+    pixi = read_pixi(path, text, table(tool, "pixi", file=path))
+    pins += pixi.pins
+    notes += pixi.notes
     return PinFile(
         path=path,
         kind="pyproject.toml",
         pins=tuple(pins),
-        python=python_specifier(value, path, line) if isinstance(value, str) else "",
-        python_line=line if value else None,
+        python=pixi.python or (python_specifier(value, path, line) if isinstance(value, str) else ""),
+        python_line=line if value else pixi.python_line,
         options=_indexes(tool),
         notes=tuple(notes),
         extras=tuple(extras),
-        groups=tuple(groups),
+        groups=tuple(dict.fromkeys((*groups, *pixi.groups))),
+        overrides=tuple(overrides),
         default_groups=tuple(group for group in groups if default == "all" or group in default),
     )
+
+
+def following(uv: Uv) -> Follow:
+    """Reads a project of this machine that a file installs (`-e .`, `./lib[gpu]`); None where no project lies there."""
+
+    def follow(folder: Path, extras: Sequence[str]) -> PinFile | None:
+        found = _read_project(folder, uv)
+        return found.selected(extras) if found is not None else None
+
+    return follow
+
+
+def _read_project(folder: Path, uv: Uv) -> PinFile | None:
+    pyproject = folder / "pyproject.toml"
+    if pyproject.is_file():
+        text = read_text(pyproject)
+        data = read_toml(pyproject, text)
+        if "project" in data or "poetry" in (data.get("tool") or {}):
+            return read_declared(pyproject, text, uv)
+    for name in ("setup.py", "setup.cfg", "pyproject.toml"):
+        if (folder / name).is_file():
+            return read_built(folder / name, read_text(folder / name), uv, name)
+    return None
 
 
 def _of_extra(
@@ -144,6 +178,12 @@ def _listed(path: Path, text: str, listed: Any, notes: list[str], *, extra: str 
         yield pin
 
 
+def _of_folder(folder: Path, extras: Iterable[str], group: str, uv: Uv) -> list[Pin]:
+    """What a project of this machine asks for, which this one is installed with."""
+    found = following(uv)(folder, tuple(extras))
+    return [replace(pin, group=group) for pin in found.pins if pin.is_production] if found else []
+
+
 def _indexes(tool: Mapping[str, Any]) -> tuple[str, ...]:
     """The package indexes that the project names beside the usual one."""
     listed: list[Any] = []
@@ -157,9 +197,10 @@ def _indexes(tool: Mapping[str, Any]) -> tuple[str, ...]:
 # Poetry
 
 
-def _of_poetry(path: Path, text: str, poetry: Mapping[str, Any]) -> PinFile:
+def _of_poetry(path: Path, text: str, poetry: Mapping[str, Any], uv: Uv) -> PinFile:
     """By Poetry's own library: groups, extras, several constraints of one package, its notations of versions."""
     from poetry.core.factory import Factory
+    from poetry.core.packages.directory_dependency import DirectoryDependency
 
     try:
         package = Factory().create_poetry(path.parent.resolve()).package
@@ -176,7 +217,10 @@ def _of_poetry(path: Path, text: str, poetry: Mapping[str, Any]) -> PinFile:
             if each.is_vcs() or each.is_url() or each.is_file() or each.is_directory():
                 if canonicalize_name(each.name) in TENSORFLOW:
                     raise from_elsewhere(each.name, path, line)
-                if not each.is_directory():
+                part = "" if group == "main" else group
+                if isinstance(each, DirectoryDependency):
+                    pins += _of_folder(each.full_path, each.extras, part, uv)
+                else:
                     notes.append(
                         f"{path}:{line}: {each.name} comes from an address, not from a package index: left out"
                     )
@@ -232,7 +276,9 @@ def read_built(path: Path, text: str, uv: Uv, kind: str) -> PinFile:
     )
 
 
-def _metadata(path: Path, uv: Uv) -> dict[str, Any]:
+@functools.lru_cache(maxsize=32)
+def _metadata(path: Path, uv: Uv) -> Mapping[str, Any]:
+    # A build takes seconds, and one command reads a file for its packages and for its Python.
     with tempfile.TemporaryDirectory(prefix="tfmatrix-metadata-") as folder:
         script = Path(folder, "metadata.py")
         script.write_text(_SCRIPT, encoding="utf-8")

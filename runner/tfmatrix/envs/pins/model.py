@@ -69,7 +69,8 @@ class PinFile:
     `options` are index options as lines of a requirements file. `notes` say what of the file is left out, and why.
     `extras` and `groups` are the optional parts there are; those of `default_groups` are installed where nobody says
     otherwise. `reads` are the other files that it names. `wanted` are the packages that the project itself asks for,
-    where the file tells them from those that these need. `env` are variables that the file sets.
+    where the file tells them from those that these need. `env` are variables that the file sets. `overrides`
+    are requirements that stand for whatever else is said of their packages.
     """
 
     path: Path
@@ -85,6 +86,7 @@ class PinFile:
     reads: tuple[Path, ...] = ()
     wanted: tuple[str, ...] | None = None
     env: tuple[tuple[str, str], ...] = ()
+    overrides: tuple[str, ...] = ()
 
     @property
     def every_tensorflow(self) -> tuple[Pin, ...]:

@@ -21,6 +21,9 @@ _SEARCHED = ("requirements*.txt", "requirements*.in", "requirements/*.txt", "req
 """Of files in pip's format, which have any name, those that are looked for."""
 
 _NAMES_TENSORFLOW = re.compile(r"tensorflow|tf[-_]nightly", re.IGNORECASE)
+_NAMES_FILE = re.compile(r"file|open\(|read|dynamic|\bpath\b|\binstall\b")
+"""Of a declaration or a Dockerfile that may have it from another file."""
+
 _PYTHON_FILES = (".python-version", "runtime.txt")
 
 
@@ -110,6 +113,8 @@ def find_files(folder: Path, uv: Uv) -> Found:
         superseded |= {path.parent / name for name in kind.made_of}
         if file.every_tensorflow:
             files.append(file)
+            if path.suffix == ".txt":
+                superseded.add(path.with_suffix(".in"))  # what pip-compile made it of
     return Found(files=tuple(_distinct(files)), notes=tuple(notes))
 
 
@@ -121,13 +126,17 @@ def _candidates(folder: Path) -> Iterator[tuple[Kind, Path]]:
             yield kind, path
 
 
-def _production_first(path: Path) -> tuple[bool, str]:
-    return path.name not in _PRODUCTION, str(path)
+def _production_first(path: Path) -> tuple[bool, bool, str]:
+    return path.name not in _PRODUCTION, path.suffix == ".in", str(path)
 
 
 def _may_name_tensorflow(kind: Kind, text: str) -> bool:
     """Whether it is worth while: a setup.py is run to be read, and a locked file names what is in it."""
-    return kind.rank is Rank.REQUIREMENTS or _NAMES_TENSORFLOW.search(text) is not None or "file" in text
+    return (
+        kind.rank is Rank.REQUIREMENTS
+        or _NAMES_TENSORFLOW.search(text) is not None
+        or _NAMES_FILE.search(text) is not None
+    )
 
 
 def _distinct(files: Sequence[PinFile]) -> Iterator[PinFile]:

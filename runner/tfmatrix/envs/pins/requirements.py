@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ from tfmatrix.envs.pins.text import decode
 REMOTE_SECONDS = 10
 """How long another file is waited for that is included by its address."""
 
+MOST_NAMED = 4
+"""Of packages that are left out for one reason, those that are named."""
+
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # pip: "Requirements File Format", "Using environment variables"
 _VALUES = {
     "index_url": "--index-url",
@@ -34,25 +37,42 @@ _VALUES = {
 }
 
 
-def read_requirements(path: Path, text: str) -> PinFile:
-    """The pins of a requirements file and of those that it includes."""
-    reading = _Reading()
+Follow = Callable[[Path, Sequence[str]], PinFile | None]
+"""What the project in a folder asks for, with these extras of it; None where no project lies there."""
+
+
+def read_requirements(path: Path, text: str, follow: Follow | None = None) -> PinFile:
+    """The pins of a requirements file and of those that it includes; `follow` reads the projects that it names."""
+    reading = _Reading(follow=follow)
     pins = tuple(reading.read(path, text, (path,), is_constraint=False))
     return PinFile(
         path=path,
         kind="requirements.txt",
         pins=pins,
         options=tuple(dict.fromkeys(reading.options)),
-        notes=tuple(dict.fromkeys(reading.notes)),
+        notes=tuple(dict.fromkeys((*reading.notes, *reading.left_out()))),
         reads=tuple(dict.fromkeys(reading.reads)),
     )
 
 
 @dataclass
 class _Reading:
+    follow: Follow | None = None
     options: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     reads: list[Path] = field(default_factory=list)
+    elsewhere: dict[tuple[Path, str], list[tuple[int, str]]] = field(default_factory=dict)
+
+    def left_out(self) -> Iterator[str]:
+        """One note for each kind of place: a list frozen by conda has a hundred packages of folders."""
+        for (path, where), listed in self.elsewhere.items():
+            if len(listed) == 1:
+                number, shown = listed[0]
+                yield f"{path}:{number}: {shown} comes from {where}, not from a package index: left out"
+            else:
+                shown = ", ".join(name for _, name in listed[:MOST_NAMED])
+                more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
+                yield f"{path}: {shown}{more} come from {where}, not from a package index: left out"
 
     def read(self, path: Path, text: str, seen: tuple[Path, ...], *, is_constraint: bool) -> Iterator[Pin]:
         parsed = _parse(_with_variables(text))
@@ -63,8 +83,8 @@ class _Reading:
                 yield from self._option(path, number, entry.options, seen, is_constraint=is_constraint)
             elif hasattr(entry, "error_message"):
                 self._invalid(path, number, entry.line)
-            elif (pin := self._pin(path, number, entry, is_constraint=is_constraint)) is not None:
-                yield pin
+            else:
+                yield from self._pins(path, number, entry, is_constraint=is_constraint)
 
     def _option(
         self, path: Path, number: int, options: dict[str, Any], seen: tuple[Path, ...], *, is_constraint: bool
@@ -98,7 +118,7 @@ class _Reading:
                 text = _fetch(name)
             except (OSError, URLError) as error:
                 why = getattr(error, "reason", None) or error
-                self.notes.append(f"{path}:{number}: {name} cannot be had ({why}): left out")
+                self.notes.append(f"{path}:{number}: {_public(name)} cannot be had ({why}): left out")
                 return
             yield from self.read(Path(name), text, (*seen, Path(name)), is_constraint=is_constraint)
             return
@@ -133,9 +153,10 @@ class _Reading:
             return
         pin_of(line, path, number)
 
-    def _pin(self, path: Path, number: int, entry: Any, *, is_constraint: bool) -> Pin | None:
+    def _pins(self, path: Path, number: int, entry: Any, *, is_constraint: bool) -> Iterator[Pin]:
         if entry.link is None:
-            return pin_of(entry.requirement_line.line, path, number, is_constraint=is_constraint)
+            yield pin_of(entry.requirement_line.line, path, number, is_constraint=is_constraint)
+            return
         address = entry.link.url
         version = version_in(address)
         name = canonicalize_name(entry.name) if entry.name else ""
@@ -143,13 +164,38 @@ class _Reading:
         if not name or not version:
             if name in TENSORFLOW:
                 raise from_elsewhere(name, path, number)
-            shown = entry.name or address
-            if entry.is_editable or (not name and entry.is_local_path and not entry.is_url):
-                return None  # the project itself, or a part of it
-            self.notes.append(f"{path}:{number}: {shown} comes from {where}, not from a package index: left out")
-            return None
+            if where == "a folder" or address.startswith("file:"):
+                found = self._of_project(path, number, unquote(urlsplit(address).path), entry.extras)
+                if found is not None:
+                    yield from found
+                    return
+            self.elsewhere.setdefault((path, where), []).append((number, entry.name or _public(address)))
+            return
         self.notes.append(f"{path}:{number}: {name} comes from {where}: {version} of the package index is taken")
-        return pin_of(f"{name}=={version}", path, number, is_constraint=is_constraint, marker=str(entry.marker or ""))
+        yield pin_of(f"{name}=={version}", path, number, is_constraint=is_constraint, marker=str(entry.marker or ""))
+
+    def _of_project(self, path: Path, number: int, name: str, extras: Collection[str]) -> tuple[Pin, ...] | None:
+        """What a project of this machine asks for; None where there is none, () with a note where it is not read."""
+        if self.follow is None:
+            return ()
+        # For pip it lies below the folder where pip is run: that of the file, or the one above (requirements/dev.txt).
+        for base in (path.parent, path.parent.parent):
+            try:
+                found = self.follow(Path(os.path.normpath(base / name)), tuple(extras))
+            except ConfigError as error:
+                self.notes.append(f"{path}:{number}: what {name} asks for is left out: {error.what.splitlines()[0]}")
+                return ()
+            if found is not None:
+                self.options += found.options
+                self.notes += found.notes
+                self.reads += [found.path, *found.reads]
+                return tuple(pin for pin in found.pins if pin.is_production)
+        return None
+
+
+def _public(address: str) -> str:
+    """An address without the name and password that may stand in it."""
+    return re.sub(r"(://)[^/@]+@", r"\1", address)
 
 
 def _where(address: str) -> str:

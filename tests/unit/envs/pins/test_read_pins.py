@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
-from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.errors import ConfigError, InfrastructureError
 from tfmatrix.envs.installation import PYTHONS
 from tfmatrix.envs.pins import PinFile, find_files, python_beside
 from tfmatrix.envs.pins import read_pins as read_with
@@ -64,6 +64,7 @@ def test_requirements_with_hashes_markers_and_comments(tmp_path):
     assert found.options == ("--index-url https://example.org/simple",)
     assert [note.rpartition("/")[2] for note in found.notes] == [
         "requirements.txt:12: other comes from a folder: 1.0 of the package index is taken",
+        "requirements.txt:3: . comes from a folder, not from a package index: left out",
         "requirements.txt:13: git+https://example.org/thing.git comes from a repository, not from a package index: "
         "left out".rpartition("/")[2],
     ]
@@ -245,14 +246,6 @@ def test_a_lock_of_poetry_limits_what_its_project_asks_for(tmp_path):
         version = "2.15.1"
 
         [[package]]
-        name = "numpy"
-        version = "1.22.4"
-
-        [[package]]
-        name = "numpy"
-        version = "1.26.4"
-
-        [[package]]
         name = "absl-py"
         version = "2.1.0"
 
@@ -271,11 +264,19 @@ def test_a_lock_of_poetry_limits_what_its_project_asks_for(tmp_path):
         ("pytest", "", "dev"),
         ("sphinx", "", "docs"),
     ]
-    # Of two versions of one package, without the markers that choose, neither is a limit.
     assert [pin.requirement for pin in found.pins if pin.is_constraint] == ["tensorflow==2.15.1", "absl-py==2.1.0"]
     assert (found.extras, found.groups, found.default_groups) == (("files",), ("dev", "docs"), ("dev",))
     assert found.tensorflow[0].place == f"{path}:1"
     assert any("other comes from an address" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock"])
+def test_a_lock_that_only_its_tool_can_read_is_not_read_offline(name, tmp_path):
+    write(tmp_path, "pyproject.toml", POETRY)
+    package = '[[package]]\nname = "numpy"\nversion = "{}"\n'
+    path = write(tmp_path, name, package.format("1.22.4") + package.format("1.26.4"))
+    with pytest.raises(InfrastructureError, match="needs its own tool, which cannot be had"):
+        read_pins(path)
 
 
 def test_pipfile_lock(tmp_path):
@@ -453,7 +454,7 @@ def test_what_is_written_for_another_machine_is_left_out_and_said(tmp_path, monk
     monkeypatch.setattr("tfmatrix.envs.pins.requirements._fetch", _nobody_answers)
     found = read_pins(path)
     assert versions(path) == {"attrs": "23.1.0", "wrapt": "1.14.1", "tensorflow": "2.15.1"}
-    assert [note.removeprefix(f"{path}:")[:1] for note in found.notes] == ["1", "2", "3"]
+    assert sorted(note.removeprefix(f"{path}:")[:1] for note in found.notes) == ["1", "2", "3"]
     for words in ("cannot be had", "six comes from a folder", "23.1.0 of the package index is taken"):
         assert any(words in note for note in found.notes)
 
@@ -669,3 +670,144 @@ def test_what_neighbours_say_of_the_python(tmp_path):
         (["3.10"], ".python-version"),
         (["3.9", "3.10"], "pyproject.toml"),
     ]
+
+
+def test_what_pip_compile_made_stands_for_what_it_was_made_of(tmp_path):
+    write(tmp_path, "requirements.in", "tensorflow\n")
+    write(tmp_path, "requirements.txt", "tensorflow==2.14.1\n")
+    write(tmp_path, "requirements/dev.in", "tensorflow>=2\n")
+    write(tmp_path, "requirements/dev.txt", "tensorflow==2.15.1\n")
+    found = [str(file.path.relative_to(tmp_path)) for file in find_files(tmp_path, UV).files]
+    assert found == ["requirements.txt", "requirements/dev.txt"]
+
+
+def test_a_project_of_this_machine_asks_for_what_it_says_itself(tmp_path):
+    write(tmp_path, "pyproject.toml", """\
+        [project]
+        name = "service"
+        version = "1"
+        dependencies = ["tensorflow==2.14.1"]
+        [project.optional-dependencies]
+        media = ["mediapipe"]
+        """)  # fmt: skip
+    write(tmp_path, "libs/more/pyproject.toml", '[project]\nname = "more"\nversion = "1"\ndependencies = ["keras"]\n')
+    path = write(tmp_path, "requirements/prod.txt", "-e .[media]\n./libs/more\n./nowhere\n")
+    found = read_pins(path)
+    assert [pin.requirement for pin in found.pins] == ["tensorflow==2.14.1", "mediapipe", "keras"]
+    assert found.notes == (f"{path}:3: ./nowhere comes from a folder, not from a package index: left out",)
+    unknown = read_pins(write(tmp_path, "requirements.txt", "-e .[nothing]\nnumpy\n"))
+    assert [pin.package for pin in unknown.pins] == ["numpy"]
+    assert 'there is no extra "nothing"' in unknown.notes[0]
+
+
+def test_poetry_installs_the_projects_of_paths_with_what_they_ask_for(tmp_path):
+    write(tmp_path, "models/pyproject.toml", """\
+        [project]
+        name = "models"
+        version = "1"
+        dependencies = ["tensorflow==2.14.1"]
+        """)  # fmt: skip
+    path = write(tmp_path, "pyproject.toml", """\
+        [tool.poetry]
+        name = "service"
+        version = "1.0.0"
+        description = ""
+        authors = []
+        [tool.poetry.dependencies]
+        python = "^3.10"
+        models = {path = "models", develop = true}
+        """)  # fmt: skip
+    assert versions(path) == {"tensorflow": "2.14.1"}
+    assert find_files(tmp_path, UV).files[0].path == path
+
+
+def test_packages_of_folders_are_one_note_and_passwords_are_never_told(tmp_path):
+    lines = [f"p{number} @ file:///build/p{number}" for number in range(9)]
+    lines += ["https://me:secret@example.org/x.tar.gz", "-e git+https://me:secret@example.org/y.git#egg=y"]
+    found = read_pins(write(tmp_path, "requirements.txt", "\n".join(lines) + "\n"))
+    said = [note.partition(": ")[2] for note in found.notes]
+    assert said == [
+        "p0, p1, p2, p3 and 5 more come from a folder of the machine that wrote it, not from a package index: left out",
+        "https://example.org/x.tar.gz comes from an address, not from a package index: left out",
+        "y comes from a repository, not from a package index: left out",
+    ]
+
+
+def test_stages_of_a_dockerfile(tmp_path):
+    text = """\
+        ARG TF=2.14.0
+        FROM python:3.11 AS unused
+        RUN pip install keras==2.13.1
+        FROM python:3.11 AS build
+        RUN ["pip", "install", "--timeout", "100", "numpy==1.24.3"]
+        FROM tensorflow/tensorflow:${TF}-gpu
+        COPY --from=build /venv /venv
+        RUN <<END
+        pip install h5py==3.10.0 \\
+            --extra-index-url https://example.org/simple
+        END
+        """
+    found = read_pins(write(tmp_path, "Dockerfile", text))
+    assert [(pin.requirement, pin.line) for pin in found.pins] == [
+        ("tensorflow==2.14.0", 6),
+        ("numpy==1.24.3", 5),
+        ("h5py==3.10.0", 8),
+    ]
+    assert found.options == ("--extra-index-url https://example.org/simple",)
+    path = write(tmp_path, "Dockerfile", "FROM example.org/tensorflow:23.11-tf2-py3\n")
+    with pytest.raises(ConfigError, match=r"Dockerfile:1: the image .* does not say which TensorFlow it has"):
+        read_pins(path)
+
+
+def test_features_and_targets_of_pixi(tmp_path):
+    text = """\
+        [workspace]
+        name = "service"
+        platforms = ["linux-64"]
+        [dependencies]
+        python = "3.10.*"
+        [feature.tf.pypi-dependencies]
+        tensorflow = "==2.14.1"
+        [feature.new.pypi-dependencies]
+        tensorflow = "==2.15.1"
+        [target.unix.dependencies]
+        numpy = "1.24.3"
+        [environments]
+        default = {features = ["tf"]}
+        new = ["new"]
+        """
+    found = read_pins(write(tmp_path, "pixi.toml", text))
+    assert [(pin.requirement, pin.group) for pin in found.pins] == [
+        ("numpy==1.24.3.*", ""),
+        ("tensorflow==2.14.1", ""),
+        ("tensorflow==2.15.1", "new"),
+    ]
+    assert found.selected(groups=["new"]).tensorflow[-1].version == "2.15.1"
+    inside = textwrap.dedent(text.partition("[dependencies]")[2]).replace("[", "[tool.pixi.")
+    project = '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.9"\n[tool.pixi.dependencies]'
+    found = read_pins(
+        write(
+            tmp_path,
+            "pyproject.toml",
+            project + inside.replace('[tool.pixi."tf"', '["tf"').replace('[tool.pixi."new"', '["new"'),
+        )
+    )
+    assert (found.tensorflow[0].version, found.python) == ("2.14.1", "==3.10.*")
+
+
+def test_what_uv_limits_and_overrides(tmp_path):
+    text = """\
+        [project]
+        name = "service"
+        version = "1"
+        dependencies = ["tensorflow"]
+        [tool.uv]
+        constraint-dependencies = ["tensorflow<2.15"]
+        override-dependencies = ["numpy==1.24.3"]
+        """
+    found = read_pins(write(tmp_path, "pyproject.toml", text))
+    assert [(pin.requirement, pin.is_constraint) for pin in found.pins] == [
+        ("tensorflow", False),
+        ("tensorflow<2.15", True),
+    ]
+    assert found.overrides == ("numpy==1.24.3",)

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.declared import read_declared
+from tfmatrix.envs.pins.export import export_pdm, needs_its_tool
 from tfmatrix.envs.pins.model import Pin, PinFile, line_with, python_specifier
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.readers.poetry_lock import joined
@@ -46,7 +47,10 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     declaration = path.parent / "pyproject.toml"
     if not declaration.is_file():
         return alone
-    return joined(alone, read_declared(declaration, read_text(declaration), uv), declaration)
+    declared = read_declared(declaration, read_text(declaration), uv)
+    if needs_its_tool(packages):
+        return export_pdm(path, text, declared, uv)
+    return joined(alone, declared, declaration)
 
 
 def _pin(path: Path, text: str, package: dict[str, Any], notes: list[str]) -> Pin | None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from tfmatrix.envs.pins.conda import TAKEN, entries, left_out, pin_of_conda
 from tfmatrix.envs.pins.model import Pin, PinFile, line_with
+from tfmatrix.envs.pins.pixi import PLATFORMS
 from tfmatrix.envs.pins.readers import Rank
-from tfmatrix.envs.pins.readers.conda import TAKEN, entries, left_out, pin_of_conda
 from tfmatrix.envs.pins.text import read_yaml, table
 from tfmatrix.envs.uv import Uv
 
@@ -20,7 +21,6 @@ NAMES = ("pixi.lock",)
 RANK = Rank.LOCK
 MADE_OF = ("pixi.toml", "pyproject.toml")
 
-_PLATFORMS = {"linux": "linux-64", "darwin": "osx-arm64", "win32": "win-64"}
 _CONDA = re.compile(r"/(?P<name>[^/]+)-(?P<version>[^/-]+)-[^/-]+\.(?:conda|tar\.bz2)$")
 
 
@@ -36,7 +36,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     pins: list[Pin] = []
     others: list[str] = []
     python = ""
-    for each in entries(chosen.get(_PLATFORMS.get(sys.platform, "linux-64"))):
+    for each in entries(chosen.get(PLATFORMS.get(sys.platform, "linux-64"))):
         address = str(each.get("pypi") or each.get("conda") or "")
         line = line_with(text, address)
         if each.get("pypi"):

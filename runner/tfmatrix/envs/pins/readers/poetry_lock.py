@@ -1,7 +1,7 @@
 """poetry.lock: the versions in it, for what the pyproject.toml beside it asks for.
 
 The dependencies are read from that file by Poetry's own library; the lock limits every package to its version, and the
-resolver follows the dependencies, as Poetry does when it installs.
+resolver follows the dependencies, as Poetry does when it installs. Where versions alone do not say it, Poetry exports.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.declared import read_declared
+from tfmatrix.envs.pins.export import export_poetry, needs_its_tool
 from tfmatrix.envs.pins.model import Pin, PinFile, line_with, python_specifier
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import from_elsewhere
@@ -57,6 +58,8 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     if not declaration.is_file():
         return alone
     declared = read_declared(declaration, read_text(declaration), uv)
+    if needs_its_tool(packages):
+        return export_poetry(path, text, declared, uv)
     return joined(alone, declared, declaration)
 
 
@@ -83,6 +86,7 @@ def joined(lock: PinFile, declared: PinFile, declaration: Path) -> PinFile:
         notes=tuple(dict.fromkeys((*declared.notes, *lock.notes))),
         wanted=tuple(sorted({pin.package for pin in declared.pins})),
         reads=(declaration,),
+        overrides=(),
     )
 
 

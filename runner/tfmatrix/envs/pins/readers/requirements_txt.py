@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tfmatrix.envs.pins.declared import following
 from tfmatrix.envs.pins.model import PinFile
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import read_requirements
@@ -16,5 +17,5 @@ MADE_OF = ()
 
 
 def read(path: Path, text: str, uv: Uv) -> PinFile:
-    """The pins of the file and of those that it includes."""
-    return read_requirements(path, text)
+    """The pins of the file, of those that it includes, and of the projects of this machine that it installs."""
+    return read_requirements(path, text, following(uv))

@@ -59,6 +59,7 @@ def read_project(path: Path, folder: Path, text: str, uv: Uv) -> PinFile:
         notes=tuple(dict.fromkeys((*declared.notes, *production.notes))),
         wanted=tuple(sorted({pin.package for pin in declared.pins})),
         reads=(declaration,),
+        overrides=(),
     )
 
 
