@@ -9,19 +9,23 @@ import typer
 
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
+    CustomObjectsOption,
     ExecutorOption,
+    InputsOption,
     JobsOption,
     JsonOption,
+    LoaderOption,
     OfflineOption,
     OutputOption,
     ProjectOption,
     QuietOption,
+    SavedWithOption,
     TrustOption,
     echo_answer,
     open_project,
     write,
 )
-from tfmatrix.core.choices import AnswerFormat, Loader, Threads
+from tfmatrix.core.choices import AnswerFormat, Threads
 
 
 @app.command()
@@ -33,32 +37,14 @@ def check(
             "--readers", metavar="LIST", help="Who is to read it: ids of matrix.yaml, versions, selectors; by commas."
         ),
     ] = "latest",
-    saved_with: Annotated[
-        str | None,
-        typer.Option(
-            "--saved-with", metavar="VERSION", help="The TensorFlow that saved it.", show_default="as the file says"
-        ),
-    ] = None,
-    inputs: Annotated[
-        Path | None,
-        typer.Option("--inputs", metavar="FILE.npz", help="An array for each input.", show_default="generated"),
-    ] = None,
-    custom_objects: Annotated[
-        Path | None,
-        typer.Option(
-            "--custom-objects",
-            metavar="FILE.py",
-            help="The model's own classes: registered, or in what its custom_objects() returns.",
-        ),
-    ] = None,
+    saved_with: SavedWithOption = None,
+    inputs: InputsOption = None,
+    custom_objects: CustomObjectsOption = None,
     builder: Annotated[
         str | None,
         typer.Option("--builder", metavar="FILE.py:FUNCTION", help="Builds the model that weights belong to."),
     ] = None,
-    loader: Annotated[
-        Loader | None,
-        typer.Option("--loader", help="What production calls on a SavedModel.", show_default="each of them"),
-    ] = None,
+    loader: LoaderOption = None,
     threads: Annotated[
         Threads, typer.Option("--threads", help="Threads of a worker: one, or as many as TensorFlow takes of itself.")
     ] = Threads.ONE,

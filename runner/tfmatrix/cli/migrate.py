@@ -9,12 +9,15 @@ import typer
 
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
+    CustomObjectsOption,
     ExecutorOption,
+    InputsOption,
     JobsOption,
     JsonOption,
     OfflineOption,
     ProjectOption,
     QuietOption,
+    SavedWithOption,
     TrustOption,
     echo_answer,
     open_project,
@@ -33,19 +36,9 @@ def migrate(
         str, typer.Option("--format", metavar="keras|h5|savedmodel", help="What the new files are.")
     ] = "keras",
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where they go.")] = Path("migrated"),
-    saved_with: Annotated[
-        str | None,
-        typer.Option(
-            "--saved-with", metavar="VERSION", help="The TensorFlow that saved them.", show_default="as each file says"
-        ),
-    ] = None,
-    custom_objects: Annotated[
-        Path | None, typer.Option("--custom-objects", metavar="FILE.py", help="The models' own classes.")
-    ] = None,
-    inputs: Annotated[
-        Path | None,
-        typer.Option("--inputs", metavar="FILE.npz", help="An array for each input.", show_default="generated"),
-    ] = None,
+    saved_with: SavedWithOption = None,
+    custom_objects: CustomObjectsOption = None,
+    inputs: InputsOption = None,
     tf_keras: Annotated[bool, typer.Option(help="Try tf-keras in the new TensorFlow on what fails.")] = True,
     verify: Annotated[
         Path | None, typer.Option("--verify", metavar="NAME", help="Repeat the proof of a result.", show_default=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from tfmatrix.cli import completion
+from tfmatrix.core.choices import Loader
 from tfmatrix.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +63,28 @@ ExecutorOption = Annotated[
 ]
 TrustOption = Annotated[
     bool, typer.Option("--trust-model", help="Load the file as you, where no container confines it (executor venv).")
+]
+LoaderOption = Annotated[
+    Loader | None,
+    typer.Option("--loader", help="What production calls on a SavedModel.", show_default="each of them"),
+]
+SavedWithOption = Annotated[
+    str | None,
+    typer.Option(
+        "--saved-with", metavar="VERSION", help="The TensorFlow that saved it.", show_default="as the file says"
+    ),
+]
+InputsOption = Annotated[
+    Path | None,
+    typer.Option("--inputs", metavar="FILE.npz", help="An array for each input.", show_default="generated"),
+]
+CustomObjectsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--custom-objects",
+        metavar="FILE.py",
+        help="The model's own classes: registered, or in what its custom_objects() returns.",
+    ),
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no package index and no registry.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings and the result.")]

@@ -16,6 +16,7 @@ from tfmatrix.cli.options import (
     FormatsOption,
     JobsOption,
     JsonOption,
+    LoaderOption,
     OfflineOption,
     OldFormatsOption,
     OnlyOption,
@@ -30,7 +31,7 @@ from tfmatrix.cli.options import (
     selector_of,
     write,
 )
-from tfmatrix.core.choices import AnswerFormat, Loader
+from tfmatrix.core.choices import AnswerFormat
 from tfmatrix.core.errors import UsageError
 
 
@@ -92,10 +93,7 @@ def upgrade(
     allow_changes: Annotated[
         bool, typer.Option("--allow-changes", help="SAFE WITH CHANGES ends with exit code 0.")
     ] = False,
-    loader: Annotated[
-        Loader | None,
-        typer.Option("--loader", help="What production calls on a SavedModel.", show_default="each of them"),
-    ] = None,
+    loader: LoaderOption = None,
     require_rollback: Annotated[
         bool, typer.Option("--require-rollback", help="The way back must be safe as well.")
     ] = False,

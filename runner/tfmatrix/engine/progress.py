@@ -44,7 +44,7 @@ class Progress(Protocol):
     def saves(self, total: int) -> None:
         """How many saves are to come, those from the store included."""
 
-    def saved(self, save_id: str, ok: bool, cached: bool) -> None:
+    def saved(self, ok: bool, cached: bool) -> None:
         """A save is done; `ok`: there is an artifact; `cached`: it came from the store."""
 
     def loads(self, total: int) -> None:
@@ -142,7 +142,7 @@ class LineProgress:
         with self._lock:
             self._saves.total = total
 
-    def saved(self, save_id: str, ok: bool, cached: bool) -> None:  # noqa: ARG002
+    def saved(self, ok: bool, cached: bool) -> None:
         """`saves 12/12: 10 ok, 2 without an artifact, 4 from the store`, now and then."""
         with self._lock:
             self._saves.add(ok=ok, cached=cached)
@@ -249,7 +249,7 @@ class BarProgress:
             self._saves.total = total
             self._bars.update(self._bar("saves"), total=total)
 
-    def saved(self, save_id: str, ok: bool, cached: bool) -> None:  # noqa: ARG002
+    def saved(self, ok: bool, cached: bool) -> None:
         """Advances the bar."""
         with self._lock:
             self._saves.add(ok=ok, cached=cached)

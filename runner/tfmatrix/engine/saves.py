@@ -159,7 +159,7 @@ class Saves:
         self._outcomes[save] = self._by_pair[save.scenario, save.writer][save] = outcome
         self._open[save.scenario, save.writer].discard(save)
         self._write_account(save, outcome)
-        self._progress.saved(str(save), ok=outcome.status in ("ok", "unsupported"), cached=save in self._cached)
+        self._progress.saved(ok=outcome.status in ("ok", "unsupported"), cached=save in self._cached)
 
     def _write_account(self, save: Save, outcome: Outcome) -> None:
         digest = outcome.observation

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tfmatrix.cli import completion
+from tfmatrix.cli import completion, load_commands
 from tfmatrix.cli.app import app
 from tfmatrix.store.runs import RunWriter
 from typer import Context
@@ -63,7 +63,11 @@ def _options(command, path=()):
     for name, each in getattr(command, "commands", {}).items():
         yield from _options(each, (*path, name))
     if not hasattr(command, "commands"):
-        yield " ".join(path), [option for option in command.params if option.param_type_name == "option"]
+        options = [option for option in command.params if option.param_type_name == "option" and not option.hidden]
+        yield " ".join(path), options
+
+
+load_commands()
 
 
 @pytest.mark.parametrize(("command", "options"), dict(_options(get_command(app))).items())
