@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 from observation_builder import loaded, trained
-from tfmatrix.checks import registry
 from tfmatrix.checks.comparison import compare
 from tfmatrix.checks.contract import COMMON, Check, Result, note
 from tfmatrix.checks.registry import checks, checks_code_digest, promised_by
+from tfmatrix.core import plugins
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.records import Finding
 from tfmatrix.core.status import CheckStatus
@@ -45,7 +45,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     def _install(source: str) -> None:
         (tmp_path / "my_check.py").write_text(source)
         entry = EntryPoint(name="mine", value="my_check", group="tfmatrix.checks")
-        monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == entry.group else [])
+        monkeypatch.setattr(plugins, "entry_points", lambda group: [entry] if group == entry.group else [])
         sys.modules.pop("my_check", None)
         checks.cache_clear()
         checks_code_digest.cache_clear()
