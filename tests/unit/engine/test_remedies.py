@@ -149,6 +149,7 @@ def test_every_remedy_describes_itself(name: str) -> None:
     module = remedies()[name]
     assert isinstance(module.NAME, str)
     assert isinstance(module.PRICE, str)
+    assert module.ADVICE
     assert any(hasattr(module, name) for name in ("change", "LOADER", "reader", "MIGRATES"))
     assert getattr(module, "LOADER", "h5") in own_formats()
 
@@ -166,6 +167,7 @@ def test_what_a_try_gives_up_is_said() -> None:
         "held": ["outputs", "weights"],
         "missing": ["compile", "optimizer", "resume"],
         "detail": "brings back outputs, weights; not compile, optimizer, resume",
+        "price": "",
         "seconds": 0.0,
     }
 
