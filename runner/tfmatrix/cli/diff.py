@@ -25,7 +25,7 @@ from tfmatrix.cli.options import (
     selector_of,
     write,
 )
-from tfmatrix.core.choices import DiffFormat
+from tfmatrix.core.choices import DocumentFormat
 
 
 @app.command()
@@ -50,7 +50,7 @@ def diff(
     formats: FormatsOption = None,
     older_formats: OldFormatsOption = None,
     style: Annotated[
-        DiffFormat | None, typer.Option("--as", help="How; md is short, for a message.", show_default="text")
+        DocumentFormat | None, typer.Option("--as", help="How; md is short, for a message.", show_default="text")
     ] = None,
     site: Annotated[
         str, typer.Option("--site", metavar="URL", help="Address of the published site, for the links of md.")
@@ -71,10 +71,10 @@ def diff(
     from tfmatrix.reports.diff import WIDTH, render
 
     results = open_project(project).results
-    globs, style = formats_and_style(formats, older_formats, style, DiffFormat.TEXT)
+    globs, style = formats_and_style(formats, older_formats, style, DocumentFormat.TEXT)
     selector = selector_of(only, writer, reader, scenario, globs)
     found = compared(read_source(results, before), read_source(results, after), selector)
-    fmt = DiffFormat.JSON if as_json else style
+    fmt = DocumentFormat.JSON if as_json else style
     colour = output is None and sys.stdout.isatty()
     write(render(found, fmt, width=WIDTH, colour=colour, site=site), output)
     raise typer.Exit(int(found.exit_code))

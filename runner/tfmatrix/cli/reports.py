@@ -12,7 +12,7 @@ import typer
 from tfmatrix.cli import completion
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import JsonOption, OutputOption, ProjectOption, RunOption, open_project, write
-from tfmatrix.core.choices import CatalogueFormat, ExplainFormat
+from tfmatrix.core.choices import CatalogueFormat, DocumentFormat
 from tfmatrix.core.errors import UsageError
 from tfmatrix.reports.export import DEFAULT, form_names
 
@@ -82,7 +82,7 @@ def explain(
         ),
     ],
     reference: RunOption = "latest",
-    explain_format: Annotated[ExplainFormat, typer.Option("--format", help="How.")] = ExplainFormat.TEXT,
+    explain_format: Annotated[DocumentFormat, typer.Option("--format", help="How.")] = DocumentFormat.TEXT,
     whole_traceback: Annotated[bool, typer.Option("--traceback", help="The whole traceback.")] = False,
     project: ProjectOption = Path(),
     output: OutputOption = None,
@@ -96,7 +96,7 @@ def explain(
     from tfmatrix.store.runs import read_run
 
     found = read_run(open_project(project).results, reference)
-    fmt = ExplainFormat.JSON if as_json else explain_format
+    fmt = DocumentFormat.JSON if as_json else explain_format
     write(explained(found, target, fmt=fmt, traceback=whole_traceback), output)
 
 

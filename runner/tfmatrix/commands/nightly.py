@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tfmatrix.analysis.diff.compared import diff
 from tfmatrix.analysis.diff.source import of_run
-from tfmatrix.core.choices import DiffFormat
+from tfmatrix.core.choices import DocumentFormat
 from tfmatrix.core.errors import ExitCode, InfrastructureError, TfmatrixError
 from tfmatrix.core.version_selectors import NIGHTLY
 from tfmatrix.engine.progress import make_progress
@@ -195,7 +195,7 @@ def _compare(project: Project, tonight: Run, options: NightOptions, found: Night
     except TfmatrixError as error:
         found.problems.append(f"there is no comparison with {older.id}: {error.what}")
         return
-    found.news = render(comparison, DiffFormat.MD, site=options.site)
+    found.news = render(comparison, DocumentFormat.MD, site=options.site)
     found.has_news = comparison.exit_code is ExitCode.INCOMPATIBLE
     if comparison.exit_code is ExitCode.INFRASTRUCTURE:
         found.problems.append(f"some cells that {older.id} measured could not be measured tonight")

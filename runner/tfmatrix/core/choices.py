@@ -5,16 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class DiffFormat(StrEnum):
-    """How a comparison is written."""
-
-    TEXT = "text"
-    MD = "md"
-    JSON = "json"
-
-
-class ExplainFormat(StrEnum):
-    """How an explanation is written."""
+class DocumentFormat(StrEnum):
+    """How a comparison or an explanation is written."""
 
     TEXT = "text"
     MD = "md"

@@ -9,7 +9,7 @@ from tfmatrix.analysis.diff.changes import KINDS, headline
 from tfmatrix.analysis.diff.compared import Diff, Group, WarningChange, to_json
 from tfmatrix.analysis.diff.source import Source
 from tfmatrix.analysis.diff.surroundings import Difference
-from tfmatrix.core.choices import DiffFormat
+from tfmatrix.core.choices import DocumentFormat
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Inline, Link, Mark, Strong, cells, number, one_line, with_code
 from tfmatrix.reports import markdown, terminal
@@ -27,14 +27,14 @@ SITE = "{SITE}"
 """Stands in a notification for the address of the published site, where none was given."""
 
 
-def render(found: Diff, fmt: DiffFormat, *, width: int = WIDTH, colour: bool = False, site: str = "") -> str:
+def render(found: Diff, fmt: DocumentFormat, *, width: int = WIDTH, colour: bool = False, site: str = "") -> str:
     """The comparison, ending with a newline. `site` is the address of the published site, for links."""
     match fmt:
-        case DiffFormat.TEXT:
+        case DocumentFormat.TEXT:
             return terminal.render(_blocks(found), width=min(width, WIDTH), colour=colour)
-        case DiffFormat.MD:
+        case DocumentFormat.MD:
             return markdown.render(_notification(found, site.rstrip("/") or SITE))
-        case DiffFormat.JSON:
+        case DocumentFormat.JSON:
             return strict_json(to_json(found), indent=1) + "\n"
 
 

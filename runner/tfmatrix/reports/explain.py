@@ -9,7 +9,7 @@ from typing import Any, TypeVar, assert_never
 
 from tfmatrix.analysis.causes import Cause, causes_of, find_causes
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
-from tfmatrix.core.choices import ExplainFormat
+from tfmatrix.core.choices import DocumentFormat
 from tfmatrix.core.errors import NothingSelectedError, UsageError
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet, did_you_mean_glob
 from tfmatrix.core.hints import did_you_mean
@@ -32,7 +32,7 @@ _MAX_NAMES = 40
 WIDTH = 100
 
 
-def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.TEXT, traceback: bool = False) -> str:
+def explain(run: Run, target: str, *, fmt: DocumentFormat | str = DocumentFormat.TEXT, traceback: bool = False) -> str:
     """What `target` is about: a cell id, the id of a cause (`C-…`) or a warning (`W-…`), or a glob on cell ids.
 
     With `traceback` the whole of it, else its last lines. Ends with a newline. Raises UsageError for an id that is
@@ -62,13 +62,13 @@ def explain(run: Run, target: str, *, fmt: ExplainFormat | str = ExplainFormat.T
     )
 
 
-def _written(fmt: ExplainFormat | str, blocks: Sequence[Block], data: Callable[[], dict[str, Any]]) -> str:
-    match ExplainFormat(fmt):
-        case ExplainFormat.TEXT:
+def _written(fmt: DocumentFormat | str, blocks: Sequence[Block], data: Callable[[], dict[str, Any]]) -> str:
+    match DocumentFormat(fmt):
+        case DocumentFormat.TEXT:
             return terminal.render(blocks, width=WIDTH)
-        case ExplainFormat.MD:
+        case DocumentFormat.MD:
             return markdown.render(blocks)
-        case ExplainFormat.JSON:
+        case DocumentFormat.JSON:
             return strict_json({"schema": EXPLAIN_SCHEMA} | data(), indent=1) + "\n"
         case _ as unreachable:
             assert_never(unreachable)

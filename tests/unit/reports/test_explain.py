@@ -13,7 +13,7 @@ from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.warnings import catalogue
 from tfmatrix.core.errors import ExitCode, NothingSelectedError, UsageError
 from tfmatrix.core.records import CellRecord
-from tfmatrix.reports.explain import ExplainFormat, explain
+from tfmatrix.reports.explain import DocumentFormat, explain
 from tfmatrix.store.runs import Run
 
 TRACEBACK = "Traceback (most recent call last):\n" + "".join(
@@ -253,14 +253,14 @@ def hostile_run() -> Run:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("fmt", list(ExplainFormat))
-def test_hostile_text_moves_no_cursor_and_breaks_no_page(fmt: ExplainFormat, whole: bool) -> None:
+@pytest.mark.parametrize("fmt", list(DocumentFormat))
+def test_hostile_text_moves_no_cursor_and_breaks_no_page(fmt: DocumentFormat, whole: bool) -> None:
     run = hostile_run()
     for target in ("s/h5/2.12.1/2.15.1", find_causes(run)[0].id, find_causes(run)[1].id, "s"):
         text = explain(run, target, fmt=fmt, traceback=whole)
         assert text.replace("\n", "").isprintable()
         text.encode("utf-8")
-        if fmt is ExplainFormat.MD:
+        if fmt is DocumentFormat.MD:
             tokens = MarkdownIt("commonmark").enable("table").parse(text)
             assert not any(token.type in ("html_block", "html_inline") for token in walk(tokens))
 
