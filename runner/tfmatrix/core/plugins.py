@@ -14,6 +14,9 @@ from tfmatrix.core.errors import UsageError
 EXECUTORS = "tfmatrix.executors"
 """Group of entry points; each names a module that is an executor, and is called like it."""
 
+AUTO = "auto"
+"""What is called like no executor: the first that can work."""
+
 _NAME = re.compile(r'^NAME = "([\w-]+)"$', re.MULTILINE)
 
 
@@ -43,4 +46,4 @@ def plugins(group: str) -> Iterator[tuple[str, str, Any]]:
 def executor_names() -> tuple[str, ...]:
     """What `executor` in matrix.yaml may be."""
     own = names_in(str(Path(__file__).parent.parent / "executors")).values()
-    return ("auto", *own, *sorted(entry.name for entry in entry_points(group=EXECUTORS)))
+    return (AUTO, *own, *sorted(entry.name for entry in entry_points(group=EXECUTORS)))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.hints import did_you_mean, one_of
-from tfmatrix.core.plugins import executor_names
+from tfmatrix.core.plugins import AUTO, executor_names
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
 from tfmatrix.executors.base import Executor, UnavailableError
 from tfmatrix.executors.opening import Opening
@@ -19,8 +19,6 @@ from tfmatrix.executors.supply import EnvironmentSupply, Supply
 from tfmatrix.project.config import Defaults
 from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
-
-AUTO = "auto"
 
 
 def open_executor(

@@ -21,7 +21,7 @@ from typing import Any
 
 import tfmatrix.executors
 from tfmatrix.core.errors import UsageError
-from tfmatrix.core.plugins import EXECUTORS, names_in, plugins
+from tfmatrix.core.plugins import AUTO, EXECUTORS, names_in, plugins
 from tfmatrix.executors.base import Executor
 from tfmatrix.executors.opening import Opening
 
@@ -34,6 +34,18 @@ class Kind:
     order: int | None
     open: Callable[[Opening], tuple[Executor, str]]
 
+    @classmethod
+    def of(cls, module: Any) -> Kind:
+        """Raises AttributeError where a module is no executor, TypeError where a part is not what it must be."""
+        name, order, open_executor = module.NAME, module.ORDER, module.open_executor
+        if not isinstance(name, str) or name == AUTO:
+            raise TypeError(f"NAME is {name!r}, not a name of its own")
+        if order is not None and (not isinstance(order, int) or isinstance(order, bool)):
+            raise TypeError(f"ORDER is {order!r}, neither a whole number nor None")
+        if not callable(open_executor):
+            raise TypeError("open_executor is no function")
+        return cls(name=name, order=order, open=open_executor)
+
 
 @cache
 def executors() -> Mapping[str, Kind]:
@@ -44,8 +56,8 @@ def executors() -> Mapping[str, Kind]:
     found: dict[str, Kind] = {}
     for place, name, module in _modules():
         try:
-            kind = Kind(name=module.NAME, order=module.ORDER, open=module.open_executor)
-        except AttributeError as error:
+            kind = Kind.of(module)
+        except (AttributeError, TypeError) as error:
             raise UsageError(
                 f"{place} is no executor: {error}",
                 expected="NAME, ORDER and open_executor, as tfmatrix/executors/registry.py describes them",

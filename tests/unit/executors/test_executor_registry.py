@@ -77,6 +77,10 @@ def test_one_of_a_package_is_found_and_taken_when_asked_for(installed, tmp_path)
         ("ORDER = None", "", "is no executor"),
         ('NAME = "cluster"', 'NAME = "grid"', "calls itself 'grid'"),
         ('NAME = "cluster"', 'NAME = "docker"', "an executor 'cluster'|calls itself 'docker'|'docker'"),
+        ("ORDER = None", 'ORDER = "first"', "ORDER is 'first', neither a whole number nor None"),
+        ('NAME = "cluster"', 'NAME = "auto"', "NAME is 'auto', not a name of its own"),
+        ('NAME = "cluster"', "NAME = 7", "NAME is 7, not a name of its own"),
+        ("def open_executor(", "open_executor = 1\n\n\ndef opened(", "open_executor is no function"),
         ("ORDER = None", "import no_such_module", "cannot be imported: ModuleNotFoundError"),
     ],
 )

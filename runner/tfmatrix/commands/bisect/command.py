@@ -16,12 +16,13 @@ from tfmatrix.commands.bisect.measure import Laboratory, parse_target
 from tfmatrix.commands.bisect.report import BisectAnswer
 from tfmatrix.commands.bisect.search import Bisection, Point, bisect
 from tfmatrix.core.choices import AxisName, Level, MovingSide
-from tfmatrix.core.environment import Environment, default_python
+from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.core.ids import identified
 from tfmatrix.core.selection import Selector
 from tfmatrix.engine.run import RunOptions, run_project
 from tfmatrix.envs.releases import Index, releases
+from tfmatrix.envs.resolve import plain_environment
 from tfmatrix.project.network import uv_of
 from tfmatrix.project.project import Project
 from tfmatrix.store.runs import Run
@@ -158,4 +159,4 @@ def _fixed(project: Project, name: str, axis: Axis) -> Environment:
         ) from None
     if axis.name is not AxisName.TENSORFLOW and version.major != 2:
         return axis.environment(name)
-    return Environment(id=name, tensorflow=name, python=default_python(name), as_of="release")
+    return plain_environment(name)
