@@ -142,6 +142,12 @@ FINDINGS: Mapping[str, Kind] = {
     ),
     "seed": note(_seed),
     "some-weights": note(_ends),  # in older records only
+    "chance": nothing(
+        lambda _subject, figures: (
+            f"where training goes is not compared: {', '.join(figures['layers'])} draw random numbers in it, another "
+            "version of Keras draws others from the same seed, and no code is there to tell what that comes to"
+        )
+    ),
     "writer-cannot": nothing(lambda _subject, figures: f"the writer itself cannot train on: {raised(figures)}"),
 }
 
@@ -257,11 +263,37 @@ def compare(observations: Observations) -> Result:
         for kind, ending in states.items()
         if ending.figures.beyond
     ]
+    if not observations.same_keras and control_of(writer, reader, observations.matching.pairs, tolerance) is None:
+        findings = _without_chance(findings, writer)
     if courses.noise is None:
         notes.append(Finding(code="states-unmeasured"))
     if controls and not any(series.shows_state for series in controls):
         notes.append(Finding(code="state-unseen"))
     return Result(findings=[*findings, *notes, *_seeds(writer, reader)], figures=figures)
+
+
+_OF_THE_COURSE = {"losses", "weights", "statistics", "slots", "outputs", "metric"}
+_RATES = ("rate", "dropout", "recurrent_dropout", "stddev")
+
+
+def _without_chance(findings: list[Finding], writer: Observation) -> list[Finding]:
+    """Without where training goes, if layers draw random numbers for it: another Keras draws others from the same seed.
+
+    A model from code, trained here as well, would show what that comes to.
+    """
+    drawing = [path for path in dict.fromkeys(str(seed["path"]) for seed in writer.seeds) if _draws(writer, path)]
+    if not drawing or not any(each.code in _OF_THE_COURSE for each in findings):
+        return findings
+    chance = Finding(code="chance", figures={"layers": drawing})
+    return [*(each for each in findings if each.code not in _OF_THE_COURSE), chance]
+
+
+def _draws(writer: Observation, path: str) -> bool:
+    """Whether a layer with a random generator uses it in training: those of Keras 2 have one at a rate of 0, too."""
+    layers = (writer.section("config") or {}).get("layers") or ()
+    config = next((entry.get("config") for entry in layers if entry["path"] == path), None) or {}
+    rates = [config[name] for name in _RATES if name in config]
+    return any(rates) if rates else True
 
 
 def courses_of(writer: Observation, reader: Observation, pairs: Sequence[Pair], tolerance: Tolerance) -> Courses:

@@ -92,10 +92,25 @@ def to_json(result: CheckResult) -> dict[str, Any]:
 
 
 def not_compared(result: CheckResult) -> dict[str, str]:
-    """What of the model the reference lacks, and why: nothing is said about it in any reader."""
+    """What is not compared, and why: what the reference lacks, in every reader; what draws random numbers, in some."""
     absent: Mapping[str, Any] = result.account.get("absent") or {}
     found = {str(name): one_line(why, 300) for name, why in absent.items() if name in result.promised}
-    return found | {name: one_line(why, 300) for name, why in _unsteady(result).items()}
+    found |= {name: one_line(why, 300) for name, why in _unsteady(result).items()}
+    by_chance: dict[str, str] = {}
+    readers: dict[str, list[str]] = {}
+    for record in result.others:
+        for name, check in record.checks.items():
+            sentence = next((said for code, said in _said(check) if code == "chance"), "")
+            if sentence and record.reader not in readers.setdefault(name, []):
+                by_chance[name] = sentence
+                readers[name].append(record.reader)
+    return found | {name: one_line(f"in {', '.join(readers[name])}: {why}", 400) for name, why in by_chance.items()}
+
+
+def _said(check: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The findings of a check: code and sentence."""
+    for finding, sentence in zip(check.get("findings") or (), check.get("detail") or (), strict=False):
+        yield str(finding["code"]), str(sentence)
 
 
 def _unsteady(result: CheckResult) -> dict[str, str]:
