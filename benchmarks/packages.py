@@ -155,10 +155,12 @@ def truths(path: Path, shipped: Shipped, readers: Sequence[str], work: Path, uv:
     project = Project(root=ROOT)
     index = package_index(project, offline=False)
     writer, _ = writer_environment(project, read_model(path, project.formats), shipped.saved_with or None, index)
+    environments = list({each.id: each for each in (writer, *reader_environments(project, readers, index))}.values())
+    locks = project.with_environments(environments).locks
     cache = EnvironmentCache(root=default_cache_root())
-    supply = EnvironmentSupply(locks=project.locks, cache=cache, uv=uv, say=lambda text: print(text, file=sys.stderr))
+    supply = EnvironmentSupply(locks=locks, cache=cache, uv=uv, say=lambda text: print(text, file=sys.stderr))
     expected: Mapping[str, Any] | str = ""
-    for environment in (writer, *reader_environments(project, readers, index)):
+    for environment in environments:
         python = supply.on_host(supply.lock(environment)).python
         target = work / "found.npz"
         target.unlink(missing_ok=True)
@@ -173,10 +175,9 @@ def truths(path: Path, shipped: Shipped, readers: Sequence[str], work: Path, uv:
             found = (
                 f"raises {one_line(lines[-1], 110)}" if done.returncode > 0 and lines else f"dies ({done.returncode})"
             )
-        if environment is writer:
+        if environment.id == writer.id:
             expected = found
-            if isinstance(found, str):
-                yield writer.id, f"the writer itself {found}"
+            yield writer.id, f"the writer itself {found}" if isinstance(found, str) else "the reference"
         else:
             yield environment.id, said(expected, found)
 
