@@ -79,6 +79,26 @@ TITLES = [
         "a custom op nor a flex op\n        file.write(converter.convert())",
         "TFLite has no operation of its own for `tf.StringLower`",
     ),
+    *(
+        (message, "a layer of the scenario's own has arguments and no `get_config`")
+        for message in (
+            "Layers with arguments in `__init__` must override `get_config`.",
+            "Layer MyCustomLayer has arguments in `__init__` and therefore must override `get_config`.",
+            "\nLayer MyCustomLayer has arguments ['self', 'units']\nin `__init__` and therefore must override "
+            "`get_config()`.\n\nExample:\n\nclass CustomLayer(keras.layers.Layer):\n",
+        )
+    ),
+    *(
+        (
+            f"Unknown variable: <{variable}>. This optimizer can only be called for the variables it was originally "
+            "built with. When working with a new set of variables, you should recreate a new optimizer instance.",
+            "the optimizer was built with other variables than those of the model",
+        )
+        for variable in (
+            "KerasVariable shape=(4, 6), dtype=float32, path=dense/kernel",
+            "Variable path=dense/kernel, shape=(2, 2), dtype=float32, value=[[0.1 0.2]\n [0.3 0.4]]",
+        )
+    ),
     (
         "Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'. An older version of this builtin might be "
         "supported. Are you using an old TFLite binary with a newer model?\nRegistration failed.\n",

@@ -321,6 +321,15 @@ _RULES: tuple[tuple[re.Pattern[str], _Title], ...] = tuple(
             lambda match, _: f"TFLite has no operation of its own for `tf.{match['op']}`",
         ),
         (
+            r"(?:Layer \w+ has|Layers with) arguments\b.*?\s+in\s+`__init__`\s+(?:and therefore )?"
+            r"must override `get_config",
+            _always("a layer of the scenario's own has arguments and no `get_config`"),
+        ),
+        (
+            r"Unknown variable: <\w*Variable\b.*optimizer can only be called for the variables it was originally built",
+            _always("the optimizer was built with other variables than those of the model"),
+        ),
+        (
             r"Didn't find op for builtin opcode '(?P<op>\w+)' version '(?P<number>\d+)'",
             lambda match, _: f"the interpreter has no `{match['op']}` of version {match['number']}",
         ),
