@@ -10,12 +10,23 @@ class Interpreted:
     """A `tf.lite.Interpreter` as a callable from one structure to a dictionary of named arrays, of any batch size.
 
     By signature where the file and the interpreter have one; else by the tensors' own names.
+
+    `signatures` are the file's by name, like those of a SavedModel; missing where the version does not tell what stands
+    in them (before TensorFlow 2.8).
     """
+
+    signatures: dict[str, Signature]
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
-        signatures = interpreter.get_signature_list() if hasattr(interpreter, "get_signature_list") else {}
-        self._signature = next(iter(signatures.values())) if len(signatures) == 1 else None
+        self._signature = None
+        try:
+            found = interpreter.get_signature_list()
+            self._signature = next(iter(found.values())) if len(found) == 1 else None
+            # Now: what the file leaves open, and what it fixes, is resized by the first call.
+            self.signatures = {name: Signature(interpreter.get_signature_runner(name)) for name in found}
+        except AttributeError:  # of an interpreter that knows no signatures, or not what is in them
+            pass
 
     @property
     def input_names(self) -> list[str]:
@@ -41,15 +52,6 @@ class Interpreted:
             )
             for name, detail in ordered
         ]
-
-    @property
-    def signatures(self) -> dict[str, Signature]:
-        """By name, like those of a SavedModel. Raises AttributeError where the version tells none of a file's.
-
-        What stands in a file's signatures is known from TensorFlow 2.8 on.
-        """
-        names = self._interpreter.get_signature_list()
-        return {name: Signature(self._interpreter.get_signature_runner(name)) for name in names}
 
     def __call__(self, inputs: Any) -> dict[str, Any]:
         """The outputs by name; `inputs` by name, or in the file's order."""
