@@ -140,6 +140,12 @@ FINDINGS: Mapping[str, Kind] = {
     "states-unmeasured": note(
         lambda _subject, _figures: "weights after the steps are not judged: what rounding comes to was not measured"
     ),
+    "silent": note(
+        lambda _subject, figures: (
+            f"training is compared without what {', '.join(figures['layers'])} draw: another version draws other "
+            "numbers"
+        )
+    ),
     "seed": note(_seed),
     "some-weights": note(_ends),  # in older records only
     "chance": nothing(
@@ -265,6 +271,8 @@ def compare(observations: Observations) -> Result:
     ]
     if not observations.same_keras and control_of(writer, reader, observations.matching.pairs, tolerance) is None:
         findings = _without_chance(findings, writer)
+    if ours.get("silent"):
+        notes.append(Finding(code="silent", figures={"layers": list(ours["silent"])}))
     if courses.noise is None:
         notes.append(Finding(code="states-unmeasured"))
     if controls and not any(series.shows_state for series in controls):
@@ -281,7 +289,9 @@ def _without_chance(findings: list[Finding], writer: Observation) -> list[Findin
 
     A model from code, trained here as well, would show what that comes to.
     """
-    drawing = [path for path in dict.fromkeys(str(seed["path"]) for seed in writer.seeds) if _draws(writer, path)]
+    silent = writer.section(SECTION).get("silent") or ()
+    random = dict.fromkeys(str(seed["path"]) for seed in writer.seeds)
+    drawing = [path for path in random if path not in silent and _draws(writer, path)]
     if not drawing or not any(each.code in _OF_THE_COURSE for each in findings):
         return findings
     chance = Finding(code="chance", figures={"layers": drawing})

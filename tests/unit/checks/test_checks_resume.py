@@ -371,3 +371,14 @@ def test_random_layers_of_another_keras_go_elsewhere_by_themselves(rate: float, 
     theirs.resume |= trained().resume["fresh"]
     check = checked("resume", ours.build(), theirs.build(), same_keras=same_keras)
     assert check["status"] == "fail", "that it restarts from scratch is no matter of chance"
+
+
+def test_layers_that_were_silent_in_training_are_told_and_excuse_nothing() -> None:
+    ours, theirs = trained(), loaded()
+    ours.seeds = theirs.seeds = [{"path": "dropout", "state": None}]
+    ours.resume["silent"] = theirs.resume["silent"] = ["dropout"]
+    check = checked("resume", ours.build(), theirs.build(), same_keras=False)
+    assert check["status"] == "pass"
+    assert "training is compared without what dropout draw: another version draws other numbers" in check["detail"]
+    theirs.resume["losses"] = [0.7, 0.6, 0.5]
+    assert checked("resume", ours.build(), theirs.build(), same_keras=False)["status"] == "fail"

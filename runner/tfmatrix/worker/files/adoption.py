@@ -86,9 +86,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     if observation.get("signatures") is None and os.path.exists(os.path.join(path, "saved_model.pb")):
         with recorder.phase("signatures"):
             observe.observe_signatures(observation, observe.saved_model(path), inputs)
-    # Another version draws other numbers: what it is held to is the training without.
-    silent = bool(job.get("neutral"))
-    if silent:
+    if job.get("neutral"):
         # Before training goes on, which changes the model.
         with recorder.phase("neutral"):
             neutral.write(model, ARTIFACT)
@@ -98,7 +96,8 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         "targets": None,
         "network": network,
         "way": loaded.way,
-        "silent": silent,
+        # Another version draws other numbers: what it is held to is the training without.
+        "silent": True,
         "note": loaded.why,
     }
     observation.set("given", described)
@@ -114,7 +113,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
                 observation.absent("resume", "on made-up targets the writer's process ends in training")
                 observation.write(OBSERVATION, unfinished="resume")
                 observation.present("resume")
-                if inputs_of.resume(observation, model, inputs, targets, job["steps"], job["seed"], silent):
+                if inputs_of.resume(observation, model, inputs, targets, job["steps"], job["seed"], silent=True):
                     described["targets"] = inputs_of.tree(targets, observation.arrays)
     observation.write(OBSERVATION)
     return {"observation": True, "artifact": bool(job.get("neutral"))}
