@@ -37,19 +37,20 @@ def first_tried(record: CellRecord) -> str:
 
 def outcome(name: str, records: Iterable[CellRecord]) -> str:
     """What a remedy brings back of these cells, where it was tried."""
-    tries: list[Mapping[str, Any]] = [
-        each for record in records for each in record.remedies if each["name"] == name and "held" in each
-    ]
+    tries: list[Mapping[str, Any]] = [each for record in records for each in record.remedies if each["name"] == name]
     if not name or not tries:
         return ""
-    whole = sum(each["status"] == "pass" for each in tries)
-    if whole == len(tries):
+    whole = [each for each in tries if each["status"] == "pass"]
+    if len(whole) == len(tries):
         return f"everything, in {_cells(len(tries))}"
-    held = Counter(check for each in tries for check in each["held"])
-    missing = Counter(check for each in tries for check in each["missing"])
-    told = [f"everything in {whole} of {_cells(len(tries))}" if whole else f"nothing whole in {_cells(len(tries))}"]
-    told += [f"{check} in {held[check]}" for check in held if held[check]]
-    told += [f"not {check} in {count}" for check, count in missing.items()]
+    rest = [each for each in tries if each["status"] != "pass"]
+    # Older records do not name the checks of every try.
+    told = [
+        f"everything in {len(whole)} of {_cells(len(tries))}" if whole else f"not everything in any of {len(tries)}"
+    ]
+    for key, negation in (("held", ""), ("missing", "not ")):
+        counts = Counter(check for each in rest for check in each.get(key) or ())
+        told += [f"{negation}{check} in {count}" for check, count in counts.items()]
     return ", ".join(told)
 
 
