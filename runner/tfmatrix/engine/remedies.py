@@ -15,7 +15,7 @@ from tfmatrix.checks.fingerprint import normalise
 from tfmatrix.checks.verdict import Verdict
 from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
-from tfmatrix.worker.remedies import AND, LOAD_MODEL, Failing, remedies
+from tfmatrix.worker.remedies import AND, LOAD_MODEL, Failing, price_of, remedies
 
 _COMBINED = 70
 """The place of combinations among the tries: behind the single ones, before those that give up the file's own model."""
@@ -85,7 +85,7 @@ def attempt(
     missing = tuple(check for check in names if check not in held)
     if loaded:
         status = Status.DRIFT if missing else Status.PASS
-    return Try(name=name, status=status, held=held, missing=missing, error=error)
+    return Try(name=name, status=status, held=held, missing=missing, error=error, price=price_of(name))
 
 
 def is_sensible(remedy: Remedy, tries: Sequence[Try], error: str) -> bool:

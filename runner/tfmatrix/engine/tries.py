@@ -27,7 +27,7 @@ from tfmatrix.engine.records import Records
 from tfmatrix.engine.remedies import Remedy, attempt, candidates, cause_of, in_order, is_sensible
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.worker.declared import version
-from tfmatrix.worker.remedies import Failing, price_of
+from tfmatrix.worker.remedies import Failing
 
 
 @dataclass(kw_only=True)
@@ -190,7 +190,7 @@ class Tries:
             load.cell, load.saved, outcome, loader=remedy.loader, reader=remedy.environment
         ).verdict
         found = attempt(remedy.name, verdict.status, verdict.checks, failing.promised, _said(verdict))
-        failing.tries.append(replace(found, price=price_of(remedy.name), seconds=outcome.total_seconds))
+        failing.tries.append(replace(found, seconds=outcome.total_seconds))
 
 
 def _said(verdict: Verdict) -> str:
