@@ -111,9 +111,10 @@ def upgrade(
     before: str = "",
     after: str = "",
     git: str = "",
-    models: Sequence[Path] = (),
+    models: Sequence[Path | str] = (),
     scenarios: Path | None = None,
     scenario: Iterable[str] = (),
+    format: Iterable[str] = (),
     saved_as: Iterable[str] = (),
     only: Iterable[str] = (),
     python: str = "",
@@ -134,8 +135,9 @@ def upgrade(
 
     A side is a version, an id of matrix.yaml, or a file that pins one; `git` is a commit to read the old pins from.
     `models` are scenario files and saved models, `scenarios` a folder of scenarios; without either those of the
-    project, and where it has none a dozen of the shipped ones (`everything`: all of them). `saved_as` are globs of
-    formats. Returns `Unchanged` where both sides install the same, `Refused` where one of them cannot be installed.
+    project, and where it has none a dozen of the shipped ones (`everything`: all of them). `format` are globs of
+    formats (once called `saved_as`). Returns `Unchanged` where both sides install the same, `Refused` where one of them
+    cannot be installed.
     The verdict is `answer.upgrade.verdict`; `answer.exit_code` is the command's.
     Executor venv loads saved models as this user, and refuses that without `trust_model`.
     """
@@ -153,9 +155,9 @@ def upgrade(
             extras=tuple(extras),
             groups=tuple(groups),
         ),
-        models=models,
+        models=[Path(each) for each in models],
         scenarios=scenarios,
-        selector=Selector.from_options(only=only, scenario=scenario, format=saved_as),
+        selector=Selector.from_options(only=only, scenario=scenario, format=format or saved_as),
         alternative=alternative,
         allow_changes=allow_changes,
         require_rollback=require_rollback,
@@ -166,12 +168,12 @@ def upgrade(
 
 def check(
     project: Project,
-    model: Path,
+    model: Path | str,
     *,
     readers: Sequence[str] = ("latest",),
     saved_with: str | None = None,
-    inputs: Path | None = None,
-    custom_objects: Path | None = None,
+    inputs: Path | str | None = None,
+    custom_objects: Path | str | None = None,
     builder: str | None = None,
     executor: str | None = None,
     jobs: int | None = None,
@@ -191,11 +193,11 @@ def check(
 
     return check_file(
         project,
-        model,
+        Path(model),
         readers,
         saved_with=saved_with,
-        inputs=inputs,
-        custom_objects=custom_objects,
+        inputs=Path(inputs) if inputs else None,
+        custom_objects=Path(custom_objects) if custom_objects else None,
         builder=builder,
         options=_options(executor, jobs, offline, progress, remedies=remedies, trust_model=trust_model),
     )

@@ -149,6 +149,18 @@ def test_errors_are_raised(project, silent):
         api.check(project, project.root / "model.h5", readers=[])
 
 
+def test_what_is_a_text_is_taken_as_what_it_stands_for(project, silent, tmp_path):
+    """A program in a hurry: a folder as text, one glob instead of a list, a file by its name."""
+    loose = Project(root=str(project.root))
+    with pytest.raises(api.NothingSelectedError):
+        api.run(loose, only="nothing/*/*/*")
+    with pytest.raises(api.TfmatrixError, match=r"gone\.h5"):
+        api.check(loose, "gone.h5")
+    (tmp_path / "a-file").write_text("")
+    with pytest.raises(api.TfmatrixError, match="is not the folder of a run"):
+        api.load_run(str(tmp_path / "a-file"))
+
+
 def test_the_command_line_comes_to_the_same(project, lost, capsys):
     lost.add(("h5", NEW))
     code = run_command(["run", "--json", "--quiet"])

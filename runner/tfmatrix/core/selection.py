@@ -64,9 +64,12 @@ class Selector:
     ) -> Selector:
         """The selector for what stands on the command line; raises UsageError for a glob that is none.
 
-        `@FILE` in `only` stands for the globs in that file: one a line, `#` begins a comment. A file that cannot be
-        read is a UsageError; one without a glob selects nothing, which is a NothingSelectedError.
+        One text is one glob. `@FILE` in `only` stands for the globs in that file: one a line, `#` begins a comment. A
+        file that cannot be read is a UsageError; one without a glob selects nothing, which is a NothingSelectedError.
         """
+        only, writer, reader, scenario, format = (
+            [given] if isinstance(given, str) else given for given in (only, writer, reader, scenario, format)
+        )
         expanded = [glob for text in only for glob in (_read_globs(Path(text[1:])) if text[:1] == "@" else [text])]
         selector = cls(
             only=tuple(expanded),

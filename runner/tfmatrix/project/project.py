@@ -33,6 +33,10 @@ class Project:
     environments: tuple[Environment, ...] = ()
     scenarios_from: Path | None = None
 
+    def __post_init__(self) -> None:
+        # A program says Project(root="service").
+        object.__setattr__(self, "root", Path(self.root))
+
     @property
     def matrix_file(self) -> Path:
         """The configuration."""

@@ -317,7 +317,7 @@ def _read_header(folder: Path) -> dict[str, Any]:
     path = folder / _HEADER_FILE
     try:
         header = parse_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"{folder} is not the folder of a run: it has no {_HEADER_FILE}") from None
     except ValueError as error:
         raise _damaged(str(path), str(error)) from error
