@@ -313,6 +313,14 @@ def _saved_model(path: Path) -> ModelFile:
         raise UsageError(
             f"{path} has no folder variables", expected="a whole SavedModel: saved_model.pb and variables/"
         )
+    # TensorFlow 1 leaves the folder empty where there is no variable.
+    halves = [any((path / "variables").glob(name)) for name in ("variables.index", "variables.data-*")]
+    if any(halves) and not all(halves):
+        raise UsageError(
+            f"{path / 'variables'} is incomplete: variables.{'data' if halves[0] else 'index'} is missing",
+            expected="variables.index and variables.data-*, as the writer left them",
+            fix="copy or download the model again",
+        )
     return ModelFile(
         path=path,
         kind="directory",

@@ -143,6 +143,7 @@ VARIABLES = (
 
 def test_the_parameters_of_a_checkpoint_are_counted_without_its_optimizer(tmp_path):
     folder = saved_model(tmp_path / "saved", "2.12.1", keras=True)
+    (folder / "variables" / "variables.data-00000-of-00001").write_bytes(b"")
     (folder / "variables" / "variables.index").write_bytes(index_of(*VARIABLES))
     assert inspected(folder)["parameters"] == 16
     (folder / "variables" / "variables.index").write_bytes(index_of(*VARIABLES, packed=True))
@@ -153,6 +154,7 @@ def test_the_parameters_of_a_checkpoint_are_counted_without_its_optimizer(tmp_pa
 def test_a_damaged_index_is_one_error(tmp_path, cut):
     folder = saved_model(tmp_path / "saved", "2.12.1", keras=True)
     whole = index_of(*VARIABLES)
+    (folder / "variables" / "variables.data-00000-of-00001").write_bytes(b"")
     (folder / "variables" / "variables.index").write_bytes(whole[:cut] + whole[-8:])
     with pytest.raises(UsageError, match="is damaged"):
         inspected(folder)

@@ -244,3 +244,13 @@ def test_a_compressed_model(tmp_path, name, command):
     assert "what it holds is no model" in refusal(tmp_path / name).what
     (tmp_path / name).write_bytes(gzip.compress(hdf5("NEW_H5PY"))[:5])
     assert "damaged gzip file" in refusal(tmp_path / name).what
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"), [("variables.index", "data"), ("variables.data-00000-of-00001", "index")]
+)
+def test_half_of_the_values_of_a_saved_model_is_told(tmp_path, there, missing):
+    folder = saved_model(tmp_path / "half", "2.15.1", keras=True)
+    (folder / "variables" / there).write_bytes(b"")
+    with pytest.raises(UsageError, match=rf"variables\.{missing} is missing"):
+        read_model(folder)
