@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pypi_simple import PYPI_SIMPLE_ENDPOINT
-
 from tfmatrix.envs.home import home_folder
 
 _UV = frozenset(
@@ -124,12 +122,18 @@ def index_files(variables: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path for path in map(Path, named) if path.is_absolute() and path.exists()))
 
 
+def _is_usual(address: str) -> bool:
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT  # it brings requests, which most commands never need
+
+    return address.rstrip("/") == PYPI_SIMPLE_ENDPOINT.rstrip("/")
+
+
 def _with_options(result: dict[str, str], options: Sequence[str]) -> dict[str, str]:
     """With the index options of a requirements file; one that names the usual index leaves it where the host has it."""
     given: dict[str, list[str]] = {}
     for option in options:
         name, _, value = option.partition(" ")
-        if value.rstrip("/") != PYPI_SIMPLE_ENDPOINT.rstrip("/"):
+        if not _is_usual(value):
             given.setdefault(name, []).append(value)
     if "--no-index" in given:
         result.pop("UV_INDEX_URL", None)
