@@ -210,10 +210,32 @@ def trust(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Feed every reader with what is nearly right, a minute each (`nox -s fuzz -- pins --seconds 600`)."""
-    install(session, "test")
+    """Feed all readers with a million inputs that are nearly right (`nox -s fuzz -- pins --seconds 600`: one)."""
+    install(session, "test", "fuzz")
     path = os.pathsep.join(str(ROOT / folder) for folder in ("tests/builders", "tests/fuzz"))
-    session.run("python", "tests/fuzz/fuzz.py", *session.posargs, env={"PYTHONPATH": path})
+    arguments = session.posargs or ["--total", "1000000"]
+    session.run("python", "tests/fuzz/fuzz.py", *arguments, env={"PYTHONPATH": path})
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look up whether what the host installs has published holes (pip-audit; asks the index)."""
+    install(session, "audit")
+    folder = Path(session.create_tmp())
+    wanted, told = folder / "requirements.txt", folder / "audit.json"
+    told.unlink(missing_ok=True)
+    wanted.write_text(str(session.run("python", "-m", "pip", "freeze", "--exclude-editable", silent=True)))
+    # Strict: what could not be looked up is no pass.
+    options = ["--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
+    command = ["pip-audit", *options, "--output", str(told), "--requirement", str(wanted)]
+    said = str(session.run(*command, success_codes=[0, 1], silent=True))
+    if not told.exists():
+        session.error(f"the index's advisories could not be read: {said.strip().splitlines()[-1]}")
+    found = json.loads(told.read_text())["dependencies"]
+    holes = [f"{each['name']} {each['version']}: {hole['id']}" for each in found for hole in each["vulns"]]
+    if holes:
+        session.error("\n".join(holes))
+    session.log(f"{len(found)} packages, none with a published hole")
 
 
 @nox.session

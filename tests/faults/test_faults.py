@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import lacking
 from real_project import RealProject
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.executors.engine import EngineUnavailableError, connect
 
 pytestmark = pytest.mark.real
 TENSORFLOW = "2.15.1"
 RUN = ("run", "--executor", "venv", "--jobs", "1", "--no-remedies")
+DOCKER = ("run", "--executor", "docker", "--jobs", "1", "--no-remedies")
 SCENARIO = '''"""A dense layer."""
 import tensorflow as tf
 
@@ -40,16 +45,17 @@ def project(tmp_path: Path) -> RealProject:
     return made
 
 
-def table(project: RealProject) -> dict[str, Any]:
+def table(project: RealProject, *command: str, **environ: str) -> dict[str, Any]:
     """Cells and their statuses, of a run that must end."""
-    finished = project.tfmatrix(*RUN, "--json")
+    finished = project.tfmatrix(*(command or RUN), "--json", **environ)
     assert finished.code in (0, 1), finished.stderr
     return {name: record["status"] for name, record in finished.cells().items()}
 
 
-def begin(project: RealProject) -> subprocess.Popen[str]:
+def begin(project: RealProject, *command: str) -> subprocess.Popen[str]:
     """A run in a process of its own, of which the first cell is there."""
-    process = subprocess.Popen(project.command(*RUN), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    arguments = project.command(*(command or RUN))
+    process = subprocess.Popen(arguments, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
     while not list((project.root / "results").glob("store/outcomes/*/*.json")):
         assert process.poll() is None, process.communicate()
@@ -199,3 +205,135 @@ def test_an_index_that_is_not_reached_is_infrastructure(project: RealProject) ->
     assert finished.code == 4, finished.stderr
     assert "itself failed" not in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+# With containers
+
+
+@pytest.fixture
+def engine() -> Any:
+    try:
+        return connect().client
+    except EngineUnavailableError as error:
+        lacking(error.what)
+
+
+def containers(engine: Any, project: RealProject) -> list[Any]:
+    """Those that see the project's store, whatever they are called."""
+    store = str(project.root / "results" / "store")
+    return [
+        each
+        for each in engine.containers(all=True)
+        if any(str(mount.get("Source", "")).startswith(store) for mount in each.get("Mounts", ()))
+    ]
+
+
+@pytest.mark.docker
+def test_a_container_that_is_killed_says_nothing_about_a_model(project: RealProject, engine: Any) -> None:
+    process = begin(project, *DOCKER)
+    killed = containers(engine, project)
+    for each in killed:
+        engine.kill(each["Id"])
+    _, said = process.communicate(timeout=300)
+    assert killed
+    assert process.returncode in (0, 4), said
+    assert "itself failed" not in said
+    assert set(table(project, *DOCKER).values()) == {"pass"}
+    assert left(project) == []
+    assert containers(engine, project) == []
+
+
+@pytest.mark.docker
+def test_what_a_killed_run_left_is_swept_by_the_next(project: RealProject, engine: Any) -> None:
+    process = begin(project, *DOCKER)
+    process.kill()
+    process.communicate(timeout=60)
+    assert containers(engine, project) != []
+    assert set(table(project, *DOCKER).values()) == {"pass"}
+    assert left(project) == []
+    assert containers(engine, project) == []
+
+
+@pytest.mark.docker
+def test_an_image_that_is_gone_is_made_again(project: RealProject, engine: Any) -> None:
+    before = table(project, *DOCKER, "--scenario", "a")
+    header = json.loads((project.root / "results" / "latest" / "run.json").read_text())
+    engine.remove_image(header["environments"][TENSORFLOW]["base"]["reference"], force=True)
+    shutil.rmtree(project.root / "results")
+    assert table(project, *DOCKER, "--scenario", "a") == before
+
+
+# What was written, damaged
+
+
+def spoil(path: Path) -> None:
+    """Half of the file, and then something else."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2] + b"\0{[garbage")
+
+
+def newest(project: RealProject) -> Path:
+    return (project.root / "results" / "latest").resolve()
+
+
+def test_damaged_outcomes_are_told_and_measured_again(project: RealProject) -> None:
+    before = table(project)
+    outcomes = sorted((project.root / "results/store/outcomes").rglob("*.json"))
+    for path in outcomes:
+        spoil(path)
+    finished = project.tfmatrix(*RUN, "--json")
+    assert {name: record["status"] for name, record in finished.cells().items()} == before
+    assert not any(record["cached"] for record in finished.cells().values())
+    assert "itself failed" not in finished.stderr
+    assert project.tfmatrix("store", "verify").code == 0
+
+
+@pytest.mark.parametrize("name", ["run.json", "cells.jsonl"])
+def test_a_damaged_run_is_one_error_and_the_next_is_as_before(project: RealProject, name: str) -> None:
+    before = table(project)
+    spoil(newest(project) / name)
+    told = project.tfmatrix("report")
+    assert told.code == 2, told.stdout + told.stderr
+    assert name in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "itself failed" not in told.stderr
+    assert table(project) == before
+    assert project.tfmatrix("report").code == 0
+
+
+def test_a_damaged_observation_is_told_and_measured_again(project: RealProject) -> None:
+    before = table(project)
+    for path in (project.root / "results/store/folders").rglob("observation.json"):
+        spoil(path)
+    # What is compared is in the store: only what looks at the models themselves reads them again.
+    for path in (project.root / "results/store/outcomes").rglob("*.json"):
+        if '"checks"' in path.read_text():
+            path.unlink()
+    finished = project.tfmatrix(*RUN, "--json")
+    assert {name: record["status"] for name, record in finished.cells().items()} == before
+    assert "is damaged" in finished.stderr
+
+
+def test_a_clock_that_is_set_back_changes_nothing(project: RealProject) -> None:
+    before = table(project)
+    later = time.time() + 40 * 86400
+    for path in (project.root / "results").rglob("*"):
+        os.utime(path, (later, later), follow_symlinks=False)
+    finished = project.tfmatrix(*RUN, "--json")
+    assert {name: record["status"] for name, record in finished.cells().items()} == before
+    assert all(record["cached"] for record in finished.cells().values())
+    assert project.tfmatrix("report").code == 0
+    assert left(project) == []
+
+
+def test_a_half_provided_environment_is_provided_anew(project: RealProject, tmp_path: Path) -> None:
+    real = EnvironmentCache(root=default_cache_root())
+    cache = tmp_path / "cache"
+    place = next(each.folder for each in real.list_environments() if each.environment_id == TENSORFLOW)
+    half = cache / "envs" / place.name
+    # The beginning of an installation that was killed: links to some of the files, and no word that it is whole.
+    (half / "lib").mkdir(parents=True)
+    shutil.copy(place / "pyvenv.cfg", half)
+    (cache / "uv").symlink_to(real.downloads)
+    assert set(table(project, TFMATRIX_CACHE=str(cache)).values()) == {"pass"}
+    assert left(project) == []

@@ -2,20 +2,29 @@
 
 A fault is what is not the reader's one clear error, and what takes more than two seconds of processor time. Each is
 told once, by the place where it is raised, and its input is kept.
+
+Half of a target's time goes to mutations of what it accepts, half to inputs that coverage guides (atheris, where it is
+installed). Then the targets that cost least are tried on, until there were `--total` inputs in all.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
+import json
 import logging
+import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
@@ -25,6 +34,13 @@ from tfmatrix.core.errors import TfmatrixError
 
 SECONDS = 2.0
 """Of processor time for one input: the machine's other work does not count."""
+
+
+WARM = 8
+"""Reads of a seed before time counts: a reader may take turns between that many commands."""
+
+CHEAP = 1
+"""The cost of targets that are tried on until there were enough inputs in all."""
 
 
 class TooSlowError(Exception):
@@ -45,6 +61,14 @@ class Tally:
     @property
     def tried(self) -> int:
         return self.accepted + self.refused + self.failed
+
+    def add(self, other: Tally) -> None:
+        """Counts what another tally of the target has counted, too."""
+        self.accepted += other.accepted
+        self.refused += other.refused
+        self.failed += other.failed
+        self.slowest = max(self.slowest, other.slowest)
+        self.faults = {**other.faults, **self.faults}
 
     def __str__(self) -> str:
         return (
@@ -82,6 +106,18 @@ def try_input(read: Read, data: bytes, tally: Tally) -> None:
         tally.refused += 1
 
 
+def warm_up(read: Read, seeds: list[bytes]) -> None:
+    """Reads seeds, not timed: what is imported on first use is no input's fault."""
+    for seed in seeds:
+        for _ in range(WARM):
+            try_input(read, seed, Tally("seeds"))
+
+
+def stop_slow_inputs() -> None:
+    """Lets an input end that takes far too much processor time."""
+    signal.signal(signal.SIGVTALRM, _slow)
+
+
 def inputs(seeds: list[bytes], random: Random) -> Iterator[bytes]:
     """The seeds, then mutations of them without end."""
     yield from seeds
@@ -93,7 +129,7 @@ def fuzz(name: str, random: Random, *, seconds: float = 1e9, count: int = 10**9)
     """Tries a target until its time is over, or so many inputs were tried."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGVTALRM, _slow)
+    stop_slow_inputs()
     tally = Tally(name)
     target = TARGETS[name]
     with tempfile.TemporaryDirectory() as folder:
@@ -101,6 +137,7 @@ def fuzz(name: str, random: Random, *, seconds: float = 1e9, count: int = 10**9)
         (Path(folder) / "work").mkdir()
         seeds = list(target.seeds(Path(folder) / "seeds"))
         read = target.make(Path(folder) / "work")
+        warm_up(read, seeds)
         deadline = time.monotonic() + seconds
         for tried, data in enumerate(inputs(seeds, random)):
             if time.monotonic() > deadline or tried >= count:
@@ -109,26 +146,66 @@ def fuzz(name: str, random: Random, *, seconds: float = 1e9, count: int = 10**9)
     return tally
 
 
+def guided(name: str, *, seconds: float, seed: int) -> Tally:
+    """Tries a target with inputs that coverage guides, in a process of its own (see guided.py)."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "tally.json"
+        command = [sys.executable, str(Path(__file__).with_name("guided.py")), name, str(seconds), str(seed), str(told)]
+        # What it leaves behind, it leaves in this folder.
+        done = subprocess.run(command, capture_output=True, env={**os.environ, "TMPDIR": folder}, check=False)
+        tally = Tally(name)
+        if not told.exists():
+            said = done.stderr.decode(errors="replace")[-3000:]
+            tally.failed, tally.faults = 1, {f"the process ended with {done.returncode}": (b"", said)}
+            return tally
+        found = json.loads(told.read_text())
+        faults = {place: (base64.b64decode(data), said) for place, (data, said) in found.pop("faults").items()}
+        tally.add(Tally(**found, faults=faults))
+        return tally
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("targets", nargs="*", choices=[[], *TARGETS], help="default: all")
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--inputs", type=int, default=10**9, help="for each target at most")
+    parser.add_argument("--total", type=int, default=0, help="in all at least")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("results/fuzz"), help="where inputs of faults are kept")
     options = parser.parse_args()
-    tallies = []
-    for name in options.targets or TARGETS:
-        tally = fuzz(name, Random(f"{options.seed} {name}"), seconds=options.seconds, count=options.inputs)
-        print(tally, flush=True)
-        tallies.append(tally)
-        for place, (data, said) in tally.faults.items():
-            path = options.keep / f"{name}-{hashlib.sha256(data).hexdigest()[:12]}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            print(f"  {place}: {path}\n{said}", flush=True)
-    print(_sum(tallies))
-    return int(any(tally.faults for tally in tallies))
+    names = options.targets or list(TARGETS)
+    is_guided = find_spec("atheris") is not None
+    if not is_guided:
+        print("fuzz: atheris is not installed: no inputs that coverage guides", flush=True)
+    share = options.seconds / (1 + is_guided)
+    tallies: dict[str, Tally] = {}
+    for name in names:
+        tally = fuzz(name, Random(f"{options.seed} {name}"), seconds=share, count=options.inputs)
+        if is_guided:
+            tally.add(guided(name, seconds=share, seed=options.seed))
+        _tell(tally, options.keep)
+        tallies[name] = tally
+    cheap = [name for name in names if TARGETS[name].cost == CHEAP]
+    turn = 0
+    while cheap and sum(tally.tried for tally in tallies.values()) < options.total:
+        turn += 1
+        for name in cheap:
+            tallies[name].add(fuzz(name, Random(f"{options.seed} {name} {turn}"), seconds=options.seconds))
+    if turn:
+        for name in cheap:
+            _tell(tallies[name], options.keep)
+    print(_sum(list(tallies.values())))
+    return int(any(tally.faults for tally in tallies.values()))
+
+
+def _tell(tally: Tally, keep: Path) -> None:
+    """Prints what a target came to, and keeps the inputs of its faults."""
+    print(tally, flush=True)
+    for place, (data, said) in tally.faults.items():
+        path = keep / f"{tally.target}-{hashlib.sha256(data).hexdigest()[:12]}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        print(f"  {place}: {path}\n{said}", flush=True)
 
 
 def _sum(tallies: list[Tally]) -> str:

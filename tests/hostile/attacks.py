@@ -268,6 +268,112 @@ ATTACKS = {
     ),
     "x_leave_a_trace": Attack("open('/tmp/trace', 'w').close(); open('/dev/shm/trace', 'w').close(); save()", HELD, only="docker"),
     "y_find_a_trace": Attack("assert not os.path.exists('/tmp/trace') and not os.path.exists('/dev/shm/trace'); save()", HELD, only="docker"),
+    # What it exhausts
+    "descriptors": Attack(
+        "kept = []\ntry:\n    while True:\n        kept.append(os.open('/dev/null', os.O_RDONLY))\nexcept OSError:\n    pass\n"
+        "for number in kept[:100]:\n    os.close(number)\nsave()",
+        HELD,
+    ),
+    "forks_without_an_end": Attack(
+        "if os.fork() == 0:\n    while True:\n        try:\n            os.fork()\n        except OSError:\n            time.sleep(0.01)\n"
+        "time.sleep(1); save()",
+        ("pass", "crash", "timeout", "save-error"),
+        only="docker",  # as a venv's own user, nothing but the user's own limit counts
+    ),
+    "threads_without_an_end": Attack(
+        "import threading\ntry:\n    for _ in range(5000):\n        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "except RuntimeError:\n    pass\nos._exit(3)",
+        ("crash", "save-error"),
+    ),
+    "watches": Attack(
+        "libc = ctypes.CDLL(None, use_errno=True)\nkept = [libc.inotify_init() for _ in range(500)]\n"
+        "for number in kept:\n    if number >= 0:\n        libc.inotify_add_watch(number, b'/', 0xfff); os.close(number)\nsave()",
+        HELD,
+    ),
+    "a_gigabyte_of_words": Attack("for _ in range(1000):\n    sys.stderr.write('x' * (1 << 20) + '\\n')\nsave()", HELD),
+    "warnings_without_an_end": Attack("import warnings\nfor number in range(30000):\n    warnings.warn('w%d' % number)\nsave()", HELD),
+    "an_error_of_many_megabytes": Attack("raise ValueError('x' * (50 << 20))", words="xxx"),
+    "an_error_without_words": Attack(
+        "class Mute(Exception):\n    def __str__(self):\n        raise MemoryError\nraise Mute()", ("save-error", "crash", "infra-error")
+    ),
+    "an_error_that_ends_itself": Attack(
+        "class Rude(Exception):\n    def __str__(self):\n        os._exit(0)\nraise Rude()", ("crash",)
+    ),
+    "causes_without_an_end": Attack("error = ValueError('round')\nerror.__cause__ = KeyError('and'); error.__cause__.__context__ = error\nraise error"),
+    "memory_of_many_children": Attack(
+        "for _ in range(6):\n    if os.fork() == 0:\n        kept = [b'x' * (1 << 28) for _ in range(6)]; time.sleep(60)\ntime.sleep(8); save()",
+        ("pass", "crash"),
+        only="docker",
+    ),
+    "a_temporary_folder_that_is_full": Attack(
+        "for number in range(200):\n    with open(os.environ['TMPDIR'] + '/%d' % number, 'wb') as stream:\n        stream.write(bytes(1 << 20))\n"
+        "    time.sleep(0.02)\nsave()",
+        ("crash", "save-error"),
+    ),
+    "one_large_file": Attack(
+        "with open('large', 'wb') as stream:\n    while True:\n        stream.write(bytes(1 << 20))", ("crash", "save-error")
+    ),
+    "a_file_without_a_name": Attack(
+        "kept = os.open('.', os.O_TMPFILE | os.O_RDWR, 0o600)\nos.truncate(kept, 32 << 20)\nsave()", HELD
+    ),
+    # What it asks of the kernel
+    "signals_to_the_server": Attack(
+        "for number in (1, 2, 3, 6, 10, 12, 13, 14, 15, 17, 20, 24, 34):\n    try:\n        os.kill(os.getppid(), number)\n    except OSError:\n        pass\nsave()",
+        ("pass", "save-error"),
+    ),
+    "signals_to_everybody": Attack("os.kill(-1, signal.SIGTERM) if os.getuid() >= 1000 else None\nsave()", ("pass", "crash")),
+    "descriptors_of_the_first_process": Attack("assert refused(os.listdir, '/proc/1/fd'); save()", HELD, only="docker"),
+    "limits_raised": Attack(
+        "import resource\nassert resource.getrlimit(resource.RLIMIT_FSIZE)[1] != resource.RLIM_INFINITY\n"
+        "try:\n    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 40, 1 << 40))\nexcept (OSError, ValueError):\n    save()\nelse:\n    raise AssertionError",
+        HELD,
+    ),
+    "before_all_others": Attack("assert refused(os.nice, -10); save()", HELD),
+    "spared_by_the_kernel": Attack(
+        "with open('/proc/self/oom_score_adj', 'r+') as stream:\n    assert refused(lambda: (stream.write('-1000'), stream.flush()))\n    try:\n        stream.truncate(0)\n    except OSError:\n        pass\nsave()",
+        ("pass", "save-error"),
+        only="docker",
+    ),
+    "a_device": Attack("assert refused(os.mknod, path + '-disk', 0o660 | 0o060000, os.makedev(8, 0)); save()", HELD),
+    "another_root": Attack("assert refused(os.chroot, '/'); save()", HELD),
+    "rings_of_the_kernel": Attack(
+        "libc = ctypes.CDLL(None, use_errno=True)\nassert libc.syscall(425, 8, ctypes.create_string_buffer(120)) == -1; save()", HELD
+    ),
+    "programs_in_the_kernel": Attack(
+        "libc = ctypes.CDLL(None, use_errno=True)\nassert libc.syscall(321 if os.uname().machine == 'x86_64' else 280, 0, None, 0) == -1; save()", HELD
+    ),
+    "raw_packets": Attack("assert refused(socket.socket, socket.AF_PACKET, socket.SOCK_RAW); save()", HELD),
+    "the_terminal": Attack("assert refused(os.open, '/dev/tty', os.O_RDWR); save()", HELD),
+    "an_old_name_for_a_foreign_file": Attack(
+        "assert refused(os.link, '/etc/passwd', path + '-link') and refused(os.link, os.path.abspath(__file__), path + '-link'); save()",
+        HELD,
+        only="docker",
+    ),
+    # What it leaves while it is taken
+    "links_that_come_and_go": Attack(
+        "save(); place = path + '/model.h5'; os.rename(place, place + '-')\n"
+        "for _ in range(3):\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        "        while True:\n"
+        "            for source in (place + '-', CANARY + '/private.txt'):\n"
+        "                try:\n                    os.symlink(source, place + '+'); os.rename(place + '+', place)\n                except OSError:\n                    pass\n"
+        "time.sleep(0.2)",
+        ("save-error",),
+    ),
+    "two_names_of_one_file": Attack("save(); os.link(path + '/model.h5', path + '/again.h5')", HELD),
+    "a_name_of_255_letters": Attack("save(); open(path + '/' + 'n' * 255, 'w').close()", HELD),
+    "a_name_that_runs_backwards": Attack("save(); open(path + '/m\\u202egpj.h5', 'w').close()", ("pass", "save-error")),
+    "a_lock_on_what_others_read": Attack(
+        "import fcntl\nkept = open(__file__)\nfcntl.flock(kept, fcntl.LOCK_EX | fcntl.LOCK_NB)\nsave()", ("pass", "save-error")
+    ),
+    "an_end_without_a_word": Attack("save(); os._exit(0)", ("crash",)),
+    "a_worker_that_it_rewrote": Attack(
+        "import protocol\nprotocol.encode = lambda event: b'0 \\n'\nsave()", words="not JSON"
+    ),
+    "results_before_their_turn": Attack("send(message(done(), job=1)); send(message(done(), job=0)); os._exit(0)", words="out of turn"),
+    "a_token_cut_short": Attack("forge(done(), token=child()['token'][:-1])", words="without its token"),
+    "a_token_of_another_kind": Attack("forge(done(), token={'t': child()['token']})", words="without its token"),
 }  # fmt: skip
 
 QUICK = ("path_for_an_observation", "link_to_a_file", "keras_json", "surviving_daemon", "debug_the_server")

@@ -5,7 +5,8 @@ It defines
 - `NAME`: as records and reports call it;
 - `SECTION`: the section of the observation that it looks at; None for a check on how the save and the load went;
 - `FINDINGS`: the closed list of what it may find, code to `Kind`;
-- `compare(observations) -> Result`, for a check without a section `compare(jobs) -> Result`;
+- `compare(observations) -> Result`, for a check without a section `compare(jobs) -> Result | None`: None where it has
+  nothing to say of the cell;
 
 and where they differ from the default
 

@@ -46,7 +46,10 @@ def judge(save: Outcome, load: Outcome | None, compared: Mapping[str, CheckRecor
     if load is None:
         raise ValueError("the save succeeded, but there is no outcome of the load")
     jobs = Jobs(save=save, load=load)
-    of_jobs = {name: check.record(check.compare(jobs)) for name, check in checks().items() if check.section is None}
+    results = {name: check.compare(jobs) for name, check in checks().items() if check.section is None}
+    of_jobs = {name: checks()[name].record(result) for name, result in results.items() if result is not None}
+    if load.executed is not None:
+        return _of_planted(load, of_jobs)
     if load.status == "ok":
         if compared is None:
             raise ValueError("the load returned, but nothing was compared")
@@ -94,6 +97,16 @@ def _of_checks(found: Mapping[str, CheckRecord]) -> Verdict:
             error={"phase": "compare", "type": NOTHING_COMPARED, "message": reason, "traceback": ""},
         )
     return Verdict(status=Status.PASS, checks=ordered)
+
+
+def _of_planted(load: Outcome, found: Mapping[str, CheckRecord]) -> Verdict:
+    """Of a cell whose artifact holds planted code: whether that ran is all that is asked of it."""
+    failures = _failed(found)
+    if not failures:
+        return Verdict(status=Status.PASS, checks=found)
+    if load.status == "ok":
+        return Verdict(status=Status.DRIFT, checks=found, failed_checks=failures)
+    return Verdict(status=Status.LOAD_ERROR, checks=found, failed_checks=failures, error=_error(load, "load"))
 
 
 def _error(outcome: Outcome, phase: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-env_app = typer.Typer(no_args_is_help=True, help="Provided environments: list, build, prune.")
+env_app = typer.Typer(no_args_is_help=True, help="Provided environments: list, build, sbom, prune.")
 app.add_typer(env_app, name="env")
 store_app = typer.Typer(no_args_is_help=True, help="What has been measured: verify it.")
 app.add_typer(store_app, name="store")

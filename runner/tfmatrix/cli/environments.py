@@ -1,4 +1,4 @@
-"""The commands about environments: lock, and env list, build, prune."""
+"""The commands about environments: lock, and env list, build, sbom, prune."""
 
 from __future__ import annotations
 
@@ -100,6 +100,20 @@ def env_build(
         open_project(project), environments or [], executor=executor, offline=offline, quiet=quiet
     )
     raise typer.Exit(int(code))
+
+
+@env_app.command("sbom")
+def env_sbom(
+    environment: Annotated[str, typer.Argument(metavar="ID", help="An environment with a lock.")],
+    project: ProjectOption = Path(),
+) -> None:
+    """Print what an environment consists of, as a CycloneDX document in JSON (a software bill of materials).
+
+    Example: `tfmatrix env sbom 2.16.2 > 2.16.2.cdx.json`
+    """
+    from tfmatrix.commands.sbom import sbom
+
+    echo_json(sbom(open_project(project), environment))
 
 
 @env_app.command("prune")

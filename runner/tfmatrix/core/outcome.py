@@ -25,6 +25,7 @@ class Outcome:
     of what a save wrote; `observation` the digest of the observation's folder, of a process that ended what it had
     observed until then. `ended` is how the child ended where it
     did not return a result. Seconds by phase are wall time in the child. `flaky`: a second try came to something else.
+    `executed`: whether code that was planted in the artifact ran while it was loaded; None where none was planted.
     """
 
     status: str
@@ -37,6 +38,7 @@ class Outcome:
     observation: str | None = None
     ended: Mapping[str, Any] | None = None
     flaky: bool = False
+    executed: bool | None = None
 
     @property
     def is_lasting(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
+from tfmatrix.checks.executes import NAME as EXECUTES
 from tfmatrix.checks.judge import Judge, Judgement
 from tfmatrix.checks.policy import promised as is_promised
 from tfmatrix.core.ids import CellId
@@ -88,7 +89,7 @@ class Records:
         """
         for cell, record in list(self._records.items()):
             completed = replace(record, promised=self._is_promised(cell, environments))
-            if self._remedies and record.status.is_incompatibility:
+            if self._remedies and record.status.is_incompatibility and EXECUTES not in record.checks:
                 beside = (self._known(replace(cell, format=name)) for name in savers)
                 completed = self._with_other_formats(completed, [each for each in beside if each], savers)
             if completed != record:

@@ -70,7 +70,7 @@ KNOWN_OBSTACLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """A lock file as read. `packages` maps normalised names to versions.
+    """A lock file as read. `packages` maps normalised names to versions, `hashes` to the hashes of their files.
 
     `digest` is 64 hex digits over the Python version and the pinned packages with their hashes: over what an
     environment made from it consists of, and not over comments. `tensorflow` and `keras` are the exact versions of the
@@ -90,6 +90,7 @@ class Lock:
     exclude_newer: str
     base_image: str = ""
     index_options: tuple[str, ...] = field(default=(), repr=False)
+    hashes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +187,7 @@ def read_lock(folder: Path, environment: Environment) -> Lock | None:
         exclude_newer="" if header["exclude-newer"] == "none" else header["exclude-newer"],
         base_image=header.get("base-image", ""),
         index_options=environment.index_options,
+        hashes={pin.name: pin.hashes for pin in pins},
     )
 
 

@@ -152,6 +152,7 @@ def _taken(reply: Reply, folder: Path, store: Store, quota: Quota, artifact: str
             seconds=reply.seconds,
             artifact=None if saved is None else {**described, "digest": store.keep(saved)},
             observation=None if observed is None else store.keep(observed),
+            executed=reply.executed,
         )
 
 

@@ -44,7 +44,10 @@ class Warned(_Form):
 
 
 class Reply(_Form):
-    """A job's result. `artifact` and `observation` say only that it left one, where every job leaves it."""
+    """A job's result. `artifact` and `observation` say only that it left one, where every job leaves it.
+
+    `executed`: whether code that was planted in what it loaded ran meanwhile.
+    """
 
     status: Literal["ok", "error", "unsupported", "internal-error"]
     phase: _Name | None
@@ -52,6 +55,7 @@ class Reply(_Form):
     error: Raised | None
     artifact: bool
     observation: bool
+    executed: bool | None = None
     warnings: Annotated[list[Warned], Field(max_length=10_000)]
     seconds: Annotated[dict[_Name, _Seconds], Field(max_length=200)]
 

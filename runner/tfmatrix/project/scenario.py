@@ -32,6 +32,8 @@ _PARAMETERS: Final = {
     "custom_objects": (),
     "save_model": ("model", "path"),
     "load_model": ("path",),
+    "plant": ("path",),
+    "executed": (),
 }
 _REQUIRED: Final = ("build_model", "inputs")
 _CONSTANTS: Final = ("FORMATS", "REQUIRES", "TAGS", "CHECKS")
@@ -260,11 +262,14 @@ class _File:
         return bool(names - own - {"tensorflow", "numpy"} - sys.stdlib_module_names)
 
     def _pair_of_functions(self) -> None:
-        """save_model and load_model make the format `custom` together."""
+        """save_model and load_model make the format `custom` together; whoever plants code says whether it ran."""
         both = {name: self.functions[name] for name in ("save_model", "load_model") if name in self.functions}
         if len(both) == 1:
             ((name, line),) = both.items()
             self._add(line, f"{name} stands alone", "save_model(model, path) and load_model(path), or neither", "")
+        if "plant" in self.functions and "executed" not in self.functions:
+            line = self.functions["plant"]
+            self._add(line, "plant stands alone", "executed() beside it, which says whether what it planted ran", "")
 
     def _functions_of_formats(self) -> None:
         """What the formats call that FORMATS names: `custom` is the scenario's own save_model and load_model."""

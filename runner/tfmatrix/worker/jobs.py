@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from types import ModuleType
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import declared
@@ -59,7 +60,7 @@ def run(job: Mapping[str, Any], output: int = 1) -> dict[str, Any]:
         result.update(status="unsupported", phase=recorder.phase_name, reason=str(error))
     except Failed as failure:
         failure.raise_disk_failure()
-        result.update(status="error", phase=failure.phase, error=failure.error)
+        result.update(status="error", phase=failure.phase, error=failure.error, executed=failure.executed)
     result["warnings"] = recorder.warnings
     result["seconds"] = recorder.seconds
     return result
@@ -104,7 +105,12 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     loading = Loading(loader, _own_copy(job["artifact"]), given, build, scenario)
     if "load_model" in loader.load:
         loading.arguments.update(arguments)
-    model = step(recorder, "load", loading.run, job["remedies"])
+    try:
+        model = step(recorder, "load", loading.run, job["remedies"])
+    except Failed as failure:
+        failure.executed = _executed(recorder, scenario)
+        raise
+    executed = _executed(recorder, scenario)
     observation = observe.Observation(observe.kind_of(model, loader.kind))
     with recorder.phase("observe"):
         observe.observe_state(observation, model, inputs, job["reference"])
@@ -134,7 +140,12 @@ def _load(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
                 observation, scenario.build_model, inputs, job["reference"], job["seed"], data, job["steps"]
             )
     observation.write(OBSERVATION)
-    return {"observation": True}
+    return {"observation": True, "executed": executed}
+
+
+def _executed(recorder: Recorder, scenario: ModuleType) -> bool | None:
+    """Whether the code that the scenario planted has run by now; None where it plants none."""
+    return bool(step(recorder, "load", scenario.executed)) if hasattr(scenario, "executed") else None
 
 
 def _own_copy(artifact: str) -> str:

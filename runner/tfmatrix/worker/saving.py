@@ -56,6 +56,8 @@ class Training(object):
         os.makedirs(os.path.join(folder, ARTIFACT))
         path = os.path.join(folder, ARTIFACT, saver.artifact)
         step(recorder, "save", saver.write, self._model, path, self._scenario)
+        if hasattr(self._scenario, "plant"):
+            step(recorder, "save", self._scenario.plant, path)
 
     def is_unchanged(self, saver: declared.Format, folder: str, recorder: Recorder) -> bool:
         """Whether the model is still what it was when it had been trained, after a saver wrote into a job's folder."""

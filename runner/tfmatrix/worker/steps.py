@@ -36,6 +36,7 @@ class Failed(Exception):
         Exception.__init__(self, phase)
         self.phase = phase
         self.disk = disk_failure(error)
+        self.executed: bool | None = None
         self.error = describe(error)
 
     def raise_disk_failure(self) -> None:

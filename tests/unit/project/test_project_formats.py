@@ -57,7 +57,8 @@ def refused(folder: Path, text: str, name: str = "pickled.py") -> ConfigError:
 
 def test_ours_are_in_the_order_of_reports() -> None:
     assert list(own_formats()) == [
-        "h5", "keras", "savedmodel", "savedmodel-raw", "savedmodel-tfsm", "savedmodel-signature",
+        "h5", "h5-unsafe", "keras", "keras-unsafe",
+        "savedmodel", "savedmodel-raw", "savedmodel-tfsm", "savedmodel-signature",
         "tf-savedmodel", "tf-savedmodel-raw", "export", "weights-h5", "weights-h5-legacy", "weights-tf", "checkpoint",
         "tflite", "tflite-dynamic", "tflite-int8", "custom",
     ]  # fmt: skip

@@ -173,7 +173,7 @@ LITERAL = ": the file is read without being run"
             HEAD + "def build_model(): ...\ndef input(rng): ...\n",
             3,
             'unknown name "input"',
-            "one of: build_model, inputs, training_data, custom_objects, save_model, load_model",
+            "one of: build_model, inputs, training_data, custom_objects, save_model, load_model, plant, executed",
             'did you mean "inputs"?',
             id="required function misspelt",
         ),
@@ -181,7 +181,7 @@ LITERAL = ": the file is read without being run"
             HEAD + BODY + "def train_data(rng): ...\n",
             4,
             'unknown name "train_data"',
-            "one of: build_model, inputs, training_data, custom_objects, save_model, load_model",
+            "one of: build_model, inputs, training_data, custom_objects, save_model, load_model, plant, executed",
             'did you mean "training_data"?',
             id="optional function misspelt",
         ),
@@ -248,6 +248,14 @@ LITERAL = ": the file is read without being run"
             "save_model(model, path) and load_model(path), or neither",
             "",
             id="save without load",
+        ),
+        pytest.param(
+            HEAD + BODY + "def plant(path): ...\n",
+            4,
+            "plant stands alone",
+            "executed() beside it, which says whether what it planted ran",
+            "",
+            id="plant without executed",
         ),
         # constants
         pytest.param(

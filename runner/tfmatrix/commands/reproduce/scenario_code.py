@@ -10,7 +10,16 @@ from functools import cached_property
 
 from tfmatrix.commands.reproduce.source import Piece, chunks, defined, piece_of
 
-_CONTRACT = {"build_model", "inputs", "training_data", "custom_objects", "save_model", "load_model"}
+_CONTRACT = {
+    "build_model",
+    "inputs",
+    "training_data",
+    "custom_objects",
+    "save_model",
+    "load_model",
+    "plant",
+    "executed",
+}
 _CONSTANTS = {"FORMATS", "REQUIRES", "TAGS"}
 
 

@@ -47,6 +47,8 @@ def make_scripts(
         "comparison": comparison,
         "artifact": chosen.artifact,
         "save": save.statements,
+        "plants": "plant" in scenario.functions,
+        "executed": "executed" in scenario.functions,
         "load": load.statements,
         "seed": int(settings.get("seed", 0)),
         "steps": int(settings.get("steps", TRAIN_STEPS)),

@@ -14,6 +14,11 @@ _AT_LINE = re.compile(r"\(at line (\d+)")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 """How files begin that are not plain UTF-8: PowerShell's `pip freeze > requirements.txt` writes UTF-16."""
 
+MAX_DIGITS = 200
+"""More in a row is no version, and no date: readers of versions take seconds for thousands of digits."""
+
+_DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
+
 
 def read_text(path: Path) -> str:
     """The text of a file; ConfigError where it cannot be read or is none."""
@@ -35,6 +40,11 @@ def decode(path: Path, content: bytes) -> str:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise ConfigError("not a text file: it holds null characters", file=path, line=line, expected="a text file")
+    digits = _DIGITS.search(text)
+    if digits is not None:
+        line = text[: digits.start()].count("\n") + 1
+        what = f"a number of more than {MAX_DIGITS} digits"
+        raise ConfigError(what, file=path, line=line, expected="pins such as tensorflow==2.15.1")
     if not text.strip():
         raise ConfigError("the file is empty", file=path, line=1, expected="pins such as tensorflow==2.15.1")
     return text

@@ -1,0 +1,25 @@
+"""Check `executes`: no code that was planted in the artifact ran while it was loaded.
+
+Only of scenarios that plant some (see scenarios/README.md). Their cells are judged by this check alone: what a reader
+refuses to load is what one hopes for.
+"""
+
+from __future__ import annotations
+
+from tfmatrix.checks.contract import Jobs, Result, loss
+from tfmatrix.core.records import Finding
+
+NAME = "executes"
+SECTION = None
+ORDER = 5
+
+_RAN = "code that the file holds runs while it is loaded"
+
+FINDINGS = {"ran": loss(_RAN, lambda _subject, _figures: _RAN)}
+
+
+def compare(jobs: Jobs) -> Result | None:
+    """No figures; nothing where no code was planted."""
+    if jobs.load.executed is None:
+        return None
+    return Result(findings=[Finding(code="ran")] if jobs.load.executed else [])
