@@ -67,9 +67,15 @@ PLANTED = {
         "forge()",
         "holds a link",
     ),
+    "a_file_of_the_host": Planted(
+        "words = open({victim!r} + '/private.txt').read()\n"
+        "forge(status='error', phase='load', error=dict(type='Stolen', message=words, traceback=''))",
+        # Where it is not there, or not to be read: by Landlock.
+        "Errno",
+    ),
     "an_artifact_that_nobody_asked_for": Planted("forge(artifact=True)", "was not to save"),
 }
-QUICK = ("a_folder_of_the_host_for_an_observation",)
+QUICK = ("a_folder_of_the_host_for_an_observation", "a_file_of_the_host")
 EVERYTHING = bool(os.environ.get("TFMATRIX_TEST_HOSTILE"))
 
 BUILD = """

@@ -28,6 +28,7 @@ from tfmatrix.executors.images import host_identity
 from tfmatrix.executors.opening import Opening
 from tfmatrix.executors.process import PathMap, Worker, start_worker, worker_arguments, worker_variables
 from tfmatrix.executors.supply import Supply, describe
+from tfmatrix.worker.landlock import abi
 
 WORKER_VARIABLE = "TFMATRIX_WORKER"
 RUN_VARIABLE = "TFMATRIX_RUN"
@@ -223,7 +224,8 @@ class VenvExecutor:
     def isolation(self) -> str:
         """See Executor."""
         ends = "and ends with all that it started" if process_namespace() else "and its descendants are looked for"
-        return f"each job has its own home, {ends}; network and files of this user are open: run only what you trust"
+        held = f"each job has its own home, {ends}; network and files of this user are open: run only what you trust"
+        return f"{held}; what loads a model file reaches no other file and no TCP (Landlock)" if abi() else held
 
     def __init__(self, supply: Supply, *, run: str, worker: Path = WORKER_FOLDER) -> None:
         self._supply = supply

@@ -42,6 +42,7 @@ if HERE not in sys.path:
 
 import confine
 import folders
+import landlock
 import protocol
 import versions
 
@@ -56,6 +57,8 @@ MAX_ENTRIES = 50_000
 """Files and folders that a child may have at once, far more than anybody takes over."""
 MEASURE_SECONDS = 0.25
 MAX_THREADS_BEFORE_FORK = 3
+_OF_FILES = ("adopt", "rebuild", "resave")
+"""Jobs that load a file whose maker is a stranger, beside loads that say `adopted`."""
 _DIST_INFO = re.compile(r"^(?P<name>[^-]+)-(?P<version>[^-]+)\.(?:dist|egg)-info$")
 
 
@@ -136,6 +139,9 @@ def child_main(request: Mapping[str, Any], jail: confine.Jail, report: int, log:
     os.dup2(log, 1)
     os.dup2(log, 2)
     jail.enter()
+    if any(job.get("adopted") or job["kind"] in _OF_FILES for job in request["jobs"]):
+        own = (HERE, sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable)))
+        landlock.confine(jail.root, [*own, *landlock.paths_in(request["jobs"])])
     sys.stdout = os.fdopen(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     faulthandler.enable(file=2, all_threads=True)

@@ -1,11 +1,13 @@
 """Archives and compressed files that hold a model: what is in them, and the command that takes it out.
 
-Only names and first bytes are looked at; nothing is unpacked.
+Only names and first bytes are looked at; nothing is unpacked, and no more than `MAX_BYTES` is decompressed to see
+them: a few megabytes may be terabytes.
 """
 
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import shlex
@@ -19,6 +21,10 @@ from tfmatrix.core.errors import UsageError
 from tfmatrix.project.modelfiles.heads import ending_of
 
 MAX_MEMBERS = 10_000
+MAX_BYTES = 256 << 20
+"""Decompressed to list a tar archive: what lies behind is not told."""
+MAX_HEADER = 1 << 20
+"""Of one member: long names and attributes are read as a whole."""
 MAX_SHOWN = 5
 _COMPRESSED = {b"\x1f\x8b": ("gzip", ".gz"), b"BZh": ("bzip2", ".bz2"), b"\xfd7zXZ\x00": ("xz", ".xz")}
 _OPENERS: Mapping[str, Callable[[Path], Any]] = {"gzip": gzip.GzipFile, "bzip2": bz2.BZ2File, "xz": lzma.LZMAFile}
@@ -41,12 +47,7 @@ def refusal(path: Path, head: bytes) -> UsageError:
     shown = shlex.quote(str(path))
     unpacked = path.name.split(".")[0] + "-unpacked"
     try:
-        with tarfile.open(path, "r:*") as archive:
-            names = []
-            for member in archive:
-                names.append(member.name)
-                if len(names) >= MAX_MEMBERS:
-                    break
+        names = _names(path, head)
         return _of_members(path, "a tar archive", names, f"mkdir {unpacked} && tar xf {shown} -C {unpacked}", unpacked)
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         kind, ending = next((each for magic, each in _COMPRESSED.items() if head.startswith(magic)), ("", ""))
@@ -71,6 +72,63 @@ def refusal(path: Path, head: bytes) -> UsageError:
         expected="the model itself",
         fix=f"{kind} -dc {shown} > {target} && tfmatrix check {target}",
     )
+
+
+_ABOUT_THE_NEXT = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+"""Members that say something about the one behind them; tarfile reads them into memory."""
+
+
+class _EnoughError(Exception):
+    """All that may be decompressed is."""
+
+
+class _Bounded:
+    """The first MAX_BYTES of a stream."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._left = MAX_BYTES
+
+    def read(self, size: int) -> bytes:
+        """Raises _EnoughError beyond the bound."""
+        if self._left <= 0:
+            raise _EnoughError
+        found: bytes = self._stream.read(min(size, self._left))
+        self._left -= len(found)
+        return found
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive whose own header is of a sensible size."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.size > MAX_HEADER and self.type in _ABOUT_THE_NEXT:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
+
+
+def _names(path: Path, head: bytes) -> list[str]:
+    """The names in a tar archive, as far as the bounds go. Raises as `tarfile.open`."""
+    kind = next((kind for magic, (kind, _) in _COMPRESSED.items() if head.startswith(magic)), None)
+    names: list[str] = []
+    with contextlib.ExitStack() as stack:
+        if kind is None:
+            archive = stack.enter_context(tarfile.open(path, "r:", tarinfo=_Member))
+        else:
+            stream: Any = _Bounded(stack.enter_context(_OPENERS[kind](path)))
+            try:
+                archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member))
+            except _EnoughError as error:
+                raise tarfile.ReadError("no tar archive") from error
+        with contextlib.suppress(_EnoughError):
+            for member in archive:
+                names.append(member.name)
+                if len(names) >= MAX_MEMBERS:
+                    break
+    return names
 
 
 def refusal_of_zip(path: Path, names: Iterable[str]) -> UsageError:
