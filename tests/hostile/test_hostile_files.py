@@ -68,10 +68,13 @@ PLANTED = {
         "holds a link",
     ),
     "a_file_of_the_host": Planted(
-        "words = open({victim!r} + '/private.txt').read()\n"
+        "try:\n"
+        "    words = open({victim!r} + '/private.txt').read()\n"
+        "except OSError as error:\n"
+        "    words = 'refused: %d' % error.errno\n"
         "forge(status='error', phase='load', error=dict(type='Stolen', message=words, traceback=''))",
-        # Where it is not there, or not to be read: by Landlock.
-        "Errno",
+        # It is not there, or, in a venv, Landlock refuses it.
+        "refused: ",
     ),
     "an_artifact_that_nobody_asked_for": Planted("forge(artifact=True)", "was not to save"),
 }
