@@ -52,6 +52,10 @@ def table(project: RealProject, *command: str, **environ: str) -> dict[str, Any]
     return {name: record["status"] for name, record in finished.cells().items()}
 
 
+def newest(project: RealProject) -> Path:
+    return project.root / "results" / "runs" / (project.root / "results" / "latest").read_text().strip()
+
+
 def begin(project: RealProject, *command: str) -> subprocess.Popen[str]:
     """A run in a process of its own, of which the first cell is there."""
     arguments = project.command(*(command or RUN))
@@ -257,7 +261,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next(project: RealProject, engin
 @pytest.mark.docker
 def test_an_image_that_is_gone_is_made_again(project: RealProject, engine: Any) -> None:
     before = table(project, *DOCKER, "--scenario", "a")
-    header = json.loads((project.root / "results" / "latest" / "run.json").read_text())
+    header = json.loads((newest(project) / "run.json").read_text())
     engine.remove_image(header["environments"][TENSORFLOW]["base"]["reference"], force=True)
     shutil.rmtree(project.root / "results")
     assert table(project, *DOCKER, "--scenario", "a") == before
@@ -270,10 +274,6 @@ def spoil(path: Path) -> None:
     """Half of the file, and then something else."""
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2] + b"\0{[garbage")
-
-
-def newest(project: RealProject) -> Path:
-    return (project.root / "results" / "latest").resolve()
 
 
 def test_damaged_outcomes_are_told_and_measured_again(project: RealProject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +14,13 @@ from tfmatrix.cli.options import (
     ExecutorOption,
     JsonOption,
     OfflineOption,
+    OutputOption,
     ProjectOption,
     QuietOption,
     SetOption,
     echo_answer,
     open_project,
+    write,
 )
 from tfmatrix.core.errors import UsageError
 
@@ -106,14 +109,16 @@ def env_build(
 def env_sbom(
     environment: Annotated[str, typer.Argument(metavar="ID", help="An environment with a lock.")],
     project: ProjectOption = Path(),
+    output: OutputOption = None,
 ) -> None:
     """Print what an environment consists of, as a CycloneDX document in JSON (a software bill of materials).
 
-    Example: `tfmatrix env sbom 2.16.2 > 2.16.2.cdx.json`
+    Example: `tfmatrix env sbom 2.16.2 -o 2.16.2.cdx.json`
     """
     from tfmatrix.commands.sbom import sbom
 
-    echo_json(sbom(open_project(project), environment))
+    # Its schema is CycloneDX's own.
+    write(json.dumps(sbom(open_project(project), environment), indent=1) + "\n", output)
 
 
 @env_app.command("prune")
