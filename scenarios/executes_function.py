@@ -9,7 +9,7 @@ from _planted import MARK, add_layers, calling, is_marked
 
 FORMATS = ("keras",)
 REQUIRES = "keras>=3"
-TAGS = ("executes", "upstream")
+TAGS = ("executes",)
 
 
 def build_model():

@@ -9,7 +9,7 @@ from _planted import change_configuration, is_imported
 
 FORMATS = ("keras",)
 REQUIRES = "keras>=2.13"
-TAGS = ("executes", "upstream")
+TAGS = ("executes",)
 
 
 def build_model():

@@ -2,6 +2,7 @@
 
 CVE-2025-8747: from Keras 3.9.0 on only functions of Keras could be named, until 3.11.0 all of them, whatever
 `safe_mode` is. Here `keras.utils.get_file`, which writes a file where the model file says.
+The fix: https://github.com/keras-team/keras/pull/21429.
 """
 
 import tensorflow as tf

@@ -2,6 +2,7 @@
 
 CVE-2025-9906: until Keras 3.11.0 a configuration could call what `keras.config.enable_unsafe_deserialization()` does,
 so that a Lambda layer behind it was deserialized with its Python code.
+The fix: https://github.com/keras-team/keras/pull/21429.
 """
 
 import tensorflow as tf

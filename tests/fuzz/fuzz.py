@@ -37,7 +37,8 @@ SECONDS = 2.0
 
 
 WARM = 8
-"""Reads of a seed before time counts: a reader may take turns between that many commands."""
+WARM_SECONDS = 10.0
+"""Reads of a seed before time counts: a reader may take turns between that many commands. Not longer than that."""
 
 
 class TooSlowError(Exception):
@@ -105,8 +106,9 @@ def try_input(read: Read, data: bytes, tally: Tally) -> None:
 
 def warm_up(read: Read, seeds: list[bytes]) -> None:
     """Reads seeds, not timed: what is imported on first use is no input's fault."""
-    for seed in seeds:
-        for _ in range(WARM):
+    deadline = time.monotonic() + WARM_SECONDS
+    for seed in [seed for seed in seeds for _ in range(WARM)]:
+        if time.monotonic() < deadline:
             try_input(read, seed, Tally("seeds"))
 
 

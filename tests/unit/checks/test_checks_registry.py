@@ -60,7 +60,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 def test_the_checks_in_their_order() -> None:
     assert list(checks()) == [
-        "load", "outputs", "weights", "config", "compile", "optimizer", "resume", "signatures", "warnings",
+        "load", "executes", "outputs", "weights", "config", "compile", "optimizer", "resume", "signatures", "warnings",
     ]  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def test_a_code_that_is_not_in_the_list_is_refused() -> None:
 def test_a_check_of_a_plug_in_takes_part(install: Install) -> None:
     before = checks_code_digest()
     install(PLUGIN)
-    assert list(checks())[3:5] == ["config", "layers"]
+    assert list(checks())[4:6] == ["config", "layers"]
     theirs = loaded()
     theirs.config["layers"].pop()
     found = compare(trained().build(), theirs.build())["layers"]

@@ -41,7 +41,7 @@ def context(tmp_path: Path) -> Context:
         (completion.environments, "2.2", ["2.21.0"]),
         (completion.scenarios, "d", ["dense"]),
         (completion.scenarios, "tag", ["tag:layers"]),
-        (completion.formats, "h", ["h5"]),
+        (completion.formats, "h", ["h5", "h5-unsafe"]),
         (completion.runs, "", ["latest", "previous", "20261101-1"]),
         (completion.cells, "", []),
     ],
