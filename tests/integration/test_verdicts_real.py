@@ -114,12 +114,54 @@ def build_model():
 def inputs(rng):
     return {"features": rng.normal(size=(4, 2)).astype("float32")}
 '''
-SCENARIOS = {"statistics": STATISTICS, "metrics": METRICS, "dropout": DROPOUT, "named": TEXT}
+PAIR = '''\
+"""Two inputs by name, which a signature takes by name only."""
+import tensorflow as tf
+
+FORMATS = ("savedmodel-tfsm", "tflite")
+
+
+def build_model():
+    parts = {name: tf.keras.Input(shape=(2,), name=name) for name in ("west", "east")}
+    both = tf.keras.layers.Concatenate()(list(parts.values()))
+    return tf.keras.Model(parts, tf.keras.layers.Dense(2, name="out")(both))
+
+
+def inputs(rng):
+    return {name: rng.normal(size=(4, 2)).astype("float32") for name in ("west", "east")}
+'''
+REBUILT = '''\
+"""Code that the new version cannot run, of a model whose file it reads."""
+import os
+import signal
+
+import tensorflow as tf
+
+FORMATS = ("h5",)
+
+
+def build_model():
+    if tf.__version__.startswith("2.21"):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return tf.keras.Sequential([tf.keras.layers.Input((3,)), tf.keras.layers.Dense(2)])
+
+
+def inputs(rng):
+    return rng.normal(size=(4, 3)).astype("float32")
+'''
+SCENARIOS = {
+    "statistics": STATISTICS,
+    "metrics": METRICS,
+    "dropout": DROPOUT,
+    "named": TEXT,
+    "pair": PAIR,
+    "rebuilt": REBUILT,
+}
 CELLS = (
     f"statistics/custom/{OLD}/*",
     f"metrics/*/{OLD}/{OLD}",
     f"dropout/keras/{NEW}/{NEW}",
-    f"named/*/{OLD}/{NEW}",
+    f"{{named,pair,rebuilt}}/*/{OLD}/{NEW}",
 )
 
 
@@ -189,3 +231,21 @@ def test_an_integer_model_is_calibrated_by_the_scenarios_inputs(cells):
     record = cells[f"named/tflite-int8/{OLD}/{NEW}"]
     assert record["status"] == "pass"
     assert record["checks"]["outputs"]["conversion"] > 1e-4, "activations of 8 bits are not the model's"
+
+
+def test_a_layer_passes_one_argument_and_a_signature_of_two_inputs_takes_none(cells):
+    record = cells[f"pair/savedmodel-tfsm/{OLD}/{NEW}"]
+    (raised,) = record["checks"]["outputs"]["findings"]
+    assert raised["figures"]["type"] == "TypeError"
+    assert "positional arguments" in raised["figures"]["message"]
+
+
+def test_signatures_of_a_tflite_file_are_compared(cells):
+    checks = cells[f"pair/tflite/{OLD}/{NEW}"]["checks"]
+    assert (checks["signatures"]["status"], checks["signatures"]["signatures"]) == ("pass", 1)
+    assert checks["load"]["findings"][0]["code"] == "runtime"
+
+
+def test_a_process_that_ends_in_the_control_costs_the_control_alone(cells):
+    record = cells[f"rebuilt/h5/{OLD}/{NEW}"]
+    assert (record["status"], record["error"]) == ("pass", None)
