@@ -5,19 +5,22 @@ Locks are made by their own tools; the packages are those of an index of this ma
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from packaging.markers import Marker
 from pin_projects import KINDS, Repository, run_tool
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
+from tfmatrix.cli import run_command
 from tfmatrix.commands.upgrade.sides import Wanted, find_sides
 from tfmatrix.envs.pins import read_pins
 from tfmatrix.envs.releases import Index
 from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
-from typer.testing import CliRunner
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -36,10 +39,17 @@ def only_here(monkeypatch, package_index):
         monkeypatch.setattr(f"tfmatrix.envs.{module}.host_platform", lambda: "linux-x86_64")
 
 
-def tfmatrix(*arguments: str):
-    from tfmatrix.cli import app
+class Answer(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
 
-    return CliRunner().invoke(app, list(arguments))
+
+def tfmatrix(*arguments: str) -> Answer:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run_command(list(arguments))
+    return Answer(code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,8 +65,8 @@ def test_init_then_the_untouched_and_three_bumps(kind, tmp_path, package_index, 
     monkeypatch.chdir(folder)
 
     made = tfmatrix("init")
-    assert made.exit_code == 0, made.output
-    assert f"from: {first}" in made.output
+    assert made.code == 0, made.stdout + made.stderr
+    assert f"from: {first}" in made.stdout + made.stderr
     assert f'tensorflow: "{first}"' in (folder / "matrix.yaml").read_text()
     repository.commit("init")
     workflow = (repository.top / ".github/workflows/tfmatrix.yml").read_text()
@@ -66,7 +76,7 @@ def test_init_then_the_untouched_and_three_bumps(kind, tmp_path, package_index, 
     (folder / "README.md").write_text("more\n")
     repository.commit("more words")
     untouched = tfmatrix("upgrade", "--from-git", "main", "--json")
-    assert (untouched.exit_code, json.loads(untouched.stdout)["unchanged"]) == (0, True), untouched.output
+    assert (untouched.code, json.loads(untouched.stdout)["unchanged"]) == (0, True), untouched.stderr
 
     for bump in (harmless, breaking):
         repository.git("switch", "-q", "-C", "bump", "main")
@@ -89,7 +99,7 @@ def test_init_then_the_untouched_and_three_bumps(kind, tmp_path, package_index, 
     repository.edit(first, impossible)
     repository.commit("raised by hand")
     refused = tfmatrix("upgrade", "--from-git", "old-text", "--json")
-    assert refused.exit_code == 2, refused.output
+    assert refused.code == 2, refused.stderr
     answer = json.loads(refused.stdout)
     assert answer["verdict"] == "NOT INSTALLABLE"
     assert answer["not_installable"]["side"] == "to"
@@ -130,12 +140,11 @@ build-backend = "setuptools.build_meta"
 """
 
 
-@pytest.mark.parametrize("tool", ["poetry<2", "poetry>=2"])
-def test_poetry_exports_a_lock_that_versions_alone_do_not_say(tool, tmp_path, package_index, monkeypatch):
+def test_poetry_exports_a_lock_that_versions_alone_do_not_say(tmp_path, package_index, monkeypatch):
     (tmp_path / "models").mkdir()
     (tmp_path / "models/pyproject.toml").write_text(MODELS)
     (tmp_path / "pyproject.toml").write_text(FORKS.replace("INDEX", package_index))
-    run_tool(tmp_path, "--from", tool, "poetry", "lock")
+    run_tool(tmp_path, "--from", "poetry>=2", "poetry", "lock")
     there = set(tmp_path.rglob("*"))
     monkeypatch.setenv("UV_INDEX", PYPI_SIMPLE_ENDPOINT)  # where the tool itself is
     found = read_pins(tmp_path / "poetry.lock", make_uv())
@@ -148,6 +157,18 @@ def test_poetry_exports_a_lock_that_versions_alone_do_not_say(tool, tmp_path, pa
     assert ("protobuf", "3.20.3") in pins
     assert pins["absl-py", "2.1.0"].group == "dev"
     assert f"--extra-index-url {package_index}" in found.options
+
+
+def test_a_lock_that_poetry_itself_does_not_export_is_resolved_anew_and_said(tmp_path, package_index, monkeypatch):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/pyproject.toml").write_text(MODELS)
+    (tmp_path / "pyproject.toml").write_text(FORKS.replace("INDEX", package_index))
+    run_tool(tmp_path, "--from", "poetry<2", "poetry", "lock")
+    monkeypatch.setenv("UV_INDEX", PYPI_SIMPLE_ENDPOINT)
+    found = read_pins(tmp_path / "poetry.lock", make_uv())
+    assert any("packages with several versions are resolved anew" in note for note in found.notes)
+    numpy = [pin.version for pin in found.pins if pin.package == "numpy" and not pin.is_constraint]
+    assert numpy == ["1.23.5", "1.24.3"]
 
 
 def test_pdm_exports_a_lock_that_versions_alone_do_not_say(tmp_path, package_index, monkeypatch):
@@ -166,7 +187,8 @@ name = "pypi"
 url = "{package_index}"
 verify_ssl = false
 """)
-    run_tool(tmp_path, "pdm", "lock", PDM_CACHE_DIR=str(tmp_path / "pdm-cache"))
+    for options in (["--python", "==3.10.*"], ["--python", "==3.11.*", "--append"]):
+        run_tool(tmp_path, "pdm", "lock", *options, PDM_CACHE_DIR=str(tmp_path / "pdm-cache"))
     there = set(tmp_path.iterdir())
     monkeypatch.setenv("UV_INDEX", PYPI_SIMPLE_ENDPOINT)
     found = read_pins(tmp_path / "pdm.lock", make_uv())

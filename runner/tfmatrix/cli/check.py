@@ -21,6 +21,7 @@ from tfmatrix.cli.options import (
     QuietOption,
     SavedWithOption,
     TrustOption,
+    below,
     echo_answer,
     open_project,
     write,
@@ -74,6 +75,7 @@ def check(
     from tfmatrix.engine.run import RunOptions
 
     opened = open_project(project)
+    model, output = below(project, model), output and below(project, output, is_new=True)
 
     def one(path: Path) -> CheckResult:
         return check_file(
@@ -81,8 +83,8 @@ def check(
             path,
             [text.strip() for text in readers.split(",") if text.strip()],
             saved_with=saved_with,
-            inputs=inputs,
-            custom_objects=custom_objects,
+            inputs=inputs and below(project, inputs),
+            custom_objects=custom_objects and below(project, custom_objects),
             builder=builder,
             loader=loader.value if loader is not None else None,
             own_threads=threads is Threads.DEFAULT,

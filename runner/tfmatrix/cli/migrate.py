@@ -19,6 +19,7 @@ from tfmatrix.cli.options import (
     QuietOption,
     SavedWithOption,
     TrustOption,
+    below,
     echo_answer,
     open_project,
 )
@@ -64,11 +65,14 @@ def migrate(
     from tfmatrix.engine.run import RunOptions
 
     options = RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet, trust_model=trust_model)
+    files = [str(below(project, Path(each))) for each in files or ()]
+    inputs, custom_objects = inputs and below(project, inputs), custom_objects and below(project, custom_objects)
     if verify is not None:
         from tfmatrix.commands.migrate.report import verified_json, verified_text
         from tfmatrix.commands.migrate.verify import verify as repeat
 
-        if len(files or []) > 1:
+        verify = below(project, verify)
+        if len(files) > 1:
             raise UsageError("--verify repeats one proof", fix="name one result; before it, the old file if it moved")
         old = Path(files[0]) if files else None
         found = repeat(open_project(project), verify, options, old=old, inputs=inputs, custom_objects=custom_objects)
@@ -82,7 +86,7 @@ def migrate(
     wanted = MigrateOptions(
         to=to,
         format=model_format,
-        output=output,
+        output=below(project, output, is_new=True),
         saved_with=saved_with,
         custom_objects=custom_objects,
         inputs=inputs,
@@ -108,7 +112,7 @@ def inspect(
     """
     from tfmatrix.commands.inspect import inspect_file
 
-    found = inspect_file(open_project(project), model)
+    found = inspect_file(open_project(project), below(project, model))
     if as_json:
         echo_answer("inspect", found.to_json())
     else:

@@ -97,6 +97,12 @@ def open_project(root: Path) -> Project:
     return Project(root=root.resolve())
 
 
+def below(project: Path, path: Path, *, is_new: bool = False) -> Path:
+    """A path of the command line: `-C` is its base. What lies only where the command is typed is taken from there."""
+    there = project / path
+    return there if is_new or there.exists() or not path.exists() else path
+
+
 def selector_of(
     only: list[str] | None,
     writer: list[str] | None,

@@ -25,6 +25,7 @@ from tfmatrix.cli.options import (
     QuietOption,
     ScenarioOption,
     TrustOption,
+    below,
     formats_and_style,
     open_project,
     say,
@@ -140,8 +141,8 @@ def upgrade(
             lowest=lowest,
             from_source=from_source,
         ),
-        models=models or (),
-        scenarios=scenarios,
+        models=[below(project, each) for each in models or ()],
+        scenarios=scenarios and below(project, scenarios),
         selector=selector_of(only, None, None, scenario, globs),
         alternative=alternative,
         allow_changes=allow_changes,
@@ -149,6 +150,7 @@ def upgrade(
         everything=everything,
         loader=loader.value if loader is not None else None,
     )
+    output, junit = (each and below(project, each, is_new=True) for each in (output, junit))
     for path in filter(None, (output, junit)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", fix="make it first, or name another file")

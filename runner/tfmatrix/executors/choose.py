@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError, UsageError
@@ -47,7 +48,8 @@ def open_executor(
     supply = EnvironmentSupply(
         locks=project.locks, cache=EnvironmentCache(root=default_cache_root()), uv=make_uv(defaults), say=say
     )
-    return choose_executor(setting, environments, defaults=defaults, supply=supply, say=say, run=run)
+    folders = (project.results,)
+    return choose_executor(setting, environments, defaults=defaults, supply=supply, say=say, run=run, folders=folders)
 
 
 def choose_executor(
@@ -58,13 +60,14 @@ def choose_executor(
     supply: Supply,
     say: Callable[[str], None],
     run: str = "",
+    folders: Sequence[Path] = (),
 ) -> tuple[Executor, str]:
     """The executor for the environments of a run, and why it was taken, in one line.
 
     `setting` is "auto" or the name of one. "auto" takes the first that can work here: docker where an engine answers,
     runs our containers, and a base can be had for every environment; else venv. One that is asked for and cannot work
     raises InfrastructureError. `run` labels what is made for the run; a fresh label without it. `say` gets progress
-    lines.
+    lines. `folders` are those of the project that workers need beside the cache.
     """
     opening = Opening(
         environments=environments,
@@ -73,6 +76,7 @@ def choose_executor(
         say=say,
         run=run or f"{os.getpid()}-{uuid.uuid4().hex[:8]}",
         asked=setting != AUTO,
+        folders=folders,
     )
     if opening.asked:
         try:

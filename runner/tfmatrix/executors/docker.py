@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -61,6 +62,15 @@ for command in json.loads(sys.argv[1]):
 """Runs commands one after the other: an image need not have a shell."""
 
 
+_READ_ALL = "import sys; [sys.stdout.buffer.write(open(each, 'rb').read()) for each in sys.argv[1:]]"
+
+_SAME_PATHS = (
+    "mount the cache (TFMATRIX_CACHE), the project and tfmatrix itself into this container at the paths that they have "
+    "outside, or give --executor venv"
+)
+"""What helps within a container that has the engine's socket."""
+
+
 NAME = "docker"
 ORDER = 10
 
@@ -95,6 +105,7 @@ class DockerExecutor:
         limits: Limits,
         say: Callable[[str], None],
         worker: Path = WORKER_FOLDER,
+        folders: Sequence[Path] = (),
     ) -> None:
         self._engine = engine
         self._images = images
@@ -103,6 +114,7 @@ class DockerExecutor:
         self._limits = limits
         self._say = say
         self._worker = worker.resolve()
+        self._folders = folders
 
     def prepare(self, environment: Environment) -> Prepared:
         """See Executor. Provisions where the interpreter lives: on the host, or in a container of its image."""
@@ -191,22 +203,29 @@ class DockerExecutor:
         sweep(self._engine.client, run=self._run)
 
     def check(self, base: Base) -> None:
-        """Runs a container with a worker's limits that reads a file of this host. Raises BaseUnavailableError.
+        """Runs a container with a worker's limits that reads what a worker reads. Raises BaseUnavailableError.
 
-        It fails where the engine is another machine's, sees other folders than this program, or cannot set a limit.
+        It fails where the engine is another machine's, sees other folders than this program (as from within a
+        container that has the engine's socket), or cannot set a limit.
         """
-        self._supply.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._supply.root, prefix="check-") as folder:
-            Path(folder).chmod(0o755)
-            token = os.urandom(8).hex()
-            (Path(folder) / "token").write_text(token)
-            (Path(folder) / "token").chmod(0o644)  # whatever the umask: the container is somebody else
-            binds = [read_only(folder, str(CHECK_MOUNT))]
+        with contextlib.ExitStack() as stack:
+            wanted = {self._worker: (self._worker / "server.py").read_bytes()}
+            binds = [read_only(str(self._worker), f"{CHECK_MOUNT}/0")]
+            files = [f"{CHECK_MOUNT}/0/server.py"]
+            for number, root in enumerate((self._supply.root, *self._folders), start=1):
+                root.mkdir(parents=True, exist_ok=True)
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=root, prefix="check-")))
+                folder.chmod(0o755)
+                wanted[root] = os.urandom(8).hex().encode()
+                (folder / "token").write_bytes(wanted[root])
+                (folder / "token").chmod(0o644)  # whatever the umask: the container is somebody else
+                binds.append(read_only(str(folder), f"{CHECK_MOUNT}/{number}"))
+                files.append(f"{CHECK_MOUNT}/{number}/token")
             if base.kind == "host-userland":
                 binds += [read_only(str(path)) for path in userland_mounts(Path("/"))]
-                command = ["cat", str(CHECK_MOUNT / "token")]
+                command = ["cat", *files]
             else:
-                command = [IMAGE_PYTHON, "-c", f"print(open('{CHECK_MOUNT}/token').read())"]
+                command = [IMAGE_PYTHON, "-c", _READ_ALL, *files]
             try:
                 output, fate, log = self._run_to_end(
                     base.image,
@@ -220,10 +239,17 @@ class DockerExecutor:
                     seconds=CHECK_SECONDS,
                 )
             except InfrastructureError as error:
-                raise BaseUnavailableError(f"the engine does not run our containers: {error.what}") from error
-            if output.decode("utf-8", "replace").strip() != token:
-                last = log.splitlines()[-1:] or [fate]
-                raise BaseUnavailableError(f"the engine does not run our containers: {last[0]}")
+                raise BaseUnavailableError(
+                    f"the engine does not run our containers: {error.what}",
+                    fix=_SAME_PATHS if "bind source path" in error.what else "",
+                ) from error
+        if output == b"".join(wanted.values()):
+            return
+        unseen = next((folder for folder, content in wanted.items() if content not in output), None)
+        if fate == "exit code 0" or (unseen is not None and "o such file" in log):
+            raise BaseUnavailableError(f"the engine does not see {unseen} of this machine", fix=_SAME_PATHS)
+        last = log.splitlines()[-1:] or [fate]
+        raise BaseUnavailableError(f"the engine does not run our containers: {last[0]}")
 
     def _prepare_image(self, environment: Environment, base: Base) -> Prepared:
         """An image with its own Python and packages: a worker in it is asked once what they are."""
@@ -362,7 +388,9 @@ def open_executor(opening: Opening) -> tuple[DockerExecutor, str]:
         tmp_bytes=opening.defaults.docker.tmpfs,
     )
     images = BaseImages(engine, settings, opening.say)
-    executor = DockerExecutor(engine, images, opening.supply, run=opening.run, limits=limits, say=opening.say)
+    executor = DockerExecutor(
+        engine, images, opening.supply, run=opening.run, limits=limits, say=opening.say, folders=opening.folders
+    )
     # An own image that cannot be had fails its environment alone: no other executor could run it.
     bases = {
         base.reference: base

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.executors.supply import Supply
@@ -15,7 +16,8 @@ class Opening:
     """What a run wants of an executor.
 
     `run` labels what is made for it, `say` gets lines of progress. `asked`: it was asked for by its name; else
-    `instead` says why those before it were not taken.
+    `instead` says why those before it were not taken. `folders` are those of the project that workers need, beside the
+    cache.
     """
 
     environments: Sequence[Environment]
@@ -25,3 +27,4 @@ class Opening:
     run: str
     asked: bool
     instead: str = ""
+    folders: Sequence[Path] = ()

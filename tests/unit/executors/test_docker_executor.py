@@ -106,22 +106,42 @@ def run_to_end(monkeypatch, answer):
     return calls
 
 
-def test_the_check_reads_a_file_of_this_host(monkeypatch, make, tmp_path):
-    def read(options):
-        folder = Path(options["binds"][0]["Source"])
+def reads(options, *, unseen=()):
+    """What a container prints that sees the folders of its binds, but for some."""
+    said = b""
+    for bind, file in zip(options["binds"], ("server.py", "token", "token"), strict=False):
+        folder = Path(bind["Source"])
         assert folder.stat().st_mode & 0o055 == 0o055, "the container is another user"
-        return (folder / "token").read_bytes() + b"\n", "exit code 0", ""
+        said += b"" if any(folder.is_relative_to(each) for each in unseen) else (folder / file).read_bytes()
+    return said, "exit code 0", ""
 
-    calls = run_to_end(monkeypatch, read)
-    make(IMAGE)[0].check(IMAGE)
+
+def test_the_check_reads_files_of_every_folder(monkeypatch, make, tmp_path):
+    calls = run_to_end(monkeypatch, reads)
+    executor = make(IMAGE)[0]
+    executor._folders = (tmp_path / "results",)
+    executor.check(IMAGE)
     assert calls[0]["limits"]["network_mode"] == "none"
-    assert list(tmp_path.iterdir()) == [], "nothing is left in the cache"
+    assert len(calls[0]["binds"]) == 3
+    assert [path.name for path in tmp_path.rglob("*")] == ["results"], "nothing is left"
+
+
+@pytest.mark.parametrize("name", ["cache", "results"])
+def test_a_folder_that_the_engine_does_not_see_is_named(monkeypatch, make, tmp_path, name):
+    executor, _, supply = make(IMAGE)
+    supply.root = tmp_path / "cache"
+    executor._folders = (tmp_path / "results",)
+    run_to_end(monkeypatch, lambda options: reads(options, unseen=[tmp_path / name]))
+    with pytest.raises(BaseUnavailableError) as caught:
+        executor.check(IMAGE)
+    assert caught.value.what == f"the engine does not see {tmp_path / name} of this machine"
+    assert "at the paths that they have outside, or give --executor venv" in caught.value.fix
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ((b"another file\n", "exit code 0", ""), "the engine does not run our containers: exit code 0"),
+        ((b"another file\n", "exit code 0", ""), "the engine does not see"),
         ((b"", "exit code 1", "warning\ncat: Permission denied\n"), "containers: cat: Permission denied"),
         (InfrastructureError("bind source path does not exist"), "containers: bind source path does not exist"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -276,9 +275,7 @@ def read_built(path: Path, text: str, uv: Uv, kind: str) -> PinFile:
     )
 
 
-@functools.lru_cache(maxsize=32)
 def _metadata(path: Path, uv: Uv) -> Mapping[str, Any]:
-    # A build takes seconds, and one command reads a file for its packages and for its Python.
     with tempfile.TemporaryDirectory(prefix="tfmatrix-metadata-") as folder:
         script = Path(folder, "metadata.py")
         script.write_text(_SCRIPT, encoding="utf-8")

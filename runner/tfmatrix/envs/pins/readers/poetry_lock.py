@@ -59,7 +59,12 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
         return alone
     declared = read_declared(declaration, read_text(declaration), uv)
     if needs_its_tool(packages):
-        return export_poetry(path, text, declared, uv)
+        try:
+            return export_poetry(path, text, declared, uv)
+        except ConfigError as error:
+            # Seen of locks of Poetry 1 with two versions of one package: "Dependency walk failed".
+            said = f"{path}: {error.what}: packages with several versions are resolved anew"
+            alone = replace(alone, notes=(*alone.notes, said))
     return joined(alone, declared, declaration)
 
 
