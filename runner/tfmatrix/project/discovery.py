@@ -9,8 +9,9 @@ The value names a module that is a scenario, or a package of which every module 
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +23,11 @@ GROUP: Final = "tfmatrix_scenarios"
 
 @dataclass(frozen=True, kw_only=True)
 class Discovered:
-    """A scenario file, and the folder that the package of its code lies in."""
+    """A scenario file, and the folder that its code lies in; of an installed one, the packages that are its own."""
 
     path: Path
     source_folder: Path
+    packages: tuple[Path, ...] = ()
 
 
 def discover(root: Path, source_folders: Sequence[Path]) -> tuple[Discovered, ...]:
@@ -47,11 +49,27 @@ def discover(root: Path, source_folders: Sequence[Path]) -> tuple[Discovered, ..
         for each in files:
             found.setdefault(each.path.resolve(), each)
     for point in importlib.metadata.entry_points(group=GROUP):
-        if point.dist is None:
+        place = _place_of(point.module.partition(".")[0])
+        if place is None or point.dist is None:
             continue
-        for each in _files(Path(str(point.dist.locate_file(""))), point.module):
-            found.setdefault(each.path.resolve(), each)
+        # Beside it lie the packages of this machine: a worker has those of its environment.
+        names = {file.parts[0] for file in point.dist.files or () if file.suffix == ".py"}
+        packages = (place, *(place.parent / name for name in sorted(names)))
+        for each in _files(place.parent, point.module):
+            found.setdefault(each.path.resolve(), replace(each, packages=tuple(dict.fromkeys(packages))))
     return tuple(found.values())
+
+
+def _place_of(name: str) -> Path | None:
+    """The folder of an installed package, or the file of a module, also of one that is edited where it lies."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None:
+        return None
+    places = list(spec.submodule_search_locations or ()) or [spec.origin or ""]
+    return Path(places[0])
 
 
 def _of_project(root: Path) -> list[tuple[str, str]]:

@@ -78,8 +78,8 @@ class Project:
             own = read_scenarios(self.scenario_folder, formats=self.formats, sources=self.source_folders)
         found = {scenario.name: scenario for scenario in own}
         for each in elsewhere:
-            folders = (each.source_folder, *self.source_folders)
-            scenario = read_scenario(each.path, formats=self.formats, sources=folders)
+            folders = self.source_folders if each.packages else (each.source_folder, *self.source_folders)
+            scenario = read_scenario(each.path, formats=self.formats, sources=folders, packages=each.packages)
             first = found.setdefault(scenario.name, scenario)
             if first is not scenario:
                 raise ConfigError(

@@ -81,7 +81,13 @@ def read_scenarios(
     return tuple(read_scenario(path, formats=formats, sources=sources) for path in paths)
 
 
-def read_scenario(path: Path, *, formats: Mapping[str, Format] | None = None, sources: Sequence[Path] = ()) -> Scenario:
+def read_scenario(
+    path: Path,
+    *,
+    formats: Mapping[str, Format] | None = None,
+    sources: Sequence[Path] = (),
+    packages: Sequence[Path] = (),
+) -> Scenario:
     """Reads one scenario file; raises ConfigError with its first mistake and the number of the others."""
     if not ID_PATTERN.fullmatch(path.stem):
         raise ConfigError(
@@ -97,7 +103,7 @@ def read_scenario(path: Path, *, formats: Mapping[str, Format] | None = None, so
     file = _File(parse_file(path, content), formats)
     file.raise_first(path)
     title, _, description = file.docstring.partition("\n")
-    reached = find_sources(sources, file.imports, beside=path.parent)
+    reached = find_sources(sources, file.imports, beside=path.parent, packages=packages)
     digest = hashlib.sha256(content).hexdigest()
     if reached.digest:
         digest = hashlib.sha256(f"{digest} {reached.digest}".encode()).hexdigest()

@@ -57,12 +57,15 @@ class Sources:
             shutil.copyfile(path, target)
 
 
-def find_sources(folders: Sequence[Path], imports: Iterable[str], *, beside: Path | None = None) -> Sources:
+def find_sources(
+    folders: Sequence[Path], imports: Iterable[str], *, beside: Path | None = None, packages: Sequence[Path] = ()
+) -> Sources:
     """What a file with these imports ("app.models", "helpers") reaches of the packages in some folders.
 
-    `beside` is the folder of scenarios: of it, files whose names begin with `_` may be imported.
+    `packages` are single ones that lie elsewhere. `beside` is the folder of scenarios: of it, files whose names begin
+    with `_` may be imported.
     """
-    there = _importable(folders)
+    there = {**_importable(folders), **{path.stem: path for path in packages if path.exists()}}
     if beside is not None:
         helpers = {path.stem: path for path in sorted(beside.glob("_*.py")) if path.name != "__init__.py"}
         there = {**there, **helpers}

@@ -127,6 +127,23 @@ def test_entry_points_need_no_folder_of_scenarios(tmp_path):
     assert [each.name for each in project.scenarios] == ["app_scenario"]
 
 
+def test_scenarios_of_an_installed_package_take_its_own_code_alone(tmp_path, monkeypatch):
+    installed = tmp_path / "installed"
+    write(installed, "shop/__init__.py")
+    write(installed, "shop/models.py", "import neighbour\nfrom shop_helpers import size\n")
+    write(installed, "shop/checks.py", SCENARIO.replace("app.models", "shop.models"))
+    write(installed, "shop_helpers.py", "size = 3\n")
+    write(installed, "neighbour/__init__.py")
+    write(installed, "shop-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: shop\nVersion: 1.0\n")
+    write(installed, "shop-1.0.dist-info/entry_points.txt", "[tfmatrix_scenarios]\nmodels = shop.checks\n")
+    write(installed, "shop-1.0.dist-info/RECORD", "shop/__init__.py,,\nshop/models.py,,\nshop_helpers.py,,\n")
+    monkeypatch.syspath_prepend(str(installed))
+    (tmp_path / "project").mkdir()
+    (scenario,) = Project(root=tmp_path / "project").scenarios
+    assert scenario.name == "checks"
+    assert set(scenario.sources) == {"shop/__init__.py", "shop/models.py", "shop/checks.py", "shop_helpers.py"}
+
+
 def test_a_new_scenario_of_a_function_of_the_project(project):
     text = """\
 import tensorflow as tf
