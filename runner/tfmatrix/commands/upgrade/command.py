@@ -63,7 +63,13 @@ def upgrade_project(
     # Most pull requests change nothing that is installed: what measures and judges is imported for those that do.
     from tfmatrix.analysis.upgrades import UpgradeVerdict
     from tfmatrix.commands.upgrade.answer import answer_of
-    from tfmatrix.commands.upgrade.measure import find_alternative, find_material, measure, representative
+    from tfmatrix.commands.upgrade.measure import (
+        find_alternative,
+        find_material,
+        measure,
+        representative,
+        share_of_python,
+    )
     from tfmatrix.commands.upgrade.published import published_step
 
     material, selector = find_material(project, options.models, options.scenarios), options.selector
@@ -78,6 +84,7 @@ def upgrade_project(
         say(line)
     measured = measure(project, before, after, material, selector, run_options, uv)
     verdict = measured.judge(before.environment.id, after.environment.id)
+    python = share_of_python(project, before, after, measured, verdict, material, run_options, say)
     alternative = None
     if options.alternative and verdict.verdict in (UpgradeVerdict.UNSAFE, UpgradeVerdict.CHANGES):
         # Lines: each release that is tried is a run, with bars of its own.
@@ -88,7 +95,7 @@ def upgrade_project(
         after,
         material.origin,
         alternative=alternative,
-        notes=step.lines if step else (),
+        notes=(*(step.lines if step else ()), *([python] if python else [])),
         allow_changes=options.allow_changes,
         require_rollback=options.require_rollback,
     )

@@ -16,6 +16,7 @@ from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, judge_upgrade, p
 from tfmatrix.commands.upgrade.sides import Side, plain_environment, written_environments
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError, NothingSelectedError, TfmatrixError, UsageError
+from tfmatrix.core.ids import identified
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.selection import Selector
 from tfmatrix.engine.files import FileRequest, measure_file
@@ -282,6 +283,36 @@ def find_alternative(
             break
     untried = tuple(each.tensorflow for each in candidates[len(tried) :])
     return Alternative(tried=tuple(tried), untried=untried, note=note)
+
+
+def share_of_python(
+    project: Project,
+    before: Side,
+    after: Side,
+    measured: Measured,
+    upgrade: Upgrade,
+    material: Material,
+    options: RunOptions,
+    say: Callable[[str], None],
+) -> str:
+    """Where Python moves, what that brings by itself: the old packages under the new Python, on what failed.
+
+    Empty where it does not move, or nothing failed.
+    """
+    old, python = before.environment, after.environment.python
+    failed = (*upgrade.breaks, *upgrade.changes)
+    keys = list(dict.fromkeys((record.scenario, record.format) for record in failed))
+    if not keys or not python or python == old.python or old.image:
+        return ""
+    say(f"what does Python {python} bring by itself?")
+    bridge = identified(replace(old, id="", python=python))
+    one = _try(project, before, bridge, material, options, keys, measured)
+    moved = f"Python {old.python} → {python} alone"
+    if one.verdict is UpgradeVerdict.SAFE:
+        return f"{moved} ({old.tensorflow} with its packages under both) brings none of it: what failed was asked again"
+    if one.verdict is UpgradeVerdict.UNKNOWN:
+        return f"{moved} cannot be told apart from the rest: {one.sentence}"
+    return f"{moved} ({old.tensorflow} with its packages under both), on what failed: {one.sentence}"
 
 
 def _keys(measured: Measured) -> list[tuple[str, str]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from analysis_runs import record, run_of
 from tfmatrix.analysis.upgrades import UpgradeVerdict
 from tfmatrix.commands.upgrade import measure as measuring
-from tfmatrix.commands.upgrade.measure import MOST_TRIED, Material, Measured, find_alternative
+from tfmatrix.commands.upgrade.measure import MOST_TRIED, Material, Measured, find_alternative, share_of_python
 from tfmatrix.core.errors import ExitCode, InfrastructureError
 from tfmatrix.engine.run import RunOptions
 from tfmatrix.envs.releases import Index, Release
@@ -135,3 +136,41 @@ def test_without_an_index_only_matrix_yaml_is_tried(laboratory, monkeypatch):
     found = laboratory.search("2.12.0", "2.16.2")
     assert [each.version for each in found.tried] == ["2.14.1"]
     assert "only versions of matrix.yaml" in found.note
+
+
+@pytest.mark.parametrize(
+    ("fails", "broken", "words"),
+    [
+        (set(), False, "brings none of it"),
+        ({"dense/h5"}, False, "on what failed: 1 of 2 cells that worked break"),
+        (set(), True, "cannot be told apart from the rest: no wheel"),
+    ],
+)
+def test_where_python_moves_what_it_brings_is_told_apart(laboratory, fails, broken, words):
+    bridge = "2.14.1+py3.12"
+    laboratory.fails = {bridge: fails}
+    laboratory.broken = {bridge} if broken else set()
+    before, after = side("2.14.1"), side("2.16.2")
+    after = replace(after, environment=replace(after.environment, python="3.12"))
+    said = share(laboratory, before, after)
+    assert said.startswith("Python 3.11 → 3.12 alone")
+    assert words in said
+    # Only what failed is asked again.
+    assert laboratory.runs == [(bridge, 3)]
+    assert share(laboratory, before, side("2.16.2")) == ""
+
+
+def share(laboratory: Laboratory, before, after) -> str:
+    old, new = before.environment.id, after.environment.id
+    cells = [f"{kind}/{writer}/{reader}" for kind in KINDS for writer in (old, new) for reader in (old, new)]
+    broken = f"dense/h5/{old}/{new}"
+    measured = Measured(
+        run=run_of([record(cell, "load-error" if cell == broken else "pass") for cell in cells]),
+        files_only=frozenset(),
+        folders=(),
+    )
+    material = Material(scenarios=laboratory.project.root, models=(), origin="")
+    verdict = measured.judge(old, new)
+    return share_of_python(
+        laboratory.project, before, after, measured, verdict, material, RunOptions(), lambda text: None
+    )
