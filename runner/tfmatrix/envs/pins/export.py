@@ -56,7 +56,8 @@ def export_pdm(path: Path, text: str, declared: PinFile, uv: Uv) -> PinFile:
     lock = ["--lockfile", str(path.resolve())]
     parts = [("main", [*lock, "--prod"])]
     parts += [(f"extra {each}", [*lock, "--prod", "--group", each]) for each in declared.extras]
-    parts += [(f"group {each}", [*lock, "--prod", "--group", each]) for each in declared.groups]
+    # It takes no group for development together with --prod.
+    parts += [(f"group {each}", [*lock, "--no-default", "--group", each]) for each in declared.groups]
     return _exported(path, text, declared, uv, _PDM, parts)
 
 
