@@ -294,7 +294,7 @@ ATTACKS = {
     "warnings_without_an_end": Attack("import warnings\nfor number in range(30000):\n    warnings.warn('w%d' % number)\nsave()", HELD),
     "an_error_of_many_megabytes": Attack("raise ValueError('x' * (50 << 20))", words="xxx"),
     "an_error_without_words": Attack(
-        "class Mute(Exception):\n    def __str__(self):\n        raise MemoryError\nraise Mute()", ("save-error", "crash", "infra-error")
+        "class Mute(Exception):\n    def __str__(self):\n        raise MemoryError\nraise Mute()", words="its message raises MemoryError"
     ),
     "an_error_that_ends_itself": Attack(
         "class Rude(Exception):\n    def __str__(self):\n        os._exit(0)\nraise Rude()", ("crash",)

@@ -35,6 +35,14 @@ def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
     return "%s\n[… %d characters …]\n%s" % (text[: limit // 2], len(text) - limit, text[-limit // 2 :])
 
 
+def words(error: BaseException) -> str:
+    """The message of an exception; one whose own code raises has none, and is the model's all the same."""
+    try:
+        return str(error)
+    except Exception as another:
+        return "<its message raises %s>" % type(another).__name__
+
+
 class _Handler(logging.Handler):
     def __init__(self, add: Callable[[str, str, str], None]) -> None:
         logging.Handler.__init__(self, level=logging.WARNING)

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Callable, Mapping
 
 import numpy as np
-from capture import Recorder, shorten
+from capture import Recorder, shorten, words
 
 MAX_TRACEBACK = 20000
 
@@ -54,7 +54,7 @@ def disk_failure(error: BaseException) -> str | None:
     for _ in range(20):
         if seen is None:
             break
-        said = str(seen)
+        said = words(seen)
         for number in _DISK_FAILURES:
             if (isinstance(seen, OSError) and seen.errno == number) or os.strerror(number) in said:
                 return os.strerror(number)
@@ -68,7 +68,7 @@ def disk_failure(error: BaseException) -> str | None:
 def describe(error: BaseException) -> dict[str, str]:
     """An exception as data: type, message, traceback (each shortened in the middle)."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return {"type": type(error).__name__, "message": shorten(str(error)), "traceback": shorten(text, MAX_TRACEBACK)}
+    return {"type": type(error).__name__, "message": shorten(words(error)), "traceback": shorten(text, MAX_TRACEBACK)}
 
 
 def step(recorder: Recorder, phase: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Dict
 
 import numpy as np
+from capture import words
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _MAX_ITEMS = 64
@@ -72,7 +73,7 @@ def _array(value: Any, depth: int) -> Any:
 
 def error(exception: BaseException) -> Dict[str, str]:
     """An exception as a finding: its type and its message, without the middle of a long one."""
-    message = str(exception)
+    message = words(exception)
     if len(message) > _MAX_MESSAGE:
         # AutoGraph puts a traceback first: what was raised stands last.
         message = "%s\n[…]\n%s" % (message[: _MAX_MESSAGE // 2], message[-_MAX_MESSAGE // 2 :])
