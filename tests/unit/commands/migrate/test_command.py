@@ -108,8 +108,13 @@ class Bench:
                 (folder / "artifact" / "m.keras").write_bytes(b"PK\x03\x04 made in " + environment.encode())
                 return {**done, "artifact": True}
             case "resave":
-                (folder / "artifact" / "m").mkdir(parents=True)
-                (folder / "artifact" / "m" / "saved_model.pb").write_bytes(b"graph")
+                artifact = folder / "artifact" / job["target"]["artifact"]
+                artifact.parent.mkdir(parents=True)
+                if artifact.suffix:
+                    artifact.write_bytes(b"PK\x03\x04 saved again in " + environment.encode())
+                else:
+                    artifact.mkdir()
+                    (artifact / "saved_model.pb").write_bytes(b"graph")
                 return {**done, "artifact": True}
         found = self.load(job)
         if isinstance(found, dict):
@@ -189,6 +194,26 @@ def test_what_cannot_be_built_goes_the_way_of_what_only_predicts(bench):
     assert "Unknown layer: Mine" in found.reason
     assert sorted(kinds(bench)) == ["adopt", "load", "rebuild", "resave"]
     assert (bench.out / "model" / "saved_model.pb").read_bytes() == b"graph"
+
+
+def test_what_the_new_keras_cannot_be_is_tried_with_tf_keras_before_what_only_predicts(bench):
+    bench.load = lambda job: (1.0, 0.0 if b"made in" in Path(job["artifact"]).read_bytes() else 5.0)
+    result = bench.migrate(tf_keras=True)
+    found = result.files[0]
+    assert (found.level, found.way, found.lost) == (Level.WHOLE, "tf-keras", ())
+    assert (bench.out / "model.keras").read_bytes() == b"PK\x03\x04 saved again in 2.21.0+tf-keras"
+    proof = json.loads((bench.out / "model.proof.json").read_text())
+    assert proof["reader"]["id"] == "2.21.0+tf-keras"
+    assert proof["load"].startswith("TF_USE_LEGACY_KERAS=1")
+    assert bench.migrate(tf_keras=True).files[0].done
+    options = RunOptions(quiet=True, offline=True, trust_model=True)
+    assert verify(bench.project, bench.out / "model.keras", options).exit_code is ExitCode.OK
+
+
+def test_a_file_that_predicts_is_kept_where_tf_keras_brings_no_more(bench):
+    bench.load = lambda job: (1.0, 0.0)
+    found = bench.migrate(tf_keras=True).files[0]
+    assert (found.level, found.way, found.lost) == (Level.INFERENCE, "native", ("optimizer",))
 
 
 def test_a_model_without_a_neutral_form_is_said_to_have_none(bench):
