@@ -78,7 +78,7 @@ def test_every_adapter_says_since_when_and_where_it_is_from():
 
 @pytest.mark.parametrize(
     ("before", "after", "direction"),
-    [(KERAS_2, KERAS_3, {"up"}), (KERAS_3, KERAS_2, {"down"}), ("2.9.0", "2.15.0", set()), ("3.4.1", "3.13.2", set())],
+    [(KERAS_2, KERAS_3, {"up"}), (KERAS_3, KERAS_2, {"down"}), ("2.9.0", "2.15.0", set()), ("3.13.2", "3.13.2", set())],
 )
 def test_only_what_changed_between_two_versions_acts(before, after, direction):
     assert {each for each, _ in path(before, after)} == direction
@@ -274,3 +274,37 @@ def test_an_optimizer_is_never_taken_for_a_legacy_one_and_its_wrapper_for_one_of
     assert found["class_name"] == "LossScaleOptimizerV3"
     assert "is_legacy_optimizer" not in found["config"]
     assert found["config"]["inner_optimizer"]["config"]["is_legacy_optimizer"] is False
+
+
+@pytest.mark.parametrize(
+    ("class_name", "argument", "before"),
+    [
+        ("Dense", {"quantization_config": None}, "3.13"),
+        ("Dense", {"lora_alpha": None}, "3.10"),
+        ("Conv2DTranspose", {"output_padding": None}, "3.11"),
+        ("InputLayer", {"optional": False}, "3.4"),
+        ("LSTM", {"use_cudnn": "auto"}, "3.1"),
+        ("BatchNormalization", {"renorm": False, "renorm_momentum": 0.9}, "3.14"),
+        ("MultiHeadAttention", {"sliding_window": None}, "3.15"),
+    ],
+)
+def test_what_a_minor_of_keras_3_added_is_dropped_on_the_way_below_it_alone(class_name, argument, before):
+    whole = {**form(model(layer(class_name, "a", **argument), outputs=[["a", 0, 0]])), "keras": "3.15.1"}
+    major, minor = before.split(".")
+    below, same = adapt(whole, "3.15.1", f"{major}.{int(minor) - 1}.0"), adapt(whole, "3.15.1", f"{before}.0")
+    assert not argument.keys() & layers_of(below)["a"]["config"].keys()
+    assert argument.keys() <= layers_of(same)["a"]["config"].keys()
+    assert adapt(whole, f"{major}.{int(minor) - 1}.0", "3.15.1")["model"] == whole["model"]
+
+
+def test_what_a_minor_of_keras_3_added_and_says_something_is_refused_below_it():
+    whole = form(model(layer("Resizing", "a", antialias=True), outputs=[["a", 0, 0]]))
+    with pytest.raises(CannotAdaptError, match=r"Resizing a has antialias=True, which Keras before 3\.9"):
+        adapt(whole, "3.13.2", "3.4.1")
+
+
+def test_an_optimizer_forgets_what_a_minor_added():
+    optimizer = {"class_name": "Adam", "config": {"learning_rate": 0.1, "loss_scale_factor": None}}
+    compiled = {"optimizer": optimizer, "loss": "mse", "loss_weights": None, "metrics": None, "weighted_metrics": None}
+    found = adapt(form(model(layer("Dense", "a"), outputs=[["a", 0, 0]]), compiled), "3.4.1", "3.0.5")
+    assert found["compile"]["optimizer"]["config"] == {"learning_rate": 0.1}

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfmatrix.engine.adapters._objects import CannotAdaptError, Object, in_model, with_config
+from tfmatrix.engine.adapters._added import ANY, Added, dropped
+from tfmatrix.engine.adapters._objects import Object, in_model, with_config
 
 SINCE = "3.0"
 SOURCE = "https://github.com/keras-team/keras/releases"
 
-_ADDED: Mapping[str, tuple[Any, ...]] = {
-    "quantization_config": (None,),
-    "lora_rank": (None,),
-    "lora_alpha": (None,),
-    "rms_scaling": (False,),
-    "synchronized": (False,),
-    "autocast": (True,),
-    "zero_output_for_mask": (False,),
-    "flash_attention": (None, False),
-    "use_gate": (False,),
-    "antialias": (False,),
-    "salt_as_seed": (False,),
+_ADDED: Added = {
+    "*": {
+        "quantization_config": (None,),
+        "lora_rank": (None,),
+        "lora_alpha": (None,),
+        "rms_scaling": (False,),
+        "synchronized": (False,),
+        "autocast": (True,),
+        "zero_output_for_mask": (False,),
+        "flash_attention": ANY,
+        "use_gate": (False,),
+        "antialias": (False,),
+        "salt_as_seed": (False,),
+    }
 }
-"""Argument to the values at which Keras 2 does the same without."""
 
 _SEED: tuple[str, ...] = (
     "MultiHeadAttention",
@@ -51,11 +53,6 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
         if "name" not in each["config"]:
             return each
         config = dict(each["config"])
-        for name, defaults in _ADDED.items():
-            if name in config and (value := config.pop(name)) not in defaults:
-                raise CannotAdaptError(
-                    f"its {each['class_name']} {config.get('name')} has {name}={value!r}, which Keras 2 does not know"
-                )
         if each["class_name"] in _SEED:
             config.pop("seed", None)
         if each["class_name"] == "MultiHeadAttention":
@@ -63,4 +60,4 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
             config.update(query_shape=None, key_shape=None, value_shape=None)
         return with_config(each, config)
 
-    return in_model(document, change)
+    return in_model(dropped(document, _ADDED, SINCE), change)
