@@ -52,10 +52,12 @@ def tfmatrix(*arguments: str) -> Any:
 
 def has_code(scenario: str) -> bool:
     """Whether a scenario's model has code of its own: classes, functions that Keras is given, lambdas."""
-    tree = ast.parse((ROOT / "scenarios" / f"{scenario}.py").read_text(encoding="utf-8"))
-    own = any(isinstance(each, ast.ClassDef) for each in ast.walk(tree))
-    given = any(isinstance(each, ast.FunctionDef) and each.name == "custom_objects" for each in tree.body)
-    return own or given or any(isinstance(each, ast.Attribute) and each.attr == "Lambda" for each in ast.walk(tree))
+    text = (ROOT / "scenarios" / f"{scenario}.py").read_text(encoding="utf-8")
+    nodes = list(ast.walk(ast.parse(text)))
+    given = any(isinstance(each, ast.FunctionDef) and each.name == "custom_objects" for each in nodes)
+    named = {each.attr for each in nodes if isinstance(each, ast.Attribute)}
+    own = any(isinstance(each, ast.ClassDef) for each in nodes)
+    return own or given or bool(named & {"Lambda", "register_keras_serializable"})
 
 
 SAVE = """
@@ -187,7 +189,7 @@ def lines(results: Results) -> Iterator[str]:
     for key, files in sorted(results.items(), key=lambda item: order(item[0])):
         for name, each in sorted(files.items()):
             if each["result"] != "proven":
-                why = to_markdown(one_line(each["reason"], 160))
+                why = to_markdown(one_line(each["reason"], 160), in_table=True)
                 grouped.setdefault((name, each["result"], why), []).append(key)
     for (name, result, why), keys in sorted(grouped.items()):
         yield f"| {name} | {', '.join(keys)} | {result} | {why} |"
