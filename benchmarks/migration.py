@@ -168,17 +168,18 @@ def table() -> None:
 
 
 def lines(results: Results) -> Iterator[str]:
-    yield "| saved by, as | for | files | without own code | proven | for inference | refused | with code | proven |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    head = ("saved by, as", "for", "files", "without own code", "proven", "of these by tf-keras", "for inference")
+    yield "| " + " | ".join((*head, "refused", "with own code", "proven")) + " |"
+    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for key, files in sorted(results.items(), key=lambda item: order(item[0])):
         writer, format_id, target = key.split("/")
-        plain = Counter(each["result"] for each in files.values() if not each["code"])
+        plain = [each for each in files.values() if not each["code"]]
         own = Counter(each["result"] for each in files.values() if each["code"])
-        total = sum(plain.values())
-        share = f"{plain['proven']} ({plain['proven'] / total:.0%})" if total else "0"
-        row = [f"{writer}, {format_id}", target, len(files), total, share]
-        row += [plain["proven for inference"], plain["refused"] + plain["not measured"]]
-        row += [sum(own.values()), own["proven"]]
+        found = Counter(each["result"] for each in plain)
+        legacy = sum(each["result"] == "proven" and each["way"] == "tf-keras" for each in plain)
+        share = f"{found['proven']} ({found['proven'] / len(plain):.0%})" if plain else "0"
+        row = [f"{writer}, {format_id}", target, len(files), len(plain), share, legacy, found["proven for inference"]]
+        row += [found["refused"] + found["not measured"], sum(own.values()), own["proven"]]
         yield "| " + " | ".join(str(each) for each in row) + " |"
     yield ""
     yield "What is not proven whole, and why:"
