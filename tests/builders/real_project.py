@@ -29,7 +29,7 @@ class Finished:
 
 
 class RealProject:
-    """A project folder whose environments are those of the checkout, by id."""
+    """A project folder whose environments are those of the checkout, by id; `2.16.2+keras3.0.5` pins Keras itself."""
 
     def __init__(self, root: Path, environments: Iterable[str], scenarios: Iterable[str], settings: str = "") -> None:
         self.root = root
@@ -37,8 +37,13 @@ class RealProject:
         (root / "scenarios").mkdir()
         lines = ["schema: 1", "environments:"]
         for name in environments:
-            lines.append(f'  - {{tensorflow: "{name}", python: "3.11"}}')
-            shutil.copy(ROOT / "locks" / f"{name}.txt", root / "locks")
+            tensorflow, _, keras = name.partition("+keras")
+            pinned = f', keras: "{keras}", as_of: today, id: "{name}"' if keras else ""
+            lines.append(f'  - {{tensorflow: "{tensorflow}", python: "3.11"{pinned}}}')
+            lock = ROOT / "locks" / f"{name}.txt"
+            # One that the checkout has no lock for is locked on first use.
+            if lock.exists():
+                shutil.copy(lock, root / "locks")
         (root / "matrix.yaml").write_text("\n".join(lines) + "\n" + textwrap.dedent(settings))
         for name in scenarios:
             shutil.copy(ROOT / "scenarios" / f"{name}.py", root / "scenarios")
