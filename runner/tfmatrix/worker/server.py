@@ -141,7 +141,9 @@ def child_main(request: Mapping[str, Any], jail: confine.Jail, report: int, log:
     jail.enter()
     if any(job.get("adopted") or job["kind"] in _OF_FILES for job in request["jobs"]):
         own = (HERE, sys.prefix, sys.base_prefix, os.path.dirname(os.path.realpath(sys.executable)))
-        landlock.confine(jail.root, [*own, *landlock.paths_in(request["jobs"])])
+        # An artifact is copied with the folder of its own that the store keeps it in: a checkpoint is several files.
+        kept = [os.path.dirname(job["artifact"]) for job in request["jobs"] if job.get("artifact")]
+        landlock.confine(jail.root, [*own, *kept, *landlock.paths_in(request["jobs"])])
     sys.stdout = os.fdopen(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     faulthandler.enable(file=2, all_threads=True)
