@@ -321,7 +321,7 @@ ATTACKS = {
         "for number in (1, 2, 3, 6, 10, 12, 13, 14, 15, 17, 20, 24, 34):\n    try:\n        os.kill(os.getppid(), number)\n    except OSError:\n        pass\nsave()",
         ("pass", "save-error"),
     ),
-    "signals_to_everybody": Attack("os.kill(-1, signal.SIGTERM) if os.getuid() >= 1000 else None\nsave()", ("pass", "crash")),
+    "signals_to_everybody": Attack("refused(os.kill, -1, signal.SIGTERM) if os.getuid() >= 1000 else None\nsave()", ("pass", "crash")),
     "descriptors_of_the_first_process": Attack("assert refused(os.listdir, '/proc/1/fd'); save()", HELD, only="docker"),
     "limits_raised": Attack(
         "import resource\nassert resource.getrlimit(resource.RLIMIT_FSIZE)[1] != resource.RLIM_INFINITY\n"
