@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -256,15 +255,6 @@ def test_what_a_killed_run_left_is_swept_by_the_next(project: RealProject, engin
     assert set(table(project, *DOCKER).values()) == {"pass"}
     assert left(project) == []
     assert containers(engine, project) == []
-
-
-@pytest.mark.docker
-def test_an_image_that_is_gone_is_made_again(project: RealProject, engine: Any) -> None:
-    before = table(project, *DOCKER, "--scenario", "a")
-    header = json.loads((newest(project) / "run.json").read_text())
-    engine.remove_image(header["environments"][TENSORFLOW]["base"]["reference"], force=True)
-    shutil.rmtree(project.root / "results")
-    assert table(project, *DOCKER, "--scenario", "a") == before
 
 
 # What was written, damaged
