@@ -273,6 +273,17 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
-def docs(session: nox.Session) -> None:
+def claims(session: nox.Session) -> None:
     """Write docs/claims.md from the newest run."""
     run_python(session, "docs/generate.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation under .nox/site, a warning being an error; `nox -s docs -- --serve` shows it."""
+    install(session, "docs")
+    if "--serve" in session.posargs:
+        session.run("mkdocs", "serve", *(each for each in session.posargs if each != "--serve"))
+        return
+    session.run("python", "docs/outputs.py", "--check")
+    session.run("mkdocs", "build", "--strict", "--quiet", *session.posargs)

@@ -1,6 +1,6 @@
 """Writes docs/claims.md (what was measured about the claims that started the project) and docs/overview.svg from a run.
 
-python docs/generate.py [RUN]        # default: latest; `nox -s docs` does the same
+python docs/generate.py [RUN]        # default: latest; `nox -s claims` does the same
 """
 
 from __future__ import annotations

@@ -173,11 +173,11 @@ def test_publish(checkout):
     assert (checkout.root / "results/site/index.html").is_file()
 
 
-def test_docs(checkout):
+def test_claims(checkout):
     page = checkout.root / "docs" / "claims.md"
     page.unlink(missing_ok=True)
     checkout.run("-s", "matrix", codes=(0, 1))
-    checkout.run("-s", "docs")
+    checkout.run("-s", "claims")
     assert "optimizer_state" in page.read_text()
 
 
