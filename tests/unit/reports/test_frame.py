@@ -101,3 +101,23 @@ def test_errors_remedies_and_attribution() -> None:
 
 def test_failed_checks_are_names() -> None:
     assert row(drift(CELL, 1.0, ("outputs", "weights")))["failed_checks"] == "outputs weights"
+
+
+def test_versions_are_ordered_as_versions_and_environments_as_the_matrix(tmp_path: Path) -> None:
+    described = {
+        name: {"packages": {"tensorflow": name.split("+")[0], "keras": keras}, "tensorflow": name.split("+")[0]}
+        for name, keras in (("2.9.3", "2.9.0"), ("2.10.1", "2.10.0"), ("2.16.2+tf-keras", "3.4.1"))
+    }
+    with RunWriter(
+        tmp_path, "r1", {"environments": described, "scenarios": {"a": {"tags": ["layers", "x"]}}}
+    ) as writer:
+        for reader in described:
+            writer.add(load_error(f"a/h5/2.9.3/{reader}", "File format not supported", "ValueError"))
+        writer.finish(datetime(2025, 1, 1, tzinfo=UTC))
+    frame = load_run(tmp_path / "runs" / "r1")
+    assert list(frame.reader.cat.categories) == ["2.9.3", "2.10.1", "2.16.2+tf-keras"]
+    assert len(frame[frame.reader > "2.9.3"]) == 2
+    assert list(frame.reader_tensorflow.cat.categories) == ["2.9.3", "2.10.1", "2.16.2"]
+    assert set(frame.tags) == {"layers x"}
+    assert frame.causes.str.startswith("C-").all()
+    assert frame.cause.notna().all()

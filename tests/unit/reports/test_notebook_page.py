@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from repository import ROOT
 from run_builder import golden_run
-from tfmatrix.reports.export.frame import to_frame
+from tfmatrix.reports.export.frame import of_run
 from tfmatrix.store.runs import RunWriter
 
 PAGE = (ROOT / "docs" / "notebook.md").read_text()
@@ -25,6 +26,7 @@ def names(tmp_path, monkeypatch):
             writer.add(record)
         writer.finish(datetime(2026, 1, 1, tzinfo=UTC))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
     defined: dict[str, object] = {}
     for block in BLOCKS:
         exec(compile(block, "notebook.md", "exec"), defined)
@@ -40,10 +42,19 @@ def test_the_page_does_what_it_says(names):
     assert names["largest"].outputs_max_abs.max() == pytest.approx(3.04e-4)
     assert sorted(names["news"].status) == ["drift", "load-error"]
     assert len(names["changed"]) == 0
+    assert names["overview"].get_xlabel() == "reader"
+    assert names["drifting"].get_yscale() == "log"
+    assert (
+        len(names["lines"].get_yticks())
+        == names["cells"].query("format == 'h5'").groupby(["scenario", "writer"], observed=True).ngroups
+    )
+    assert "/" in names["table"].to_html()
+    assert names["keras_3"].reader_keras.nunique() == 1
 
 
 def test_the_page_names_every_column():
     from_here = {
         name for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     }
-    assert set(to_frame([]).columns) == from_here - {"CHECK_FIGURE"}
+    empty = replace(golden_run(), records=())
+    assert set(of_run(empty).columns) == from_here - {"CHECK_FIGURE"}

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfmatrix.analysis.causes import Cause, find_causes
+from tfmatrix.analysis.environments import Environments
 from tfmatrix.checks.registry import checks
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure
-from tfmatrix.store.runs import read_run_folder
+from tfmatrix.core.versions import version
+from tfmatrix.store.runs import Run, read_run_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +23,10 @@ def load_run(path: Path | str) -> pd.DataFrame:
     """The run in a folder (`results/runs/RUN`) as a DataFrame, one row per cell, sorted by `cell`.
 
     Columns:
-    - `run`, `cell`, `scenario`, `format`, `writer`, `reader`, `status`: text;
+    - `run`, `cell`, `scenario`, `format`, `status`: text;
+    - `writer`, `reader`: text, ordered as the matrix lists environments, so that 2.9.3 < 2.10.1;
+    - `writer_tensorflow`, `writer_keras`, `reader_tensorflow`, `reader_keras`: their versions, ordered by version;
+    - `tags`: those of the scenario; `causes`: the ids of what went wrong; `cause`: the title of the first of them;
     - `known`, `fixed`, `flaky`, `promised`, `cached`: bool;
     - `inferred`: `artifact` or `reader` where the cell was not measured, else missing;
     - `failed_checks`: names, separated by spaces;
@@ -36,11 +42,49 @@ def load_run(path: Path | str) -> pd.DataFrame:
 
     Raises StoreError where the folder holds no run, or a damaged one.
     """
-    return to_frame(read_run_folder(Path(path)).records)
+    return of_run(read_run_folder(Path(path)))
+
+
+def of_run(run: Run) -> pd.DataFrame:
+    """A run as a DataFrame, as `load_run` documents it."""
+    import pandas as pd
+
+    frame = to_frame(run.records)
+    environments = Environments.of(run)
+    scenarios = run.header.get("scenarios") or {}
+    causes: dict[str, list[Cause]] = {}
+    for cause in find_causes(run):
+        for cell in cause.cells:
+            causes.setdefault(cell, []).append(cause)
+    found = [causes.get(cell, []) for cell in frame["cell"]]
+    added = {
+        f"{side}_{name}": _ordered([getattr(environments.versions(each), name) or None for each in frame[side]])
+        for side in ("writer", "reader")
+        for name in ("tensorflow", "keras")
+    }
+    tags = [" ".join(map(str, (scenarios.get(name) or {}).get("tags") or ())) for name in frame["scenario"]]
+    added["tags"] = pd.Series(tags, dtype="object")
+    added["causes"] = pd.Series([" ".join(cause.id for cause in each) for each in found], dtype="object")
+    added["cause"] = pd.Series([each[0].title if each else None for each in found], dtype="object")
+    for side in ("writer", "reader"):
+        frame[side] = pd.Categorical(frame[side], categories=environments.order, ordered=True)
+    place = list(frame.columns).index("failed_checks") + 1
+    return pd.concat([frame.iloc[:, :place], pd.DataFrame(added), frame.iloc[:, place:]], axis=1)
+
+
+def _ordered(versions: Sequence[str | None]) -> Any:
+    """Versions as a column in which 2.9 comes before 2.10; what is no version stands behind them."""
+    import pandas as pd
+
+    names = {each for each in versions if each is not None}
+    numbers = {name: version(name) for name in names}
+    order = sorted((name for name in names if numbers[name] is not None), key=lambda name: numbers[name] or ())
+    order += sorted(name for name in names if numbers[name] is None)
+    return pd.Series(pd.Categorical(versions, categories=order, ordered=True))
 
 
 def to_frame(records: Sequence[CellRecord]) -> pd.DataFrame:
-    """Records as a DataFrame with the columns that `load_run` documents."""
+    """Records as a DataFrame with the columns that `load_run` documents, but for those that the run tells."""
     import pandas as pd
 
     rows = [_row(record) for record in records]
