@@ -42,7 +42,7 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 def _command_line() -> str:
     code = (
-        "import sys; from typer.main import get_command; from tfmatrix.cli.app import app; import tfmatrix.cli\n"
+        "import sys; from typer.main import get_command; from tfmatrix.cli import app, load_commands; load_commands()\n"
         "def each(command, path):\n"
         "    if not hasattr(command, 'commands'): print(' '.join(path))\n"
         "    for name in getattr(command, 'commands', {}): each(command.commands[name], [*path, name])\n"

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import tfmatrix.cli  # noqa: F401  (registers the commands)
 from repository import ROOT
-from tfmatrix.cli.app import app
+from tfmatrix.cli import app, load_commands
 from typer.main import get_command
 
+load_commands()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

@@ -12,6 +12,7 @@ from tfmatrix.store.runs import RunWriter
 from typer import Context
 from typer.main import get_command
 
+load_commands()
 MATRIX = """\
 schema: 1
 environments:

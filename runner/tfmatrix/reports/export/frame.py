@@ -80,7 +80,7 @@ def _ordered(versions: Sequence[str | None]) -> Any:
     numbers = {name: version(name) for name in names}
     order = sorted((name for name in names if numbers[name] is not None), key=lambda name: numbers[name] or ())
     order += sorted(name for name in names if numbers[name] is None)
-    return pd.Series(pd.Categorical(versions, categories=order, ordered=True))
+    return pd.Series(list(versions), dtype=pd.CategoricalDtype(order, ordered=True))
 
 
 def to_frame(records: Sequence[CellRecord]) -> pd.DataFrame:
