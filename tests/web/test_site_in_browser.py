@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import time
+
 import pytest
 from needs import lacking
 
 PAGES = [
     "index.html", "upgrade.html", "upgrade/2.12.1--2.16.2.html", "upgrade/2.12.1--2.12.1.html", "scenarios.html",
-    "scenario/dense.html", "formats.html", "format/h5.html", "causes.html", "warnings.html", "history.html",
+    "scenario/dense.html", "formats.html", "format/h5.html", "causes.html", "cause", "warnings.html", "history.html",
     "diff.html", "cell.html?cell=dense/h5/2.12.1/2.16.2", "cell.html?cell=gru/h5/2.15.1/2.16.2", "cell.html?cell=none",
     "cell.html",
 ]  # fmt: skip
@@ -18,21 +21,27 @@ def is_scripted(page):
     return page.startswith(SCRIPTED)
 
 
+def at(site, page):
+    """The address of a page; `cause` is that of the first cause."""
+    return page if page != "cause" else f"cause/{sorted(path.name for path in (site / 'cause').iterdir())[0]}"
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_opens_without_an_error_and_fits(tab, nights, page):
-    opened = tab(nights).open(page, ready=is_scripted(page))
+@pytest.mark.parametrize("width", [1280, 1920])
+def test_every_page_opens_without_an_error_and_fits(tab, nights, page, width):
+    opened = tab(nights, width=width).open(at(nights, page), ready=is_scripted(page))
     assert opened.locator("h1").inner_text()
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("light", 1280), ("dark", 1920)])
 @pytest.mark.parametrize("page", PAGES)
-def test_no_page_breaks_a_rule_of_accessibility(tab, nights, page, scheme):
+def test_no_page_breaks_a_rule_of_accessibility(tab, nights, page, scheme, width):
     try:
         from axe_playwright_python import sync_playwright as axe
     except ImportError:
         lacking("axe-playwright-python is not installed")
-    opened = tab(nights, color_scheme=scheme).open(page, ready=is_scripted(page))
+    opened = tab(nights, color_scheme=scheme, width=width).open(at(nights, page), ready=is_scripted(page))
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
     # Style sheets are not fetched for it: a page from the disk may not, and no rule that is asked for needs them.
     found = axe.Axe().run(opened, options={"runOnly": rules, "preload": False})
@@ -54,7 +63,7 @@ def test_thirty_environments_fit_into_1280_pixels(tab, wide, page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_phone_scrolls_down_only(tab, nights, page):
-    opened = tab(nights, width=390).open(page, ready=is_scripted(page))
+    opened = tab(nights, width=390).open(at(nights, page), ready=is_scripted(page))
     assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -107,7 +116,9 @@ def test_each_filter(tab, nights, query, column, expected):
 
 def test_a_cause_leads_to_its_cells_and_back_to_all(tab, nights):
     page = tab(nights).open("causes.html")
-    link = page.locator("article.cause p a").first
+    page.locator("tbody a").first.click()
+    page.wait_for_url("**/cause/C-*.html")
+    link = page.locator("p.lead a")
     cells = int(link.inner_text().split()[0])
     link.click()
     page.wait_for_selector("body[data-ready]")
@@ -144,7 +155,7 @@ def test_tab_alone_reaches_everything_on_the_way_to_the_filters(tab, nights):
     for _ in range(60):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("(({ name, id, text }) => name || id || text)(document.activeElement)"))
-    assert {"Overview", "theme", "status", "format", "scenario", "tag", "text"} <= seen
+    assert {"Overview", "find", "theme", "from", "to", "status", "format", "scenario", "tag", "text"} <= seen
 
 
 def test_a_cell_shows_its_evidence_and_its_earlier_runs(tab, nights):
@@ -242,3 +253,169 @@ def test_hostile_content_executes_nothing(tab, hostile):
         opened.page.wait_for_selector("body[data-ready]")
         assert opened.page.locator("h2").count() > 3
         assert opened.page.evaluate("window.hacked") is None
+
+
+def test_the_first_screen_has_the_three_questions(tab, nights):
+    for width, height in ((1280, 800), (390, 844)):
+        page = tab(nights, width=width).open("index.html", ready=True)
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_selector("#answer:not([hidden])")
+        for section in page.locator(".questions section").all():
+            box = section.bounding_box()
+            assert box["y"] + box["height"] <= height, (width, section.inner_text())
+
+
+def test_from_a_to_b_is_answered_on_the_first_screen(tab, nights):
+    page = tab(nights).open("index.html", ready=True)
+    page.wait_for_selector("#answer:not([hidden])")
+    page.select_option("[name=from]", "2.12.1")
+    page.select_option("#choose [name=to]", "2.16.2")
+    answer = page.locator("#answer").inner_text()
+    assert "UNSAFE" in answer
+    assert "break" in answer
+    page.locator(".steps a").first.click()
+    assert page.locator("#choose [name=from]").input_value() == page.locator(".steps a").first.get_attribute(
+        "data-from"
+    )
+    page.locator("#answer a").click()
+    page.wait_for_url("**/upgrade/*.html")
+
+
+PASTED = """Traceback (most recent call last):
+  File "train.py", line 3, in <module>
+    model = tf.keras.models.load_model("/srv/models/churn.h5")
+ValueError: Could not deserialize 'keras.metrics.mse' because it is not a KerasSaveable subclass
+"""
+
+
+def test_slash_searches_and_a_pasted_error_leads_to_its_cause(tab, nights):
+    page = tab(nights).open("scenarios.html")
+    page.keyboard.press("/")
+    page.keyboard.type("lstm")
+    page.locator("#found a").first.wait_for()
+    assert "lstm" in page.locator("#found a").first.inner_text()
+    page.fill("#find", "")
+    page.evaluate(
+        """text => {
+            const data = new DataTransfer();
+            data.setData("text", text);
+            const pasted = new ClipboardEvent("paste", { clipboardData: data, cancelable: true });
+            document.getElementById("find").dispatchEvent(pasted);
+        }""",
+        PASTED,
+    )
+    page.locator("#found .kind", has_text="cause").first.wait_for()
+    page.focus("#find")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/cause/C-*.html")
+    assert "KerasSaveable" in page.locator("main").inner_text()
+    assert "compile=False" in page.locator("dl.facts").inner_text()
+
+
+def test_nothing_that_is_looked_for_and_escape(tab, nights):
+    page = tab(nights).open("index.html", ready=True)
+    page.fill("#find", "nothing-has-this-name")
+    page.get_by_text("Nothing in this run has these words.").wait_for()
+    page.keyboard.press("Escape")
+    assert not page.locator("#found").is_visible()
+
+
+def test_groups_of_versions_fold(tab, wide):
+    page = tab(wide).open("index.html", ready=True)
+    columns = page.locator("#map thead th:visible").count()
+    page.locator("#folds button", has_text="Keras 2").click()
+    assert page.locator("#map thead th:visible").count() < columns
+    assert page.locator("#map tbody th:visible").count() == page.locator("#map thead th:visible").count()
+    page.locator("#folds button", has_text="Keras 2").click()
+    assert page.locator("#map thead th:visible").count() == columns
+
+
+def test_no_figure_of_the_map_is_cut(tab, wide):
+    for width in (1280, 1920):
+        page = tab(wide, width=width).open("index.html", ready=True)
+        cut = page.evaluate(
+            "[...document.querySelectorAll('#map td a')]"
+            ".filter((each) => each.scrollWidth > each.clientWidth + 1).length"
+        )
+        assert cut == 0
+
+
+def test_a_phone_has_strips_in_place_of_a_wide_map(tab, wide):
+    page = tab(wide, width=390).open("index.html", ready=True)
+    assert not page.locator("#map").is_visible()
+    page.select_option("#writer", "2.15.1")
+    assert page.locator("#narrow-strips .strip").count() > 1
+    page.locator("#narrow-strips a").last.click()
+    assert "writers=2.15.1" in page.url
+
+
+def test_a_run_is_not_compared_with_itself(tab, nights):
+    page = tab(nights).open("diff.html", ready=True)
+    page.select_option("[name=a]", index=1)
+    page.select_option("[name=b]", index=1)
+    page.get_by_text("one and the same run").wait_for()
+
+
+def weight(site, *names):
+    """Bytes of some files, as they are and compressed."""
+    contents = [(site / name).read_bytes() for name in names]
+    return sum(map(len, contents)), sum(len(gzip.compress(each)) for each in contents)
+
+
+def test_the_first_load_is_light(wide):
+    run = next(path.name for path in (wide / "data").iterdir() if path.is_dir())
+    scripts = [
+        f"static/{name}"
+        for name in ("site.css", "theme.js", "status.js", "run.js", "find.js", "map.js", "overview.js", "ask.js")
+    ]
+    unpacked, packed = weight(wide, "index.html", *scripts, f"data/{run}/index.js", "data/upgrades.js")
+    assert unpacked <= 2_500_000
+    assert packed <= 300_000
+
+
+QUESTIONS = {
+    "May I go from 2.15.1 to 2.16.2?": ("index.html", (), "#answer strong"),
+    "What do I have to change for it?": ("index.html", ("#answer a",), "h2:has-text('change'), h2:has-text('breaks')"),
+    "What is new since last night?": ("index.html", (), "section:has(#news) p"),
+    "Which warnings matter?": ("index.html", (), "section:has(#signs) p"),
+    "May I ignore one?": ("index.html", ("section:has(#signs) > p a",), "td:has-text(':'), td:has-text('few')"),
+    "Which format should I save in?": (
+        "index.html",
+        ("nav a:has-text('Formats')",),
+        "h2:has-text('Which one to choose')",
+    ),
+    "What breaks most?": ("index.html", ("nav a:has-text('Causes')",), "td.figure"),
+    "What helps against it?": ("causes.html", ("tbody a",), "dt:has-text('Remedy')"),
+    "How does my kind of layer fare?": ("index.html", ("nav a:has-text('Scenarios')", "tbody a"), ".strip"),
+    "What happened over the nights?": ("index.html", ("nav a:has-text('History')",), "svg.chart"),
+}
+
+
+def test_ten_questions_are_answered_within_ten_seconds(tab, nights, capsys):
+    told = []
+    for question, (start, clicks, answer) in QUESTIONS.items():
+        begun = time.monotonic()
+        page = tab(nights).open(start, ready=is_scripted(start))
+        for click in clicks:
+            page.locator(click).first.click()
+        page.locator(answer).first.wait_for()
+        seconds = time.monotonic() - begun
+        told.append(f"{question:<36} {seconds:5.1f} s {len(clicks)} clicks")
+        assert seconds < 10
+    with capsys.disabled():
+        print("", *told, sep="\n")
+
+
+def test_filters_are_quick(tab, wide):
+    page = tab(wide).open("index.html", ready=True)
+    milliseconds = page.evaluate(
+        """() => {
+            const field = document.querySelector("#filters [name=format]");
+            field.value = "h5";
+            const begun = performance.now();
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+            document.body.offsetHeight;
+            return performance.now() - begun;
+        }"""
+    )
+    assert milliseconds < 300

@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +48,24 @@ class Prediction:
         return f"{self.failed} of {self.cells}" + (f" ({percent(self.failed, self.cells)})" if self.cells else "")
 
 
+class Advice(StrEnum):
+    """May one ignore a warning?"""
+
+    HEED = "no: more fail with it"
+    IGNORE = "yes: no more fail with it than without"
+    TOO_FEW = "too few cells to say"
+
+
+ENOUGH = 5
+"""Cells with a warning from which on their share of failures says anything."""
+
+MARGIN = 0.1
+"""How much larger the share of failures must be with a warning than without, to call it a sign."""
+
+HIDDEN = ("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning")
+"""What Python shows to nobody by default: https://docs.python.org/3/library/warnings.html#default-warning-filter."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WarningEntry:
     """One warning: the same text from the same channel, wherever it came up.
@@ -76,6 +95,11 @@ class WarningEntry:
     of: int
     cells: tuple[str, ...] = field(repr=False)
     prediction: Prediction
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether a user does not see it unless Python is told to show it."""
+        return self.channel == "python" and self.category in HIDDEN
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON types, without the cells, which would be most of it."""
@@ -117,6 +141,26 @@ class Catalogue:
     silent_at_save: int
     silent_at_load: int
     silent: int
+
+    def without(self, entry: WarningEntry) -> Prediction:
+        """The measured cells that did not have a warning."""
+        mine = entry.prediction
+        return Prediction(cells=self.cells.cells - mine.cells, failed=self.cells.failed - mine.failed)
+
+    def advice(self, entry: WarningEntry) -> Advice:
+        """Whether more cells fail with a warning than without it. That is no cause: both may come of a third thing."""
+        share, base = entry.prediction.share, self.without(entry).share
+        if share is None or base is None or entry.prediction.cells < ENOUGH:
+            return Advice.TOO_FEW
+        return Advice.HEED if share > base + MARGIN else Advice.IGNORE
+
+    def ranked(self) -> list[WarningEntry]:
+        """Those that are a sign first, by how many failures they announce; what Python hides from users last."""
+        signs = {entry.id: self.advice(entry) is Advice.HEED for entry in self.entries}
+        return sorted(
+            self.entries,
+            key=lambda entry: (entry.is_hidden, not signs[entry.id], -entry.prediction.failed, entry.id),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON types."""

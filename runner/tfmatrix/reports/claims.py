@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tfmatrix.analysis.records import delta
+from tfmatrix.analysis.warnings import HIDDEN
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Inline, cells, joined, number, one_line, to_plain
@@ -217,7 +218,7 @@ def _warning(warning: Mapping[str, Any]) -> str:
 
 def _is_hidden(warning: str) -> bool:
     """Whether Python itself does not show the warning unless it is asked to."""
-    return warning.startswith(("DeprecationWarning", "PendingDeprecationWarning", "ImportWarning", "ResourceWarning"))
+    return warning.startswith(HIDDEN)
 
 
 def _seen_first(warning: str) -> tuple[bool, str]:

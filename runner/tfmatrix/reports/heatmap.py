@@ -32,12 +32,12 @@ class HeatMap:
 
 
 def heat_map(records: Sequence[CellRecord], order: Sequence[str]) -> HeatMap:
-    """The map of some records: the worst status of each pair, and how many cells have it."""
+    """The map of some records: the worst status of each pair, and how many of its cells fail, as on the site."""
     groups, writers, readers = by_pair(records, order)
     single = all(len(group) == 1 for group in groups.values())
     fields = {pair: _field(group, single=single) for pair, group in groups.items()}
     worst = {field.status for field in fields.values()}
-    what = "" if single else "the worst status of the pair, and how many cells have it: "
+    what = "" if single else "the worst status of the pair, and how many of its cells fail: "
     return HeatMap(
         key=what + ", ".join(f"{status.sign} {status.value}" for status in WORST_FIRST if status in worst),
         numbers={name: number for number, name in enumerate(order, start=1)},
@@ -48,13 +48,13 @@ def heat_map(records: Sequence[CellRecord], order: Sequence[str]) -> HeatMap:
 
 def _field(group: Sequence[CellRecord], *, single: bool) -> Mark:
     worst: Status = min((record.status for record in group), key=WORST_FIRST.index)
-    having = [record for record in group if record.status is worst]
-    known = KNOWN if worst.is_incompatibility and all(record.known for record in having) else ""
-    failing = sum(record.status.is_incompatibility for record in group) / len(group)
+    failing = [record for record in group if record.status.is_incompatibility]
+    counted = failing or [record for record in group if record.status is worst]
+    known = KNOWN if failing and all(record.known for record in failing) else ""
     return Mark(
-        f"{worst.sign}{'' if single else _short(len(having))}{known}",
+        f"{worst.sign}{'' if single else _short(len(counted))}{known}",
         worst,
-        strong=worst.is_incompatibility and not known and failing >= STRONG,
+        strong=worst.is_incompatibility and not known and len(failing) >= STRONG * len(group),
     )
 
 

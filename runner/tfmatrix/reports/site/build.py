@@ -11,7 +11,7 @@ from pathlib import Path
 from tfmatrix.analysis.diff.changes import Changes, Past, compare, remembered
 from tfmatrix.analysis.upgrades import every_upgrade
 from tfmatrix.core.errors import ExitCode, UsageError
-from tfmatrix.reports.site.data import MAX_FILE, evidence, index, pairs, script, table
+from tfmatrix.reports.site.data import MAX_FILE, answers, evidence, index, pairs, script, search, table
 from tfmatrix.reports.site.files import every_file
 from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.health import Problem, problems
@@ -67,9 +67,12 @@ def write_site(run: Run, output: Path, earlier: Iterable[Run] = (), *, also_wron
             for each in reversed(runs)
         ]
         writer.write("data/runs.js", script("runs", listed))
-        for name, content in Site(grid, upgrades, found, runs, news, folder_of(run.id)).pages():
+        site = Site(grid, upgrades, found, runs, news, folder_of(run.id))
+        for name, content in site.pages():
             writer.write(name, content)
-        for name, content in every_file(grid, upgrades, found, news, dates):
+        writer.write("data/upgrades.js", script("upgrades", answers(grid, upgrades)))
+        writer.write("data/search.js", script("search", search(grid, site.catalogue)))
+        for name, content in every_file(grid, upgrades, found, news, dates, site.badges):
             writer.write(name, content)
         writer.copy_static()
     return Built(folder=output, files=writer.files, problems=found)

@@ -2,9 +2,12 @@
 
 Scripts are loaded with `<script src>`, because a page opened from a disk may not fetch. A run has
 
-- `data/RUN/index.js`: names, causes, and for each scenario and format one character per cell;
+- `data/RUN/index.js`: names, causes, and for each scenario and format one character per cell, many alike as `~N~C`;
 - `data/RUN/cells/S-F-W.js`: the evidence of one save (numbers of scenario, format, writer) and of all its loads;
 - `data/RUN/pairs/W-R.js`: the packages of a writer and a reader.
+
+Of the newest run there are also `data/upgrades.js`, every verdict with its sentence, and `data/search.js`, what the
+search box of every page looks through.
 
 Names are printable and cut, and no markup; evidence is HTML, as `tfmatrix.reports.html` makes it of blocks.
 """
@@ -12,15 +15,18 @@ Names are printable and cut, and no markup; evidence is HTML, as `tfmatrix.repor
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from tfmatrix.analysis.records import delta, policy_of
+from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict
+from tfmatrix.analysis.warnings import Catalogue
 from tfmatrix.checks.policy import broken, promised
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
-from tfmatrix.core.text import cut, number
+from tfmatrix.core.text import cut, number, one_line
 from tfmatrix.reports import html
 from tfmatrix.reports.cell_page import (
     COMMANDS,
@@ -35,8 +41,8 @@ from tfmatrix.reports.cell_page import (
     versions,
 )
 from tfmatrix.reports.document import Block
-from tfmatrix.reports.site.grid import Grid
-from tfmatrix.reports.site.names import shown
+from tfmatrix.reports.site.grid import MAX_CAUSES, Grid
+from tfmatrix.reports.site.names import in_url, printable, shown
 
 MAX_FILE = 5_000_000
 """Bytes that no file of the site exceeds."""
@@ -157,12 +163,20 @@ def _block(
     return {
         "s": scenario,
         "f": fmt,
-        "status": "".join(statuses),
-        "marks": "".join(marks),
+        "status": packed("".join(statuses)),
+        "marks": packed("".join(marks)),
         "causes": _run_lengths(causes),
         "differences": differences,
         "remedies": helped,
     }
+
+
+_ALIKE = re.compile(r"(.)\1{5,}")
+
+
+def packed(text: str) -> str:
+    """Six and more characters that are alike as `~N~C`: most of a map is not asked, or passes."""
+    return _ALIKE.sub(lambda run: f"~{len(run[0])}~{run[1]}", text)
 
 
 def _bits(record: CellRecord) -> int:
@@ -266,6 +280,50 @@ class _Evidence:
         if record.artifact:
             places.append(part("artifact", record.artifact, partial(artifact_blocks, record.artifact, limits)))
         return places
+
+
+VERDICT_LETTERS: Mapping[str, UpgradeVerdict] = {
+    "s": UpgradeVerdict.SAFE,
+    "c": UpgradeVerdict.CHANGES,
+    "u": UpgradeVerdict.UNSAFE,
+    "n": UpgradeVerdict.UNKNOWN,
+}
+
+
+def answers(grid: Grid, upgrades: Mapping[tuple[str, str], Upgrade]) -> dict[str, Any]:
+    """Every verdict: one letter a pair, row by row, and the sentences, each of which stands once."""
+    letters = {verdict: letter for letter, verdict in VERDICT_LETTERS.items()}
+    sentences: dict[str, int] = {}
+    found = [upgrades[before, after] for before in grid.environments for after in grid.environments]
+    return {
+        "verdicts": "".join(letters[each.verdict] for each in found),
+        "words": {letter: verdict.value for letter, verdict in VERDICT_LETTERS.items()},
+        "places": [sentences.setdefault(one_line(each.sentence, 300), len(sentences)) for each in found],
+        "sentences": list(sentences),
+        "pages": [grid.environment_slugs[name] for name in grid.environments],
+    }
+
+
+MAX_SEARCHED = 3_000
+"""Entries of one kind that the search box knows."""
+
+
+def search(grid: Grid, found: Catalogue) -> list[list[str]]:
+    """What can be looked for: kind, title, address, further words. An error text leads to its cause."""
+    entries = [("format", name, f"format/{in_url(grid.format_slugs[name])}.html", "") for name in grid.formats]
+    for name in grid.scenarios[:MAX_SEARCHED]:
+        about = f"{grid.title(name)} {' '.join(grid.tags(name))} {grid.description(name)}"
+        entries.append(("scenario", name, f"scenario/{in_url(grid.scenario_slugs[name])}.html", cut(about, 400)))
+    for name in grid.environments:
+        about = f"keras {grid.versions(name).keras}"
+        entries.append(("version", name, f"upgrade.html?from={in_url(shown(name))}", about))
+    for cause in grid.causes[:MAX_CAUSES]:
+        about = f"{cause.id} {cause.text} {cause.remedy.name if cause.remedy else ''}"
+        entries.append(("cause", cause.title, f"cause/{cause.id}.html", cut(about, 900)))
+    for entry in found.entries[:MAX_SEARCHED]:
+        title = f"{entry.category}: {entry.text}"
+        entries.append(("warning", title, f"warnings.html#{entry.id}", cut(f"{entry.id} {entry.example}", 500)))
+    return [[kind, one_line(title, 200), address, printable(about)] for kind, title, address, about in entries]
 
 
 def pairs(grid: Grid) -> Iterator[tuple[str, str]]:

@@ -47,8 +47,12 @@ def every_file(
     problems: Sequence[Problem],
     news: Sequence[Changes],
     dates: Mapping[str, str],
+    badges: Iterable[tuple[str, str]],
 ) -> Iterator[tuple[str, str]]:
-    """Name and content of every file; `news` newest first, `dates` say when each run ended."""
+    """Name and content of every file; `news` newest first, `dates` say when each run ended.
+
+    `badges` are the steps that have one: of every pair they would be thousands of files that nobody asks for.
+    """
     yield from matrix_json(grid, upgrades, problems)
     yield (
         "matrix.schema.json",
@@ -58,11 +62,10 @@ def every_file(
     yield "table.md", table_md(grid, upgrades)
     yield from junit(grid)
     yield "news.atom", atom(grid, news, dates)
-    for (before, after), upgrade in upgrades.items():
-        if before != after:
-            slug = grid.pair_slug(before, after)
-            yield f"badges/{slug}.svg", badge(upgrade)
-            yield f"badges/{slug}.json", json.dumps(endpoint(upgrade), indent=1) + "\n"
+    for before, after in sorted(badges):
+        slug = grid.pair_slug(before, after)
+        yield f"badges/{slug}.svg", badge(upgrades[before, after])
+        yield f"badges/{slug}.json", json.dumps(endpoint(upgrades[before, after]), indent=1) + "\n"
 
 
 def _in_parts(pieces: Iterable[str], extra: int) -> list[list[str]]:

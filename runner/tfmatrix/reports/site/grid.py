@@ -18,6 +18,9 @@ from tfmatrix.core.versions import Versions
 from tfmatrix.reports.site.names import shown, slugs
 from tfmatrix.store.runs import Run
 
+MAX_CAUSES = 2_000
+"""Causes with a page of their own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
@@ -152,6 +155,11 @@ class Grid:
             for cell in cause.cells:
                 places[cell] = (*places.get(cell, ()), place)
         return places
+
+    @cached_property
+    def cause_ids_with_page(self) -> frozenset[str]:
+        """The causes that have a page of their own."""
+        return frozenset(cause.id for cause in self.causes[:MAX_CAUSES])
 
     def causes_of(self, record: CellRecord) -> tuple[Cause, ...]:
         """What a failing cell has in common with others; empty for one that does not fail."""

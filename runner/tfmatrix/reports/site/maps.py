@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tfmatrix.analysis.records import delta
 from tfmatrix.analysis.upgrades import pairs_of
@@ -23,10 +24,14 @@ DENSE = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One field: `tone` is a class of the style sheet, `label` what it says to those who do not see it."""
+    """One field: `tone` is a class of the style sheet, `label` what it says to those who do not see it.
+
+    `total` stands behind the figure where that is a count: `/15`.
+    """
 
     sign: str
     figure: str
+    total: str = ""
     tone: str
     label: str
     link: str
@@ -49,7 +54,7 @@ class Map:
 def counted_map(
     records: Iterable[CellRecord], order: Sequence[str], link: Callable[[str, str], str], caption: str
 ) -> Map:
-    """A map of several cells a field: the worst status, and how many of those measured fail."""
+    """A map of several cells a field: the worst status, and how many of those measured pass."""
     found = pairs_of(records)
 
     def field(writer: str, reader: str) -> Field | None:
@@ -59,16 +64,51 @@ def counted_map(
     return _map(order, field, caption)
 
 
-def cell_map(
-    block: Mapping[tuple[str, str], CellRecord], order: Sequence[str], link: Callable[[CellRecord], str], caption: str
-) -> Map:
-    """A map of one scenario and format: a cell a field."""
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """Writers whose files fare alike in every reader, and what each reader makes of them.
 
-    def field(writer: str, reader: str) -> Field | None:
-        record = block.get((writer, reader))
-        return _single(record, link(record)) if record else None
+    `fields` has None where the run has no such cell; a field leads to the cell of the first of the writers. `breaks`
+    are the readers with which the outcome becomes another one than with the reader before.
+    """
 
-    return _map(order, field, caption)
+    writers: tuple[str, ...]
+    fields: tuple[Field | None, ...]
+    breaks: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The writers in few words."""
+        if len(self.writers) <= 2:
+            return ", ".join(self.writers)
+        return f"{self.writers[0]} … {self.writers[-1]} ({len(self.writers)})"
+
+
+def strips(
+    block: Mapping[tuple[str, str], CellRecord], order: Sequence[str], link: Callable[[CellRecord], str]
+) -> list[Strip]:
+    """A scenario in one format: a strip for each class of writers, in matrix order."""
+    classes: dict[tuple[object, ...], list[str]] = {}
+    for writer in order:
+        cells = [block.get((writer, reader)) for reader in order]
+        if any(cells):
+            alike = tuple(
+                (cell.status, tuple(cell.failed_checks), cell.known, bool(cell.remedy)) if cell else None
+                for cell in cells
+            )
+            classes.setdefault(alike, []).append(writer)
+    found = []
+    for writers in classes.values():
+        cells = [block.get((writers[0], reader)) for reader in order]
+        there = [(reader, cell.status) for reader, cell in zip(order, cells, strict=True) if cell]
+        found.append(
+            Strip(
+                writers=tuple(map(shown, writers)),
+                fields=tuple(_single(cell, link(cell)) if cell else None for cell in cells),
+                breaks=tuple(shown(name) for (_, old), (name, new) in pairwise(there) if old is not new),
+            )
+        )
+    return found
 
 
 def _map(order: Sequence[str], field: Callable[[str, str], Field | None], caption: str) -> Map:
@@ -80,11 +120,13 @@ def _counted(tally: Tally, writer: str, reader: str, link: str) -> Field:
     worst = tally.worst
     assert worst is not None  # A field without a cell is none.
     known = tally.failing and not tally.news
+    passed = tally.counts.get(Status.PASS, 0)
     return Field(
         sign=worst.sign,
-        figure=f"{tally.failing or tally.counts.get(worst, 0)}{KNOWN if known else ''}",
+        figure=str(passed) if tally.measured else "",
+        total=f"/{tally.measured}{KNOWN if known else ''}" if tally.measured else "",
         tone=tone(worst, promised=bool(tally.promised), share=tally.failing / max(1, tally.measured)),
-        label=f"{shown(writer)} read by {shown(reader)}: {tally.summary}"
+        label=f"{shown(writer)} read by {shown(reader)}: {passed} of {tally.measured} pass; {tally.summary}"
         + (", all known" if known else "")
         + (f", {tally.broken_promises} promised" if tally.broken_promises else ""),
         link=link,

@@ -13,10 +13,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from tfmatrix.analysis.causes import Cause
+from tfmatrix.analysis.causes import Cause, unreviewed
 from tfmatrix.analysis.diff.changes import Changes, Past, headline
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, neighbours
-from tfmatrix.analysis.warnings import answer, catalogue
+from tfmatrix.analysis.warnings import Advice, Catalogue, answer, catalogue, percent
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Link, cut, one_line, with_code
@@ -24,11 +24,13 @@ from tfmatrix.reports import html
 from tfmatrix.reports.claims import evidence, paragraph, sentences
 from tfmatrix.reports.explain import cause_facts
 from tfmatrix.reports.site import charts
+from tfmatrix.reports.site.declarations import declared
 from tfmatrix.reports.site.files import change_line
-from tfmatrix.reports.site.grid import Grid, Tally, cell_name
+from tfmatrix.reports.site.grid import MAX_CAUSES, Grid, Tally, cell_name
 from tfmatrix.reports.site.health import Problem
-from tfmatrix.reports.site.maps import Map, cell_map, counted_map, legend
+from tfmatrix.reports.site.maps import counted_map, legend, strips
 from tfmatrix.reports.site.names import in_url, printable, shown
+from tfmatrix.reports.site.steps import advice, asked_for, family
 
 LISTED = 50
 """Items that a list of a page names; the rest is counted, and stands behind the filters of the overview."""
@@ -72,17 +74,23 @@ class Site:
         """Name and content of each page."""
         yield self._page("index.html", "overview.html", **self._overview())
         yield self._page("scenarios.html", "scenarios.html", rows=self._rows(self.grid.scenarios, "scenario"))
-        yield self._page("formats.html", "formats.html", rows=self._rows(self.grid.formats, "format"))
+        yield self._page(
+            "formats.html",
+            "formats.html",
+            rows=self._rows(self.grid.formats, "format"),
+            declared=declared(),
+            advice=list(advice(self.grid)),
+        )
         for scenario in self.grid.scenarios:
             name = f"scenario/{self.grid.scenario_slugs[scenario]}.html"
             yield self._page(name, "scenario.html", **self._scenario(scenario))
         for fmt in self.grid.formats:
             yield self._page(f"format/{self.grid.format_slugs[fmt]}.html", "format.html", **self._format(fmt))
         yield self._page("cell.html", "cell.html")
-        causes = self.grid.causes[:500]
-        yield self._page("causes.html", "causes.html", causes=[self._cause(cause) for cause in causes])
-        found = catalogue(self.grid.run)
-        yield self._page("warnings.html", "warnings.html", catalogue=found, answer=answer(found))
+        yield self._page("causes.html", "causes.html")
+        for cause in self.grid.causes[:MAX_CAUSES]:
+            yield self._page(f"cause/{cause.id}.html", "cause.html", **self._cause(cause))
+        yield self._page("warnings.html", "warnings.html", answer=answer(self.catalogue))
         yield self._page("upgrade.html", "upgrade.html", map=self._verdict_map())
         for (before, after), upgrade in self.upgrades.items():
             name = f"upgrade/{self.grid.pair_slug(before, after)}.html"
@@ -129,6 +137,8 @@ class Site:
             "evidence": lambda record: html.inline(evidence(record)),
             "sign": lambda status: Status(status).sign,
             "VERDICT_SIGNS": VERDICT_SIGNS,
+            "Advice": Advice,
+            "percent": percent,
             "LISTED": LISTED,
         }
         return environment
@@ -142,6 +152,42 @@ class Site:
     def latest_news(self) -> Changes | None:
         """What changed since the run before; None where there is none to compare with."""
         return next((changes for changes in self.news if changes.after == self.grid.run.id), None)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The warnings of the run."""
+        return catalogue(self.grid.run)
+
+    @cached_property
+    def steps(self) -> list[tuple[str, str]]:
+        """The steps that people ask for."""
+        return asked_for(self.grid)
+
+    @property
+    def badges(self) -> frozenset[tuple[str, str]]:
+        """The steps that have a badge: those that people ask for, and from each environment to the next."""
+        return frozenset([*self.steps, *neighbours(self.grid.environments)])
+
+    @cached_property
+    def unreviewed(self) -> int:
+        """Known failures that were accepted, and that nobody has reviewed."""
+        return len(unreviewed(self.grid.run))
+
+    @cached_property
+    def coverage(self) -> str:
+        """How much of the field was measured, inferred, and not asked, in a sentence."""
+        grid, tally = self.grid, self.tally
+        field = len(grid.scenarios) * len(grid.formats) * len(grid.environments) ** 2
+        inferred = sum(record.inferred is not None for record in grid.run.records)
+        said = f"{tally.measured - inferred:,} cells measured"
+        if inferred:
+            audit = (self.header.get("inference") or {}).get("audit") or {}
+            bound = audit.get("upper_bound")
+            sure = f", at most {100 * float(bound):.2g} % of them wrong" if isinstance(bound, float) else ""
+            said += f", {inferred:,} inferred{sure}"
+        other = tally.total - tally.measured
+        said += f", {other:,} without a verdict (unsupported, skipped or not measurable)" if other else ""
+        return f"{said}; {field - tally.total:,} of {field:,} not asked."
 
     @cached_property
     def tags(self) -> list[str]:
@@ -166,9 +212,21 @@ class Site:
             if len(order) ** 2 <= MAX_FIELDS
             else None,
             "legend": legend(self.grid.run.records),
-            "neighbours": [self.upgrades[pair] for pair in neighbours(order)],
-            "rollbacks": {pair: self.upgrades[pair[1], pair[0]] for pair in neighbours(order)},
+            "families": self._families(),
+            "signs": [
+                entry
+                for entry in self.catalogue.ranked()
+                if not entry.is_hidden and self.catalogue.advice(entry) is Advice.HEED
+            ][:2],
+            "answers": [self.upgrades[step] for step in self.steps],
         }
+
+    def _families(self) -> list[tuple[str, list[int]]]:
+        """The groups of the map, and which environments stand in each."""
+        groups: dict[str, list[int]] = {}
+        for place, name in enumerate(self.grid.environments):
+            groups.setdefault(family(self.grid, name), []).append(place)
+        return list(groups.items())
 
     def _rows(self, names: Iterable[str], what: str) -> list[dict[str, Any]]:
         return [
@@ -190,7 +248,7 @@ class Site:
         fits = len(formats) * len(grid.environments) ** 2 <= MAX_FIELDS
         return {
             "name": scenario,
-            "tally": Tally.of(records),
+            "readers": tuple(map(shown, grid.environments)),
             "summary": html.inline(paragraph(records)),
             "legend": legend(records),
             "formats": [
@@ -199,7 +257,8 @@ class Site:
                     "sentences": [
                         html.inline(line) for line in sentences(list(grid.block(scenario, fmt).values()), self._order)
                     ],
-                    "map": self._cells(scenario, fmt, links) if fits else None,
+                    "strips": strips(grid.block(scenario, fmt), self._order, links.cell) if fits else None,
+                    "causes": self._causes_of(grid.block(scenario, fmt).values()),
                     "tally": Tally.of(grid.block(scenario, fmt).values()),
                 }
                 for fmt in formats
@@ -215,15 +274,15 @@ class Site:
     def _order(self) -> tuple[str, ...]:
         return self.grid.environments
 
-    def _cells(self, scenario: str, fmt: str, links: Links) -> Map:
-        caption = f"{shown(scenario)}, {shown(fmt)}: every writer and reader"
-        return cell_map(self.grid.block(scenario, fmt), self._order, links.cell, caption)
+    def _causes_of(self, records: Iterable[CellRecord]) -> list[tuple[Cause, int]]:
+        """The causes of some cells, each with how many of these it has, the most first."""
+        found = Counter(place for record in records for place in self.grid.cause_places.get(record.cell, ()))
+        return [(self.grid.causes[place], count) for place, count in found.most_common(LISTED)]
 
     def _format(self, fmt: str) -> dict[str, Any]:
         grid, links = self.grid, Links(self.grid, "../")
         records = list(grid.records_of(fmt=fmt))
         scenarios = [name for name in grid.scenarios if grid.block(name, fmt)]
-        causes = Counter(place for record in records for place in grid.cause_places.get(record.cell, ()))
         return {
             "name": fmt,
             "info": (grid.run.header.get("format_info") or {}).get(fmt) or {},
@@ -239,19 +298,20 @@ class Site:
             if len(self._order) ** 2 <= MAX_FIELDS
             else None,
             "scenarios": [{"name": name, "tally": Tally.of(grid.block(name, fmt).values())} for name in scenarios],
-            "causes": [(grid.causes[place], count) for place, count in causes.most_common(LISTED)],
+            "causes": self._causes_of(records),
+            "declared": declared().get(fmt),
         }
 
     def _cause(self, cause: Cause) -> dict[str, Any]:
         records = [record for cell in cause.cells[:LISTED] if (record := self._by_cell.get(cell))]
-        links = Links(self.grid, "")
+        links = Links(self.grid, "../")
         pages = {"formats": links.format, "scenarios": links.scenario}
         facts = cause_facts(cause, lambda kind, name: (Link(pages[kind](name), shown(name), is_page=True),))
         return {
             "cause": cause,
             "records": records,
             "facts": html.render([facts]),
-            "links": [html.inline((Link(one_line(link.url, 300), shown(link.about)),)) for link in cause.links],
+            "upstream": [html.inline((Link(one_line(link.url, 300), shown(link.about)),)) for link in cause.links],
         }
 
     @cached_property
@@ -275,7 +335,9 @@ class Site:
             },
             "already": self._by_cause(upgrade.already),
             "packages": differing,
-            "badge": f"badges/{self.grid.pair_slug(upgrade.before, upgrade.after)}",
+            "badge": f"badges/{self.grid.pair_slug(upgrade.before, upgrade.after)}"
+            if (upgrade.before, upgrade.after) in self.badges
+            else None,
         }
 
     def _by_cause(self, records: Sequence[CellRecord]) -> list[tuple[Cause, list[CellRecord]]]:
@@ -329,8 +391,9 @@ class Links:
         return f"{self.root}cell.html?cell={in_url(cell)}"
 
     def cause(self, cause: Cause) -> str:
-        """A cause among all of them."""
-        return f"{self.root}causes.html#{cause.id}"
+        """The page of a cause; beyond those that have one, the list of all."""
+        has_page = cause.id in self.grid.cause_ids_with_page
+        return f"{self.root}cause/{cause.id}.html" if has_page else f"{self.root}causes.html"
 
     def filtered(self, **filters: str) -> str:
         """The overview with filters set."""

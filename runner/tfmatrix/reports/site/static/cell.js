@@ -33,7 +33,7 @@
 
   const head = (run, cell, runs) => {
     const marks = cell.marks.filter((mark) => mark !== "remedy");
-    const why = cell.causes.map((cause) => make("p", {}, "Cause: ", make("a", { href: `causes.html#${encodeURIComponent(cause.id)}` }, ...withCode(cause.title)), " (", make("a", { href: `index.html?${new URLSearchParams({ cause: cause.id })}#cells` }, "every cell of it"), ")"));
+    const why = cell.causes.map((cause) => make("p", {}, "Cause: ", make("a", { href: tfmatrix.causeLink(cause) }, ...withCode(cause.title)), " (", make("a", { href: `index.html?${new URLSearchParams({ cause: cause.id })}#cells` }, "every cell of it"), ")"));
     const newest = runs[0].folder === run.folder;
     return [
       make("p", { class: "crumbs" },

@@ -47,6 +47,11 @@
     const query = new URLSearchParams({ a, b });
     if (text) query.set("text", text);
     history.replaceState(null, "", `?${query}`);
+    if (a === b) {
+      place.replaceChildren(make("p", { class: "lead" }, "These are one and the same run: choose two."));
+      document.body.dataset.ready = "yes";
+      return;
+    }
     const runs = await tfmatrix.load("runs");
     const folder = (run) => runs.find((each) => each.run === run).folder;
     const [before, after] = (await Promise.all([tfmatrix.loadRun(folder(a)), tfmatrix.loadRun(folder(b))])).map(outcomes);

@@ -1,4 +1,4 @@
-// Arrow keys move within a map: one stop for Tab, not a thousand.
+// Arrow keys move within a map: one stop for Tab, not a thousand. Groups of versions fold; a field says what it holds.
 (() => {
   "use strict";
   for (const table of document.querySelectorAll("table.map")) {
@@ -29,6 +29,46 @@
           return;
         }
       } while (rows[row] && column >= 0 && column < rows[row].length);
+    });
+  }
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.setAttribute("aria-hidden", "true"); // What it says is the label of the field.
+  document.body.append(tip);
+  for (const table of document.querySelectorAll("table.map")) {
+    const heads = table.tHead.rows[0].cells;
+    let lit = null;
+    const show = (event) => {
+      const field = event.target.closest?.("td");
+      const link = field?.querySelector("a");
+      lit?.classList.remove("lit");
+      lit = null;
+      tip.textContent = link?.getAttribute("aria-label") || "";
+      tip.hidden = !tip.textContent;
+      if (!link) return;
+      lit = heads[field.cellIndex];
+      lit?.classList.add("lit");
+      const box = field.getBoundingClientRect();
+      tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8))}px`;
+      tip.style.top = `${box.bottom + 6 + tip.offsetHeight > innerHeight ? box.top - tip.offsetHeight - 6 : box.bottom + 6}px`;
+    };
+    table.addEventListener("mouseover", show);
+    table.addEventListener("focusin", show);
+    table.addEventListener("mouseleave", () => { tip.hidden = true; });
+    table.addEventListener("focusout", () => { tip.hidden = true; });
+    addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
+  }
+  tip.hidden = true;
+
+  const folds = document.getElementById("folds");
+  if (folds) {
+    folds.hidden = false;
+    folds.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (!button) return;
+      const isShown = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(isShown));
+      for (const each of document.querySelectorAll(`#map [data-g="${button.dataset.g}"]`)) each.hidden = !isShown;
     });
   }
 })();

@@ -11,7 +11,7 @@
   const fields = [...document.querySelectorAll("#map tbody td")];
   const drawn = fields.map((field) => {
     const link = field.querySelector("a");
-    return { tone: field.className, link, nodes: link ? [...link.childNodes] : [], words: link?.title };
+    return { tone: field.className, link, nodes: link ? [...link.childNodes] : [], words: link?.getAttribute("aria-label") };
   });
   const known = new Set(["status", "format", "scenario", "tag", "mark", "writers", "readers", "text", "cause"]);
   let run = null;
@@ -133,7 +133,6 @@
       if (!pairs) {
         field.className = first.tone;
         first.link.replaceChildren(...first.nodes);
-        first.link.title = first.words;
         first.link.setAttribute("aria-label", first.words);
         return;
       }
@@ -148,9 +147,9 @@
       const known = failing && !tally.news;
       const share = failing / Math.max(1, measured);
       field.className = [`s-${worst}`, FAILING.has(worst) && share < 0.75 && (share < 0.25 ? "low" : "middle"), tally.promised && "promised", ].filter(Boolean).join(" ");
-      first.link.replaceChildren(SIGNS[worst], make("b", {}, `${failing || tally.counts[worst]}${known ? "*" : ""}`));
-      const words = `${run.environments[Math.floor(place / run.size)].name} read by ${run.environments[place % run.size].name}: ${said}${known ? ", all known" : ""}`;
-      first.link.title = words;
+      const passed = tally.counts.pass || 0;
+      first.link.replaceChildren(SIGNS[worst], measured ? make("b", {}, String(passed), make("i", {}, `/${measured}${known ? "*" : ""}`)) : "");
+      const words = `${run.environments[Math.floor(place / run.size)].name} read by ${run.environments[place % run.size].name}: ${passed} of ${measured} pass; ${said}${known ? ", all known" : ""}`;
       first.link.setAttribute("aria-label", words);
     });
   };
@@ -173,6 +172,32 @@
       make("td", {}, make("code", {}, cell.writer)),
       make("td", {}, make("code", {}, cell.reader)),
       make("td", {}, ...why));
+  };
+
+  /** On a phone: what each reader makes of one writer's files, a line for each format, in place of the map. */
+  const drawNarrow = () => {
+    const writer = document.getElementById("writer");
+    if (!writer) return;
+    const row = writer.selectedIndex;
+    const strips = run.formats.map((format) => {
+      const cells = run.environments.map((reader, column) => {
+        const place = row * run.size + column;
+        const counts = {};
+        for (const block of run.blocks) {
+          if (block.format !== format || block.status[place] === ".") continue;
+          const status = STATUSES[block.status[place]];
+          counts[status] = (counts[status] || 0) + 1;
+        }
+        const worst = WORST_FIRST.find((status) => counts[status]);
+        if (!worst) return null;
+        const measured = [...MEASURED].reduce((sum, status) => sum + (counts[status] || 0), 0);
+        const query = new URLSearchParams({ format: format.name, writers: writer.value, readers: reader.name });
+        const words = `${reader.name}: ${counts.pass || 0} of ${measured} pass, worst ${worst}`;
+        return make("li", { class: `s-${worst}` }, make("a", { href: `index.html?${query}#cells`, "aria-label": words }, make("span", {}, reader.name), SIGNS[worst], measured ? make("b", {}, `${counts.pass || 0}/${measured}`) : ""));
+      }).filter(Boolean);
+      return cells.length ? make("div", { class: "strip" }, make("p", {}, make("code", {}, format.name)), make("ul", { "aria-label": `Readers of ${format.name}` }, cells)) : null;
+    });
+    document.getElementById("narrow-strips").replaceChildren(...strips.filter(Boolean));
   };
 
   const showMore = () => {
@@ -219,6 +244,7 @@
     document.getElementById("cells").hidden = false;
     readAddress();
     draw();
+    drawNarrow();
     if (location.hash === "#cells") document.getElementById("cells").scrollIntoView();
     form.addEventListener("input", apply);
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -227,6 +253,9 @@
       apply();
     }));
     more.addEventListener("click", showMore);
+    document.getElementById("writer")?.addEventListener("input", drawNarrow);
+    const narrow = document.getElementById("narrow");
+    if (narrow) narrow.hidden = false;
     addEventListener("popstate", () => {
       readAddress();
       draw();

@@ -29,11 +29,15 @@ const tfmatrix = (() => {
     return loading.get(name);
   };
 
+  const unpacked = (text) => text.replace(/~(\d+)~(.)/g, (_, times, letter) => letter.repeat(times));
+
   /** A run: `blocks` have one character per cell, row by row (a row for each writer). */
   const loadRun = async (folder) => {
     const index = await load(`${folder}/index`);
     const size = index.environments.length;
     for (const block of index.blocks) {
+      block.status = unpacked(block.status);
+      block.marks = unpacked(block.marks);
       block.scenario = index.scenarios[block.s];
       block.format = index.formats[block.f];
       if (!(block.causes instanceof Int32Array)) {
@@ -98,9 +102,11 @@ const tfmatrix = (() => {
   /** A line of ours: what stands between backticks is code. */
   const withCode = (text) => text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
 
+  const causeLink = (cause) => `${root}cause/${encodeURIComponent(cause.id)}.html`;
+
   /** Titles of causes, each in its own line, as links where the page has them. */
   const causes = (found, linked = true) => found.map((cause) => make("div", {}, linked
-    ? make("a", { href: `${root}causes.html#${encodeURIComponent(cause.id)}` }, ...withCode(cause.title))
+    ? make("a", { href: causeLink(cause) }, ...withCode(cause.title))
     : make("span", {}, ...withCode(cause.title))));
 
   const cellLink = (id, run = null) => {
@@ -108,5 +114,5 @@ const tfmatrix = (() => {
     return `${root}cell.html?${query}`;
   };
 
-  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, loadRun, cell, find, make, sign, withCode, causes, cellLink };
+  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, loadRun, cell, find, make, sign, withCode, causes, causeLink, cellLink };
 })();
