@@ -51,7 +51,11 @@ def test_everything_that_the_host_imports_is_declared():
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
     names = {canonicalize_name(Requirement(each).name) for each in declared}
     # Named by what needs them: a template's escaped text, and the types of pydantic's own errors.
     names |= {"markupsafe" if "jinja2" in names else "", "pydantic-core" if "pydantic" in names else ""}
