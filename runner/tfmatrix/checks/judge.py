@@ -94,7 +94,7 @@ class Judge:
         different = sorted(set(digests))
         # Equal digests are equal observations: nothing to read.
         self._noise[pair] = (
-            measure_noise([Observation.read(self._store.folder(digest)) for digest in different])
+            measure_noise([Observation.read(self._store.fetched(digest)) for digest in different])
             if len(different) > 1
             else {}
         )
@@ -167,8 +167,8 @@ class Judge:
 
     def _compare(self, cell: CellId, question: Mapping[str, Any]) -> dict[str, Any]:
         """The checks on two observations, and where a difference comes from; all that `question` asks."""
-        writer = Observation.read(self._store.folder(question["writer"]))
-        reader = Observation.read(self._store.folder(question["reader"]))
+        writer = Observation.read(self._store.fetched(question["writer"]))
+        reader = Observation.read(self._store.fetched(question["reader"]))
         tolerance_for = with_noise(question["noise"], lambda check: self._given(cell, check))
         found = compare(
             writer,
@@ -186,7 +186,7 @@ class Judge:
         """The checks that a load of the cell would have to hold: the format's, where the writer has something there."""
         if saved.observation is None:
             return ()
-        writer = Observation.read(self._store.folder(saved.observation))
+        writer = Observation.read(self._store.fetched(saved.observation))
         names = promised_by(self._formats[cell.format].checks)
         return tuple(name for name in names if writer.section(checks()[name].section or "") is not None)
 

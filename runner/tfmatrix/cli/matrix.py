@@ -11,6 +11,8 @@ import typer
 
 from tfmatrix.cli.app import app
 from tfmatrix.cli.options import (
+    EngineOption,
+    EngineOptionsOption,
     ExecutorOption,
     FormatsOption,
     JobsOption,
@@ -23,8 +25,11 @@ from tfmatrix.cli.options import (
     ReaderOption,
     ScenarioOption,
     SetOption,
+    StoreOption,
+    WorkersOption,
     WriterOption,
     echo_answer,
+    engine_options_of,
     open_project,
     say,
     selector_of,
@@ -159,6 +164,13 @@ def run(
             show_default="only the store",
         ),
     ] = None,
+    engine: EngineOption = None,
+    store: StoreOption = None,
+    workers: WorkersOption = None,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Of engine dask: tcp://HOST:PORT.")
+    ] = None,
+    engine_options: EngineOptionsOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Also what takes over an hour, without asking.")] = False,
     quiet: QuietOption = False,
     output: OutputOption = None,
@@ -171,7 +183,8 @@ def run(
 
     Examples: `tfmatrix run --set quick` · `tfmatrix run --scenario lstm --format keras` ·
     `tfmatrix run --only 'optimizer_state/h5/*/2.21.0'` · `tfmatrix run --only @cells.txt` ·
-    `tfmatrix run --set nightly --shard 1/4` · `tfmatrix run --known results/published/nightly`
+    `tfmatrix run --set nightly --shard 1/4` · `tfmatrix run --known results/published/nightly` ·
+    `tfmatrix run --engine dask --scheduler tcp://10.0.0.1:8786 --store s3://bucket/tfmatrix`
     """
     from tfmatrix.engine.run import RunOptions, run_project
     from tfmatrix.reports.render import render
@@ -199,6 +212,10 @@ def run(
             shard=shard,
             shard_group=shard_group,
             known=known,
+            engine=engine,
+            store=store,
+            workers=workers,
+            engine_options=engine_options_of(engine_options, scheduler),
         ),
     )
     if accept and code is ExitCode.INCOMPATIBLE:

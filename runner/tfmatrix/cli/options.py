@@ -89,6 +89,35 @@ CustomObjectsOption = Annotated[
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no package index and no registry.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only warnings and the result.")]
 
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="NAME", help="Measure on dask, slurm, kubernetes, …", show_default="this machine's workers"
+    ),
+]
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="What machines share: file:///FOLDER, s3://…, gs://…, az://…"),
+]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Units of an engine at once.")]
+EngineOptionsOption = Annotated[
+    list[str] | None,
+    typer.Option("--engine-option", metavar="NAME=VALUE", help="What only this engine knows. Repeatable."),
+]
+
+
+def engine_options_of(given: list[str] | None, scheduler: str | None = None) -> dict[str, str]:
+    """The options of an engine. Raises UsageError for one without a value."""
+    from tfmatrix.core.errors import UsageError
+
+    found = {} if scheduler is None else {"scheduler": scheduler}
+    for text in given or ():
+        name, separator, value = text.partition("=")
+        if not (name and separator):
+            raise UsageError(f"--engine-option {text!r} has no value", expected="NAME=VALUE")
+        found[name] = value
+    return found
+
 
 def open_project(root: Path) -> Project:
     """The project in a folder; nothing is read yet."""

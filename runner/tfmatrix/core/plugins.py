@@ -14,6 +14,8 @@ from tfmatrix.core.errors import UsageError
 EXECUTORS = "tfmatrix.executors"
 """Group of entry points; each names a module that is an executor, and is called like it."""
 
+ENGINES = "tfmatrix.engines"
+"""The same for engines."""
 AUTO = "auto"
 """What is called like no executor: the first that can work."""
 

@@ -187,7 +187,7 @@ class Adaptive:
         key = digest_of(["class", artifact, module_digest(artifact_class)])
         known = self._store.read_outcome(key)
         if known is None:
-            known = {"class": artifact_class(self._store.folder(artifact))}
+            known = {"class": artifact_class(self._store.fetched(artifact))}
             self._store.write_outcome(key, known)
         return str(known["class"])
 

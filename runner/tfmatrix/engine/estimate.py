@@ -107,7 +107,7 @@ def estimate(
 
     `headers` are the run.json of earlier runs, the newest first: the first with timings of a format tells of it.
     """
-    past = _Past(headers)
+    past = Past(headers)
     total = adaptive = 0
     for square in plan.squares:
         written = set(square.writers)
@@ -131,7 +131,7 @@ def estimate(
     )
 
 
-class _Past:
+class Past:
     """What earlier runs took."""
 
     def __init__(self, headers: Iterable[Mapping[str, Any]]) -> None:

@@ -8,6 +8,7 @@ threads only talk to workers.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,15 +38,29 @@ from tfmatrix.store.folders import own_folder
 from tfmatrix.store.keys import code_digests
 from tfmatrix.store.runs import Run, RunWriter
 
+MakeJobs = Callable[[RunRequest, Store, Environments], Jobs]
+"""Gives what measures: workers on this machine, or elsewhere."""
 
-def execute(request: RunRequest, executor: Executor, progress: Progress) -> Run:
+
+def execute(
+    request: RunRequest,
+    executor: Executor,
+    progress: Progress,
+    *,
+    store: Store | None = None,
+    jobs: MakeJobs = Jobs,
+    facts: Callable[[], dict[str, Any]] | None = None,
+) -> Run:
     """Runs the plan and returns the finished run. Interrupted, it leaves a readable run that is marked incomplete.
 
-    Raises ConfigError for an environment that is wrong in matrix.yaml.
+    `store` and `jobs` take the place of the local folder and of workers on this machine; `facts` is then what run.json
+    says of the engine. Raises ConfigError for an environment that is wrong in matrix.yaml.
     """
     with RunWriter(request.results, request.run_id, _header(request, executor)) as writer:
         try:
-            _measure(request, executor, progress, writer)
+            _measure(request, executor, progress, writer, store, jobs)
+            if facts is not None:
+                writer.update_header({"engine": facts()})
         finally:
             executor.sweep()
         # A shard is no run that anybody wants to see as the newest.
@@ -95,9 +110,16 @@ def _header(request: RunRequest, executor: Executor) -> dict[str, Any]:
     return header
 
 
-def _measure(request: RunRequest, executor: Executor, progress: Progress, writer: RunWriter) -> None:
+def _measure(
+    request: RunRequest,
+    executor: Executor,
+    progress: Progress,
+    writer: RunWriter,
+    given: Store | None,
+    make_jobs: MakeJobs,
+) -> None:
     """Provides the environments, saves, loads, judges."""
-    store = Store(request.store, say=progress.warning)
+    store = given or Store(request.store, say=progress.warning)
     work = store.root / "work" / writer.id
     mounts = Mounts(scenarios=request.scenario_folder, store=store.root / "folders", work=work)
     environments = Environments(executor, mounts, progress)
@@ -116,7 +138,7 @@ def _measure(request: RunRequest, executor: Executor, progress: Progress, writer
         files=[name for name, subject in request.subjects.items() if subject.is_file],
     )
     with own_folder(work):
-        jobs = Jobs(request, store, environments)
+        jobs = make_jobs(request, store, environments)
         records = Records(judge, writer, progress, request.formats, remedies=request.remedies)
         loading = Loading(request, environments, store)
         migrating = Migrating(request=request, environments=environments, jobs=jobs, loading=loading, store=store)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.measured import stored_outcome
+from tfmatrix.engine.plan import Save
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
 from tfmatrix.executors.intake import Quota, take_over, take_unfinished
@@ -23,6 +25,14 @@ MAX_IDLE_WORKERS = 6
 
 Then = Callable[[Sequence[Outcome | None]], None]
 """Gets an outcome per job; None for one that was not reached and must be sent again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a job measures, and the key of what comes of it: a save, a cell, or (None) the try of a remedy."""
+
+    key: str
+    what: Save | CellId | None = None
 
 
 class Jobs:
@@ -44,8 +54,18 @@ class Jobs:
         if outcome.is_lasting:
             self._store.write_outcome(key, outcome.to_json())
 
-    def submit(self, environment: str, jobs: Sequence[Mapping[str, Any]], then: Then) -> None:
-        """Sends jobs that share a child to a worker; `then` is called by `run` with what came of them."""
+    def submit(
+        self,
+        environment: str,
+        jobs: Sequence[Mapping[str, Any]],
+        then: Then,
+        *,
+        asks: Sequence[Asked] = (),  # noqa: ARG002
+    ) -> None:
+        """Sends jobs that share a child to a worker; `then` is called by `run` with what came of them.
+
+        `asks` says of each job what it measures, for whom workers elsewhere do it.
+        """
         self._scheduler.submit(
             Task(
                 environment=environment,

@@ -14,7 +14,7 @@ from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.engine.environments import Environments
-from tfmatrix.engine.jobs import Jobs
+from tfmatrix.engine.jobs import Asked, Jobs
 from tfmatrix.engine.measured import key_of_load
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.records import Records
@@ -185,7 +185,8 @@ class Loads:
         groups = [[load] for load in loads] if self._request.isolated else [loads] if loads else []
         for group in groups:
             jobs = [self._loading.job(load.cell, load.saved, load.cell.format) for load in group]
-            self._jobs.submit(group[0].cell.reader, jobs, partial(self._end, tuple(group)))
+            asks = [Asked(key=load.key, what=load.cell) for load in group]
+            self._jobs.submit(group[0].cell.reader, jobs, partial(self._end, tuple(group)), asks=asks)
 
     def _end(self, loads: Sequence[Load], outcomes: Sequence[Outcome | None]) -> None:
         """Judges what returned. What failed behind another load is tried again alone, before it is believed."""

@@ -16,7 +16,7 @@ from tfmatrix.core.outcome import Outcome
 from tfmatrix.engine.adapters import adapt
 from tfmatrix.engine.adapters._objects import CannotAdaptError
 from tfmatrix.engine.environments import Environments
-from tfmatrix.engine.jobs import Jobs
+from tfmatrix.engine.jobs import Asked, Jobs
 from tfmatrix.engine.loads import Load, Loading
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.request import RunRequest
@@ -33,7 +33,7 @@ def adapted(store: Store, digest: str, before: str, after: str) -> str:
 
     Raises CannotAdaptError where there is none, or the other version has no terms for it.
     """
-    document = adapt(_read(store.folder(digest) / NEUTRAL), before, after)
+    document = adapt(_read(store.fetched(digest) / NEUTRAL), before, after)
     with store.incoming() as folder:
         (folder / NEUTRAL).write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
         return store.keep(folder)
@@ -166,7 +166,7 @@ class _Remaking:
         elif self._run.request.phase is Phase.TABLE:
             self._then(None)
         else:
-            self._run.jobs.submit(environment, [job], end)
+            self._run.jobs.submit(environment, [job], end, asks=[Asked(key=key)])
 
     def _end(self, outcome: Outcome | None = None, problem: str = "") -> None:
         self._then(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -130,6 +130,35 @@ class Plan:
             "loads": self.size - unsupported,
             "unsupported": unsupported,
         }
+
+
+def part_of(
+    plan: Plan, pairs: Mapping[tuple[str, str], Collection[Pair]], saves: Collection[Save], beside: Collection[str] = ()
+) -> Plan:
+    """The part of a plan with some cells (scenario and format to pairs) and saves, in the plan's order.
+
+    `beside` are environments that it needs although no cell names them.
+    """
+    squares = []
+    for square in plan.squares:
+        wanted = pairs.get((square.scenario, square.format), ())
+        kept = tuple(pair for pair in square.pairs if pair in wanted)
+        if kept:
+            writers = {writer for writer, _ in kept}
+            unsupported = {writer: reason for writer, reason in square.unsupported.items() if writer in writers}
+            squares.append(replace(square, pairs=kept, adaptive=square.adaptive & set(kept), unsupported=unsupported))
+    used = {name for square in squares for pair in square.pairs for name in pair} | set(beside)
+    used |= {save.writer for save in saves}
+    scenarios = {square.scenario for square in squares} | {save.scenario for save in saves}
+    formats = {square.format for square in squares}
+    return replace(
+        plan,
+        environments=tuple(each for each in plan.environments if each.id in used),
+        scenarios=tuple(each for each in plan.scenarios if each.name in scenarios),
+        formats=tuple(name for name in plan.formats if name in formats),
+        squares=tuple(squares),
+        saves=tuple(save for save in plan.saves if save in saves),
+    )
 
 
 def make_plan(

@@ -53,6 +53,9 @@ class Progress(Protocol):
     def loaded(self, record: CellRecord) -> None:
         """A cell has its verdict."""
 
+    def batches(self, *, done: int, total: int, workers: int, seconds: float) -> None:
+        """How many batches are done that units on other machines do, and the seconds left for those that are known."""
+
     def message(self, text: str) -> None:
         """Something worth a line, or several."""
 
@@ -161,6 +164,13 @@ class LineProgress:
             if self._is_due(self._cells.done, self._cells.total):
                 self._tell(self._cells.line())
 
+    def batches(self, *, done: int, total: int, workers: int, seconds: float) -> None:
+        """`batches 3/12 on 4 workers, about 5 minutes left`, now and then."""
+        with self._lock:
+            if done == total or self._clock() - self._last_line >= SECONDS_PER_LINE:
+                self._last_line = self._clock()
+                self._tell(f"batches {done}/{total} {_left(workers, seconds)}")
+
     def message(self, text: str) -> None:
         """As it is, but for unprintable characters."""
         self._tell(text)
@@ -267,6 +277,11 @@ class BarProgress:
             self._cells.add(record)
             self._bars.update(self._bar("cells"), completed=self._cells.done, note=self._cells.failures())
 
+    def batches(self, *, done: int, total: int, workers: int, seconds: float) -> None:
+        """Advances the bar."""
+        with self._lock:
+            self._bars.update(self._bar("batches"), completed=done, total=total, note=_left(workers, seconds))
+
     def message(self, text: str) -> None:
         """Above the bars."""
         self._print(text, "")
@@ -354,3 +369,9 @@ class _Cells:
 
 def _environment_line(environment: str, seconds: float, how: str) -> str:
     return f"environment {environment} ready in {seconds:.1f} s" + (f" ({how})" if how else "")
+
+
+def _left(workers: int, seconds: float) -> str:
+    from tfmatrix.engine.estimate import duration  # here: it knows plans and runs, which progress does not
+
+    return f"on {workers} workers, about {duration(seconds)} left"

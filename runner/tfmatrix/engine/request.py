@@ -33,6 +33,7 @@ class RunRequest:
     `subjects` has the scenarios of the plan by name, and `scenario_folder` their files. `audit` is the share of
     inferred cells that is measured nevertheless, and how many at least; None: none. `known` is what others measured.
     `migrates`: every failing cell tries to be made anew (three jobs), and not only the first of a cause.
+    `has_writers`: the environments of the writers are here, so that a remedy may need both.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class RunRequest:
     isolated: bool = False
     remedies: bool = True
     migrates: bool = False
+    has_writers: bool = True
     resume_steps: int = RESUME_STEPS
     shard: Shard | None = None
     whole: Plan | None = None

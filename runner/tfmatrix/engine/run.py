@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from tfmatrix.project.project import Project
 
 if TYPE_CHECKING:
     from tfmatrix.core.scenario import Scenario
+    from tfmatrix.engine.engines.base import Engine
     from tfmatrix.engine.plan import Plan
     from tfmatrix.engine.request import RunRequest
     from tfmatrix.engine.shards import Shard
@@ -36,6 +37,7 @@ class RunOptions:
     `say` gets the lines of progress, which otherwise go to stderr. `known` is a folder or an address with what others
     measured. `trust_model`: a model file may be loaded where nothing confines it. `migrates`: every cell that fails
     may be made anew, and not only the first of its cause.
+    Units of `engine` measure, over the store at the address `store`; `workers` and `engine_options` are for opening it.
     """
 
     phase: Phase = Phase.ALL
@@ -52,6 +54,10 @@ class RunOptions:
     shard_group: str | None = None
     say: Callable[[str], None] | None = None
     known: str | None = None
+    engine: str | Engine | None = None
+    store: str | None = None
+    workers: int | None = None
+    engine_options: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_project(
@@ -120,11 +126,13 @@ def run_project(
             progress.warning(
                 f"{project.root / 'known_failures.yaml'}:{entry.line}: ended with {entry.until}: {entry.reason}"
             )
-        executor, reason = open_executor(
-            project, plan.environments, defaults, asked=options.executor, say=progress.message, run=run_id
-        )
-        if not options.trust_model and any(isinstance(each, GivenFile) for each in subjects):
-            require_confinement(executor)
+        executor, reason = None, f"units of engine {options.engine}"
+        if options.engine is None:
+            executor, reason = open_executor(
+                project, plan.environments, defaults, asked=options.executor, say=progress.message, run=run_id
+            )
+            if not options.trust_model and any(isinstance(each, GivenFile) for each in subjects):
+                require_confinement(executor)
         request = RunRequest(
             run_id=run_id,
             plan=plan,
@@ -149,7 +157,12 @@ def run_project(
             known=NOTHING if options.known is None else read_known(options.known, checks=checks_code_digest()),
         )
         progress.print_preamble(_preamble(project, request, executor, reason))
-        finished = execute(request, executor, progress)
+        if executor is None:
+            from tfmatrix.engine.distributed import execute_on_engine
+
+            finished = execute_on_engine(project, request, options, progress)
+        else:
+            finished = execute(request, executor, progress)
         code = exit_code(finished)
         # An entry that no cell of a shard needs may be needed by another's.
         stale = [*ended, *(stale_entries(finished, project.known_failures) if shard is None else ())]
@@ -227,7 +240,7 @@ def legacy_readers(environments: Sequence[Environment]) -> dict[str, Environment
     }
 
 
-def _preamble(project: Project, request: RunRequest, executor: Executor, reason: str) -> list[str]:
+def _preamble(project: Project, request: RunRequest, executor: Executor | None, reason: str) -> list[str]:
     """The resolved options and where the caches lie: the log of a nightly job explains itself."""
     from tfmatrix.engine.estimate import estimate_lines
     from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
@@ -247,8 +260,8 @@ def _preamble(project: Project, request: RunRequest, executor: Executor, reason:
         f"tfmatrix {__version__} in {project.root}",
         f"selection    {chosen}: {counts['environments']} environments, {counts['scenarios']} scenarios, "
         f"{counts['formats']} formats, {counts['saves']} saves, {counts['cells']} cells",
-        f"executor     {executor.name}: {reason}",
-        f"isolation    {executor.isolation}",
+        *([f"executor     {reason}"] if executor is None else [f"executor     {executor.name}: {reason}"]),
+        *([] if executor is None else [f"isolation    {executor.isolation}"]),
         f"jobs         {request.slots} at once",
         f"cache        {default_cache_root()}",
         f"results      {project.results}",

@@ -9,7 +9,7 @@ from functools import partial
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.estimate import Timings
-from tfmatrix.engine.jobs import Jobs
+from tfmatrix.engine.jobs import Asked, Jobs
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.plan import Save
 from tfmatrix.engine.progress import Progress
@@ -131,7 +131,8 @@ class Saves:
     def _submit(self, saves: Sequence[Save], then: Callable[[Pair], None]) -> None:
         subject = self._request.subjects[saves[0].scenario]
         jobs = [subject.save_job(self._request.formats[save.saver]) for save in saves]
-        self._jobs.submit(saves[0].writer, jobs, partial(self._end, tuple(saves), then))
+        asks = [Asked(key=self._key(save), what=save) for save in saves]
+        self._jobs.submit(saves[0].writer, jobs, partial(self._end, tuple(saves), then), asks=asks)
 
     def _key(self, save: Save) -> str:
         return self._request.subjects[save.scenario].save_key(

@@ -11,15 +11,12 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.ids import ID_PATTERN
-
-if TYPE_CHECKING:
-    from tfmatrix.engine.plan import Plan
+from tfmatrix.engine.plan import Plan, part_of
 
 _SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
 _SLACK = 1.02
@@ -76,24 +73,13 @@ def shard_plan(plan: Plan, shard: Shard, *, helpers: Mapping[str, str] | None = 
     """
     group_of = _grouping(plan)
     mine = {group for group, number in assign(plan, shard.of).items() if number == shard.number}
-    squares = []
-    for square in plan.squares:
-        pairs = tuple(pair for pair in square.pairs if group_of(square.scenario, pair[0]) in mine)
-        if pairs:
-            writers = {writer for writer, _ in pairs}
-            unsupported = {writer: reason for writer, reason in square.unsupported.items() if writer in writers}
-            squares.append(replace(square, pairs=pairs, adaptive=square.adaptive & set(pairs), unsupported=unsupported))
-    readers = {reader for square in squares for _, reader in square.pairs}
-    used = readers | {writer for square in squares for writer, _ in square.pairs}
-    used |= {helper for reader, helper in (helpers or {}).items() if reader in readers}
-    return replace(
-        plan,
-        environments=tuple(each for each in plan.environments if each.id in used),
-        scenarios=tuple(each for each in plan.scenarios if each.name in {square.scenario for square in squares}),
-        formats=tuple(name for name in plan.formats if name in {square.format for square in squares}),
-        squares=tuple(squares),
-        saves=tuple(save for save in plan.saves if group_of(save.scenario, save.writer) in mine),
-    )
+    pairs = {
+        (square.scenario, square.format): {pair for pair in square.pairs if group_of(square.scenario, pair[0]) in mine}
+        for square in plan.squares
+    }
+    readers = {reader for each in pairs.values() for _, reader in each}
+    beside = [helper for reader, helper in (helpers or {}).items() if reader in readers]
+    return part_of(plan, pairs, {save for save in plan.saves if group_of(save.scenario, save.writer) in mine}, beside)
 
 
 def _grouping(plan: Plan) -> Callable[[str, str], Group]:

@@ -19,7 +19,7 @@ from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import Try
 from tfmatrix.core.status import Status
 from tfmatrix.engine.environments import Environments
-from tfmatrix.engine.jobs import Jobs
+from tfmatrix.engine.jobs import Asked, Jobs
 from tfmatrix.engine.loads import Loaded, Loading
 from tfmatrix.engine.migrating import FORMAT, Migrating, Remade
 from tfmatrix.engine.phase import Phase
@@ -129,7 +129,7 @@ class Tries:
             if not is_sensible(remedy, failing.tries, _said(failing.loaded.judgement.verdict)):
                 continue
             if remedy.migrates:
-                if self._may_migrate(failing):
+                if self._request.has_writers and self._may_migrate(failing):
                     self._migrating.begin(load, partial(self._end_migration, failing, remedy))
                     return
                 continue
@@ -142,7 +142,7 @@ class Tries:
                 self._add(failing, remedy, stored)
             elif self._request.phase is not Phase.TABLE:
                 job = self._loading.job(load.cell, load.saved, loader, remedy.modules)
-                self._jobs.submit(reader, [job], partial(self._end, failing, remedy, key))
+                self._jobs.submit(reader, [job], partial(self._end, failing, remedy, key), asks=[Asked(key=key)])
                 return
         self._record(failing)
         failing.then()

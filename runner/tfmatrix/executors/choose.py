@@ -22,6 +22,14 @@ from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
 
 
+def require_executor(setting: str) -> str:
+    """The setting, where there is such an executor. Raises UsageError."""
+    names = executor_names()
+    if setting not in names:
+        raise UsageError(f"unknown executor {setting!r}", expected=one_of(names), fix=did_you_mean(setting, names))
+    return setting
+
+
 def open_executor(
     project: Project,
     environments: Sequence[Environment],
@@ -35,10 +43,7 @@ def open_executor(
 
     Raises UsageError for an executor that there is not, InfrastructureError on Windows; else as `choose_executor`.
     """
-    setting = asked or defaults.executor
-    names = executor_names()
-    if setting not in names:
-        raise UsageError(f"unknown executor {setting!r}", expected=one_of(names), fix=did_you_mean(setting, names))
+    setting = require_executor(asked or defaults.executor)
     if os.name == "nt":
         raise InfrastructureError(
             "nothing can be measured on Windows: a worker forks, and its folder is opened without following links",

@@ -91,8 +91,16 @@ class Store:
         """Where the folder with that digest lies, whether it exists or not."""
         return self._folders / digest[:2] / digest
 
+    def fetched(self, digest: str) -> Path:
+        """The same, for one that is to be read now: where the store has several places, it is brought here."""
+        return self.folder(digest)
+
     def has_folder(self, digest: str) -> bool:
         """Whether the folder is in the store, and is what it was when it came."""
+        return self.is_here(digest)
+
+    def is_here(self, digest: str) -> bool:
+        """The same, where the store has several places: whether it is in this one."""
         if digest in self._verified:
             return True
         if not self.folder(digest).is_dir():
@@ -133,7 +141,7 @@ class Store:
             path.chmod(0o755 if path.is_dir() else 0o644)
         digest = digest_of_tree(staged)
         target = self.folder(digest)
-        if self.has_folder(digest):
+        if self.is_here(digest):
             return digest
         target.parent.mkdir(parents=True, exist_ok=True)
         target.parent.chmod(0o755)

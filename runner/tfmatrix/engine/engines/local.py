@@ -1,0 +1,121 @@
+"""Engine `local`: units are processes of this machine.
+
+What `tfmatrix run` does without an engine is faster. This one shows what every engine does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from tfmatrix.engine.engines.base import End, Sent, Setting, unit_arguments
+from tfmatrix.engine.host import cpus
+from tfmatrix.engine.unit import ENDING_SECONDS, batch_name
+
+OPTIONS: dict[str, str] = {}
+
+_SLICE = 0.05
+_LAST_WORDS = 2000
+"""Bytes of its standard error that tell why a unit failed."""
+
+
+class LocalEngine:
+    """Processes, at most `workers` at once; each in a session of its own, so that all of it can be ended."""
+
+    name = "local"
+    in_rounds = False
+    longest = float("inf")
+
+    def __init__(self, url: str, workers: int) -> None:
+        self._url = url
+        self._workers = workers
+        self._waiting: deque[Sent] = deque()
+        self._running: dict[str, UnitProcess] = {}
+
+    def workers(self) -> int:
+        """See Engine."""
+        return self._workers
+
+    def submit(self, batches: Sequence[Sent]) -> None:
+        """See Engine."""
+        self._waiting.extend(batches)
+        self._start()
+
+    def ends(self, timeout: float) -> list[End]:
+        """See Engine."""
+        deadline = time.monotonic() + timeout
+        while True:
+            over = [name for name, unit in self._running.items() if unit.is_over()]
+            if over or time.monotonic() >= deadline:
+                break
+            time.sleep(_SLICE)
+        ends = [End(name=name, failure=self._running.pop(name).failure()) for name in over]
+        self._start()
+        return ends
+
+    def cancel(self) -> None:
+        """See Engine."""
+        self._waiting.clear()
+        for unit in self._running.values():
+            unit.end()
+        self._running.clear()
+
+    def close(self) -> None:
+        """See Engine."""
+
+    def _start(self) -> None:
+        while self._waiting and len(self._running) < self._workers:
+            batch = self._waiting.popleft()
+            command = unit_arguments(batch_name(batch.name), self._url)
+            self._running[batch.name] = UnitProcess(command, os.environ)
+
+
+class UnitProcess:
+    """A unit as a process of this machine, in a session of its own, so that all of it can be ended."""
+
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str]) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the unit lives)
+        self._process = subprocess.Popen(
+            command,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
+    def failure(self) -> str:
+        """Why it did not come to its end, with its last words; empty where it did."""
+        code = self._process.wait()
+        with self._log:
+            if code == 0:
+                return ""
+            self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _LAST_WORDS))
+            words = self._log.read().decode(errors="replace").strip()
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"{how}: {words}" if words else how
+
+    def end(self) -> None:
+        """Tells it to end, which sweeps what it started; kills its session where it does not."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+            try:
+                self._process.wait(ENDING_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+
+
+def open_engine(setting: Setting) -> LocalEngine:
+    """See Open."""
+    return LocalEngine(setting.remote.url, setting.workers or cpus())
