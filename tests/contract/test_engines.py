@@ -14,6 +14,7 @@ from typing import Any
 
 import fake_queue
 import pytest
+from needs import lacking
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.engine.engines import engines, open_engine
 from tfmatrix.engine.engines._arrays import ArrayEngine
@@ -81,7 +82,10 @@ class Place:
         return open_engine(self.name, setting)
 
     def _dask(self) -> Engine:
-        from distributed import Client, LocalCluster
+        try:
+            from distributed import Client, LocalCluster
+        except ImportError:
+            lacking("distributed is not installed")
         from tfmatrix.engine.engines.dask import DaskEngine
 
         self.cluster = LocalCluster(
@@ -106,7 +110,7 @@ class Place:
         return found
 
 
-@pytest.fixture(params=[each for each in engines() if each != "github"])
+@pytest.fixture(params=engines())
 def place(request, tmp_path, monkeypatch) -> Iterator[Place]:
     found = Place(tmp_path, request.param, monkeypatch)
     yield found

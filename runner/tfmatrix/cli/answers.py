@@ -48,8 +48,22 @@ class Estimate(TypedDict):
 
 
 @with_config(_CLOSED)
+class Cost(TypedDict):
+    """What it takes on workers of an engine: until it is done, of all workers, in the store, to and from workers."""
+
+    workers: int
+    batches: int
+    seconds: float
+    cpu_hours: float
+    bytes: float
+    moved: float
+    per_hour: float | None
+    price: float | None
+
+
+@with_config(_CLOSED)
 class Plan(TypedDict):
-    """`tfmatrix plan --json`."""
+    """`tfmatrix plan --json`. `cost` is null without `--workers`."""
 
     counts: dict[str, int]
     environments: list[str]
@@ -60,6 +74,7 @@ class Plan(TypedDict):
     unsupported: dict[str, str]
     missing: Missing
     estimate: Estimate
+    cost: Cost | None
 
 
 @with_config(_CLOSED)

@@ -56,13 +56,18 @@ def plan(
     scenario: ScenarioOption = None,
     formats: FormatsOption = None,
     cells: Annotated[bool, typer.Option("--cells", help="List the cell ids instead of counting them.")] = False,
+    workers: WorkersOption = None,
+    price: Annotated[
+        float | None, typer.Option("--price", min=0, help="Of a worker's hour: what all of them cost.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run would do: environments, scenarios, formats, saves, loads, and what of it the store lacks.
 
-    Starts nothing.
+    With --workers also what it takes on so many workers of an engine. Starts nothing.
 
-    Examples: `tfmatrix plan --set nightly` · `tfmatrix plan --set quick --cells --reader 2.21.0`
+    Examples: `tfmatrix plan --set nightly` · `tfmatrix plan --set quick --cells --reader 2.21.0` ·
+    `tfmatrix plan --set nightly --workers 8 --price 0.05`
     """
     from tfmatrix.engine.run import plan_project
 
@@ -78,6 +83,14 @@ def plan(
     from tfmatrix.engine.estimate import expected
 
     lacking, estimate = expected(opened, planned)
+    costs = None
+    if workers is not None:
+        from tfmatrix.engine.costs import cost
+        from tfmatrix.engine.estimate import Past
+        from tfmatrix.store.runs import newest_headers
+
+        past = Past(newest_headers(opened.results))
+        costs = cost(planned, lacking.saves, list(lacking.cells()), past, workers=workers, per_hour=price)
     if as_json:
         echo_answer(
             "plan",
@@ -97,6 +110,7 @@ def plan(
                     "executor": lacking.executor,
                 },
                 "estimate": estimate.to_json(),
+                "cost": None if costs is None else costs.to_json(),
             },
         )
     else:
@@ -111,6 +125,8 @@ def plan(
             f"{lacking.loads} of {planned.counts()['loads']} loads: the store has the rest{known}"
         )
         typer.echo(f"estimate      {estimate}")
+        if costs is not None:
+            typer.echo(f"on an engine  {costs}")
 
 
 @app.command()

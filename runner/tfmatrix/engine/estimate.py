@@ -36,8 +36,8 @@ LONG_SECONDS = 300
 ARTIFACT_BYTES = 200_000.0
 """Of a save, where no run tells: the mean of the first published night."""
 
-_OBSERVATION = 50_000
-"""Bytes of an observation, of which each save and each load leaves one."""
+OBSERVATION_BYTES = 50_000
+"""Of an observation, of which each save and each load leaves one."""
 
 _MEASURED = 0.35
 """The share of adaptive cells that is measured where no run tells: that of a square of 16 releases."""
@@ -119,7 +119,7 @@ def estimate(
     per_load = sum(past.load(name) for name in names) / len(names) if names else LOAD_SECONDS
     made = [past.save(save.saver) for save in saves]
     seconds = sum(each for each, _ in made) + measured * per_load
-    size = sum(each for _, each in made) + (len(saves) + measured) * _OBSERVATION
+    size = sum(each for _, each in made) + (len(saves) + measured) * OBSERVATION_BYTES
     return Estimate(
         saves=len(saves),
         loads=measured,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeExecutor
-from test_execution import HDF5, OK, OLD, SCENARIO, raised, write_observation
+from test_execution import HDF5, OK, SCENARIO, raised, write_observation
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.status import Status
@@ -31,9 +31,7 @@ from tfmatrix.project.scenario import read_scenarios
 from tfmatrix.store.remote import Remote, SharedStore
 from tfmatrix.store.runs import Run
 
-MIDDLE, NEW = "2.15.1", "2.21.0"
-FIRST = "2.12.1"
-VERSIONS = (FIRST, MIDDLE, NEW)
+FIRST, NEW = "2.12.1", "2.21.0"
 
 
 class InlineEngine:
@@ -78,7 +76,7 @@ class InlineEngine:
 
 
 class Site:
-    """A project of two scenarios and three versions, in which some cells drift and others cannot be loaded."""
+    """A project of two scenarios and two versions, in which some cells drift and others cannot be loaded."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -87,6 +85,7 @@ class Site:
         self.executor = lambda: FakeExecutor(job=self.job)
         self.done: Counter[str] = Counter()
         self.pairs: tuple[str, ...] = ("all",)
+        self.versions: tuple[str, ...] = (FIRST, NEW)
         self.runs = 0
         self.said: list[str] = []
         (root / "scenarios").mkdir()
@@ -104,6 +103,9 @@ class Site:
             )
             write_observation(folder, 1.0)
             return {**OK, "status": "ok", "seconds": {"save": 0.2}, "artifact": True, "observation": True}
+        if job["kind"] == "dismantle":
+            self.done[f"dismantle {name} {kind} in {environment}"] += 1
+            return raised("load", "ValueError", "it has no neutral form")
         content = Path(job["artifact"]).read_bytes().removeprefix(HDF5).decode()
         self.done[f"load {content} in {environment} {job['remedies']}"] += 1
         assert (Path(job["reference"]) / "observation.json").exists()
@@ -124,7 +126,7 @@ class Site:
     def request(self) -> RunRequest:
         self.runs += 1
         scenarios = read_scenarios(self.root / "scenarios")
-        environments = tuple(Environment(id=each, tensorflow=each) for each in VERSIONS)
+        environments = tuple(Environment(id=each, tensorflow=each) for each in self.versions)
         results = self.root / f"results-{self.runs}"
         return RunRequest(
             run_id=f"run-{self.runs}",
@@ -171,7 +173,7 @@ def test_records_are_those_of_a_local_run(site):
     whole = site.distributed()
     remote, site.done = site.done, Counter()
     local = site.local()
-    assert Counter(each.status for each in local.records) == {"drift": 6, "load-error": 6, "pass": 24}
+    assert Counter(each.status for each in local.records) == {"drift": 4, "load-error": 4, "pass": 8}
     assert any(each.remedies for each in local.records)
     assert told(whole) == told(local)
     assert whole.header["engine"]["name"] == "inline"
@@ -185,6 +187,7 @@ def test_records_are_those_of_a_local_run(site):
 
 def test_adaptive_pairs_go_in_rounds(site):
     site.pairs = ("adaptive",)
+    site.versions = ("2.12.1", "2.13.1", "2.14.1", "2.15.1", "2.21.0")
     whole, local = site.distributed(), site.local()
     assert any(each.inferred for each in local.records)
     assert told(whole) == told(local)
@@ -322,4 +325,3 @@ def test_a_batch_is_json_and_named_by_what_it_holds(site):
         again = Batch.from_json(json.loads(json.dumps(batch.to_json())), "b.json")
         assert again == batch or again.to_json() == batch.to_json()
         assert again.name == batch.name
-    assert OLD == MIDDLE

@@ -91,11 +91,13 @@ class UnitProcess:
         )
 
     def is_over(self) -> bool:
-        """Whether it has ended."""
-        return self._process.poll() is not None
+        """Whether it has ended. It is not waited for: its number stays its own, and with it that of its group."""
+        waited = self._process.returncode is not None
+        return waited or os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def failure(self) -> str:
-        """Why it did not come to its end, with its last words; empty where it did."""
+        """Why it did not come to its end, with its last words; empty where it did. What it left is ended."""
+        self.end()
         code = self._process.wait()
         with self._log:
             if code == 0:
@@ -106,14 +108,17 @@ class UnitProcess:
         return f"{how}: {words}" if words else how
 
     def end(self) -> None:
-        """Tells it to end, which sweeps what it started; kills its session where it does not."""
-        with contextlib.suppress(ProcessLookupError):
+        """Tells it to end, which sweeps what it started; then kills what is left of its process group."""
+        if self._process.returncode is not None:
+            return
+        deadline = time.monotonic() + ENDING_SECONDS
+        if not self.is_over():
             self._process.terminate()
-            try:
-                self._process.wait(ENDING_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+        while not self.is_over() and time.monotonic() < deadline:
+            time.sleep(_SLICE)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 def open_engine(setting: Setting) -> LocalEngine:
