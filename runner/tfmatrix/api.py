@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tfmatrix.commands.migrate.command import MigrateResult
     from tfmatrix.commands.upgrade.answer import UpgradeAnswer
     from tfmatrix.commands.upgrade.settled import Refused, Unchanged
+    from tfmatrix.engine.engines.base import Engine
     from tfmatrix.engine.run import RunOptions
 
 __all__ = [
@@ -88,19 +89,25 @@ def run(
     jobs: int | None = None,
     offline: bool = False,
     remedies: bool = True,
+    engine: Engine | None = None,
+    store: str | None = None,
     progress: Progress | None = None,
 ) -> FinishedRun:
     """Saves, loads and judges, as `tfmatrix run`: everything of matrix.yaml, or of its set `set_name`.
 
     `only` are globs of cell ids, the other four of their parts; a cell is run that fits one of each that is given.
     `executor` (auto, docker, venv) and `jobs` take the place of what matrix.yaml says. What is in the store is not
-    measured again; the run is written under `project.results`.
+    measured again; the run is written under `project.results`. Units of `engine` measure, where it is given, over the
+    store at the address `store`, such as a DaskEngine of `tfmatrix.engine.engines.dask` over any distributed.Client.
     """
+    from dataclasses import replace
+
     from tfmatrix.core.selection import Selector
     from tfmatrix.engine.run import run_project
 
     selector = Selector.from_options(only=only, writer=writer, reader=reader, scenario=scenario, format=format)
     options = _options(executor, jobs, offline, progress, remedies=remedies)
+    options = replace(options, engine=engine, store=store)
     finished, code = run_project(project, set_name=set_name, selector=selector, options=options)
     return FinishedRun(run=finished, exit_code=code)
 

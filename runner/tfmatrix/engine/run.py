@@ -126,7 +126,8 @@ def run_project(
             progress.warning(
                 f"{project.root / 'known_failures.yaml'}:{entry.line}: ended with {entry.until}: {entry.reason}"
             )
-        executor, reason = None, f"units of engine {options.engine}"
+        name = options.engine if isinstance(options.engine, str) or options.engine is None else options.engine.name
+        executor, reason = None, f"units of engine {name}"
         if options.engine is None:
             executor, reason = open_executor(
                 project, plan.environments, defaults, asked=options.executor, say=progress.message, run=run_id
