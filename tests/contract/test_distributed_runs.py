@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fakes import FakeExecutor
-from test_execution import HDF5, OK, SCENARIO, raised, write_observation
+from small_world import HDF5, SCENARIO, loaded, raised, saved
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.status import Status
@@ -90,29 +90,23 @@ class Site:
         self.said: list[str] = []
         (root / "scenarios").mkdir()
         for name in ("dense", "lstm"):
-            (root / "scenarios" / f"{name}.py").write_text(SCENARIO + f"NAME = {name!r}\n")
+            (root / "scenarios" / f"{name}.py").write_text(SCENARIO.format(name=name))
 
     def job(self, environment: str, job: dict[str, Any]) -> dict[str, Any]:
         folder, kind = Path(job["folder"]), job["format"]["id"]
         name = Path(job["scenario"]).stem
         if job["kind"] == "save":
             self.done[f"save {name} {kind} {environment}"] += 1
-            (folder / "artifact").mkdir(parents=True)
-            (folder / "artifact" / job["format"]["artifact"]).write_bytes(
-                HDF5 + f"{name} {kind} {environment}".encode()
-            )
-            write_observation(folder, 1.0)
-            return {**OK, "status": "ok", "seconds": {"save": 0.2}, "artifact": True, "observation": True}
+            return saved(folder, job["format"]["artifact"], f"{name} {kind} {environment}")
         if job["kind"] == "dismantle":
             self.done[f"dismantle {name} {kind} in {environment}"] += 1
-            return raised("load", "ValueError", "it has no neutral form")
+            return raised("it has no neutral form")
         content = Path(job["artifact"]).read_bytes().removeprefix(HDF5).decode()
         self.done[f"load {content} in {environment} {job['remedies']}"] += 1
         assert (Path(job["reference"]) / "observation.json").exists()
         if kind == "keras" and environment == FIRST and not job["remedies"]:
-            return raised("load", "ValueError", "this version cannot")
-        write_observation(folder, 2.0 if kind == "h5" and environment == NEW else 1.0)
-        return {**OK, "status": "ok", "seconds": {"load": 0.1}, "observation": True}
+            return raised("this version cannot")
+        return loaded(folder, 2.0 if kind == "h5" and environment == NEW else 1.0)
 
     def unit(self, batch: Batch, remote: Remote) -> dict[str, Any]:
         return work(
