@@ -86,7 +86,8 @@ def cost(
         rounds.append([sum(part.seconds for part in batch) + UNIT_SECONDS + START_SECONDS for batch in batches])
     artifact = {save: past.save(save.saver)[1] for save in saves}
     mean = sum(artifact.values()) / len(artifact) if artifact else 0.0
-    shares = sum(part.seconds for part in loaded) / (sum(past.load(part.what.format) for part in loaded) or 1.0)  # type: ignore[union-attr]
+    plain = sum(past.load(cell.format) for cell in cells)
+    shares = sum(part.seconds for part in loaded) / plain if plain else 1.0
     stored = sum(artifact.values()) + (len(saves) + shares * len(cells)) * OBSERVATION_BYTES
     return Cost(
         workers=workers,

@@ -73,6 +73,11 @@ class Elsewhere:
         """That of the units."""
         return next((each.isolation for each in self._described.values()), "nothing was provided")
 
+    @property
+    def confines(self) -> bool:
+        """Not known of units: what wants it is measured where it is."""
+        return False
+
     def prepare(self, environment: Environment) -> Prepared:
         """See Executor."""
         if environment.id not in self._described:

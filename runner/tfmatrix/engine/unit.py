@@ -270,6 +270,11 @@ class Placed:
         """See Executor."""
         return self.inner.isolation
 
+    @property
+    def confines(self) -> bool:
+        """See Executor."""
+        return self.inner.confines
+
     def prepare(self, environment: Environment) -> Prepared:
         """See Executor. Raises InfrastructureError for one that does not come to its key here."""
         if environment.id in self._described:
