@@ -282,6 +282,13 @@ class _Evidence:
         return places
 
 
+VERDICT_SIGNS: Mapping[UpgradeVerdict, str] = {
+    UpgradeVerdict.SAFE: "✓",
+    UpgradeVerdict.CHANGES: "△",
+    UpgradeVerdict.UNSAFE: "✗",
+    UpgradeVerdict.UNKNOWN: "?",
+}
+
 VERDICT_LETTERS: Mapping[str, UpgradeVerdict] = {
     "s": UpgradeVerdict.SAFE,
     "c": UpgradeVerdict.CHANGES,
@@ -298,6 +305,7 @@ def answers(grid: Grid, upgrades: Mapping[tuple[str, str], Upgrade]) -> dict[str
     return {
         "verdicts": "".join(letters[each.verdict] for each in found),
         "words": {letter: verdict.value for letter, verdict in VERDICT_LETTERS.items()},
+        "signs": {letter: VERDICT_SIGNS[verdict] for letter, verdict in VERDICT_LETTERS.items()},
         "places": [sentences.setdefault(one_line(each.sentence, 300), len(sentences)) for each in found],
         "sentences": list(sentences),
         "pages": [grid.environment_slugs[name] for name in grid.environments],

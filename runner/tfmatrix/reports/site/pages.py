@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from tfmatrix.analysis.causes import Cause, unreviewed
 from tfmatrix.analysis.diff.changes import Changes, Past, headline
-from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, neighbours
+from tfmatrix.analysis.upgrades import Upgrade, neighbours
 from tfmatrix.analysis.warnings import Advice, Catalogue, answer, catalogue, percent
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
@@ -24,6 +24,7 @@ from tfmatrix.reports import html
 from tfmatrix.reports.claims import evidence, paragraph, sentences
 from tfmatrix.reports.explain import cause_facts
 from tfmatrix.reports.site import charts
+from tfmatrix.reports.site.data import VERDICT_SIGNS
 from tfmatrix.reports.site.declarations import declared
 from tfmatrix.reports.site.files import change_line
 from tfmatrix.reports.site.grid import MAX_CAUSES, Grid, Tally, cell_name
@@ -47,13 +48,6 @@ NAVIGATION = (
     ("warnings.html", "Warnings"),
     ("history.html", "History"),
 )
-
-VERDICT_SIGNS: Mapping[UpgradeVerdict, str] = {
-    UpgradeVerdict.SAFE: "✓",
-    UpgradeVerdict.CHANGES: "△",
-    UpgradeVerdict.UNSAFE: "✗",
-    UpgradeVerdict.UNKNOWN: "?",
-}
 
 
 @dataclass(frozen=True)

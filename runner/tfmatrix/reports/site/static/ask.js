@@ -2,7 +2,6 @@
 (() => {
   "use strict";
   const { make } = tfmatrix;
-  const SIGNS = { s: "✓", c: "△", u: "✗", n: "?" };
   const form = document.getElementById("choose");
   const answer = document.getElementById("answer");
   const { from, to } = form.elements;
@@ -16,7 +15,7 @@
     const word = found.words[letter];
     const page = `upgrade/${encodeURIComponent(`${found.pages[row]}--${found.pages[column]}`)}.html`;
     answer.replaceChildren(
-      row === column ? "" : make("strong", { class: `verdict v-${word.toLowerCase().replaceAll(" ", "-")}` }, make("span", { "aria-hidden": "true" }, SIGNS[letter]), ` ${word}`),
+      row === column ? "" : make("strong", { class: `verdict v-${word.toLowerCase().replaceAll(" ", "-")}` }, make("span", { "aria-hidden": "true" }, found.signs[letter]), ` ${word}`),
       ` ${found.sentences[found.places[place]]}. `,
       make("a", { href: page }, letter === "u" || letter === "c" ? "What to change" : "The cells"));
     answer.hidden = false;
