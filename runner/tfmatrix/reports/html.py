@@ -88,7 +88,7 @@ def _table(table: Table) -> Markup:
         for row in table.rows
     )
     return Markup(
-        '<div class="scroll"><table class="list"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+        '<div class="scroll" tabindex="0"><table class="list"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(head, Markup("").join(rows))
 
 
