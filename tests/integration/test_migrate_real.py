@@ -12,7 +12,7 @@ import pytest
 from real_project import ROOT, RealProject
 from tfmatrix.commands.migrate.command import MigrateOptions, migrate_project
 from tfmatrix.core.environment import Environment
-from tfmatrix.engine import migration
+from tfmatrix.engine import migrating
 from tfmatrix.engine.adapters import adapt
 from tfmatrix.engine.adapters._objects import in_model, with_config
 from tfmatrix.engine.migration import Level
@@ -126,7 +126,7 @@ def test_a_fault_planted_in_an_adapter_is_never_handed_over_as_proven(
     project, saved, tmp_path, monkeypatch, fault, way, lost
 ):
     model = saved(OLD, "planted.h5")
-    monkeypatch.setattr(migration, "adapt", lambda document, old, new: fault(adapt(document, old, new)))
+    monkeypatch.setattr(migrating, "adapt", lambda document, old, new: fault(adapt(document, old, new)))
     found = migrate_project(
         Project(root=project.root),
         [str(model)],
