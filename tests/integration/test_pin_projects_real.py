@@ -22,7 +22,8 @@ from tfmatrix.envs.releases import Index
 from tfmatrix.project.network import make_uv
 from tfmatrix.project.project import Project
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
+# Fourteen kinds with the tools that write them, most of the time in their resolvers: `--slow`.
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BUMPS = {
     "freeze_of_an_old_python": ("2.8.0", "2.8.4", "2.11.1", "2.12.1"),
