@@ -299,11 +299,19 @@ def _without_chance(findings: list[Finding], writer: Observation) -> list[Findin
 
 
 def _draws(writer: Observation, path: str) -> bool:
-    """Whether a layer with a random generator uses it in training: those of Keras 2 have one at a rate of 0, too."""
-    layers = (writer.section("config") or {}).get("layers") or ()
-    config = next((entry.get("config") for entry in layers if entry["path"] == path), None) or {}
-    rates = [config[name] for name in _RATES if name in config]
-    return any(rates) if rates else True
+    """Whether a layer with a random generator uses it in training: those of Keras 2 have one at a rate of 0, too.
+
+    A recurrent layer's cell has its generator, and the layer that it is in has its rates.
+    """
+    configs = {
+        entry["path"]: entry.get("config") or {} for entry in (writer.section("config") or {}).get("layers") or ()
+    }
+    while path:
+        rates = [configs[path][name] for name in _RATES if name in configs[path]] if path in configs else []
+        if rates:
+            return any(rates)
+        path = path.rpartition("/")[0]
+    return True
 
 
 def courses_of(writer: Observation, reader: Observation, pairs: Sequence[Pair], tolerance: Tolerance) -> Courses:

@@ -355,19 +355,22 @@ def test_a_weight_that_no_training_moves_says_nothing_of_the_training() -> None:
     assert _check(theirs, ours)["weights_beyond"] == frozen.values.size
 
 
+@pytest.mark.parametrize("path", ["dense", "dense/cell"])
 @pytest.mark.parametrize(
     ("rate", "same_keras", "status"), [(0.5, False, "not-applicable"), (0.0, False, "fail"), (0.5, True, "fail")]
 )
-def test_random_layers_of_another_keras_go_elsewhere_by_themselves(rate: float, same_keras: bool, status: str) -> None:
+def test_random_layers_of_another_keras_go_elsewhere_by_themselves(
+    rate: float, same_keras: bool, status: str, path: str
+) -> None:
     ours, theirs = trained(), loaded()
     layer = ours.layer("dense")
     layer["config"] = {**layer["config"], "recurrent_dropout": rate}
-    ours.seeds = theirs.seeds = [{"path": "dense", "state": None}]
+    ours.seeds = theirs.seeds = [{"path": path, "state": None}]
     theirs.resume["losses"] = [0.7, 0.6, 0.5]
     check = checked("resume", ours.build(), theirs.build(), same_keras=same_keras)
     assert check["status"] == status
     if status == "not-applicable":
-        assert check["detail"][0].startswith("where training goes is not compared: dense draw random numbers")
+        assert check["detail"][0].startswith(f"where training goes is not compared: {path} draw random numbers")
     theirs.resume |= trained().resume["fresh"]
     check = checked("resume", ours.build(), theirs.build(), same_keras=same_keras)
     assert check["status"] == "fail", "that it restarts from scratch is no matter of chance"
