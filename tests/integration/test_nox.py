@@ -32,11 +32,12 @@ sets:
   nightly: {scenarios: [optimizer_state]}
 defaults: {executor: venv}
 """
-BY_CI = {"tests", "lint", "typecheck"}
+BY_CI = {"tests", "lint", "typecheck", "docs"}
 """Run through nox by .ci/run, before and around these tests."""
 
-BY_HAND = {"trust", "fuzz"}
-"""Too long for every day: what they run, in small, are tests of their own."""
+BY_HAND = {"trust", "fuzz", "audit"}
+"""Too long for every day: what they run, in small, are tests of their own. `audit` needs an index that has advisories:
+the workflow has a job for it."""
 
 
 def oldest_nox() -> str:
