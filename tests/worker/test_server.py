@@ -97,7 +97,7 @@ class Peer:
         # The server's folder, with the stand-ins in place of what needs TensorFlow.
         code = stubs / "worker"
         code.mkdir()
-        for name in ("server.py", "protocol.py", "versions.py", "confine.py", "folders.py"):
+        for name in ("server.py", "protocol.py", "versions.py", "confine.py", "landlock.py", "folders.py"):
             shutil.copy(WORKER / name, code / name)
         shutil.move(stubs / "jobs.py", code / "jobs.py")
         site = f"import sys; sys.path[:0] = [{str(stubs)!r}]"
