@@ -75,8 +75,8 @@ TITLES = [
         "this version has no `keras.layers.TFSMLayer`",
     ),
     (
-        "Could not translate MLIR to FlatBuffer. UNKNOWN: /work/tflite.py:64:1: error: 'tf.StringLower' op is neither "
-        "a custom op nor a flex op\n        file.write(converter.convert())",
+        "Could not translate MLIR to FlatBuffer. UNKNOWN: /project/tflite.py:64:1: error: 'tf.StringLower' op is "
+        "neither a custom op nor a flex op\n        file.write(converter.convert())",
         "TFLite has no operation of its own for `tf.StringLower`",
     ),
     *(

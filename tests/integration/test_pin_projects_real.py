@@ -5,17 +5,14 @@ Locks are made by their own tools; the packages are those of an index of this ma
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from command import tfmatrix
 from packaging.markers import Marker
 from pin_projects import KINDS, Repository, run_tool
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
-from tfmatrix.cli import run_command
 from tfmatrix.commands.upgrade.sides import Wanted, find_sides
 from tfmatrix.envs.pins import read_pins
 from tfmatrix.envs.releases import Index
@@ -38,19 +35,6 @@ def only_here(monkeypatch, package_index):
     monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
     for module in ("installation", "releases", "lock"):
         monkeypatch.setattr(f"tfmatrix.envs.{module}.host_platform", lambda: "linux-x86_64")
-
-
-class Answer(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
-
-
-def tfmatrix(*arguments: str) -> Answer:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run_command(list(arguments))
-    return Answer(code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("kind", KINDS)

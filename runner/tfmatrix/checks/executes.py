@@ -20,6 +20,6 @@ FINDINGS = {"ran": loss(_RAN, lambda _subject, _figures: _RAN)}
 
 def compare(jobs: Jobs) -> Result | None:
     """No figures; nothing where no code was planted."""
-    if jobs.load.executed is None:
+    if not jobs.load.is_planted:
         return None
     return Result(findings=[Finding(code="ran")] if jobs.load.executed else [])

@@ -112,8 +112,7 @@ class Judge:
 
         `loader` and `reader` are those of a remedy, where they are not the cell's own format and reader.
         """
-        planted = loaded is not None and loaded.executed is not None
-        if loaded is None or planted or loaded.observation is None or saved.observation is None:
+        if loaded is None or loaded.is_planted or loaded.observation is None or saved.observation is None:
             return Judgement(verdict=judge(saved, loaded, None), attribution=None)
         question = {
             "checks": checks_code_digest(),

@@ -291,24 +291,24 @@ def _without_chance(findings: list[Finding], writer: Observation) -> list[Findin
     """
     silent = writer.section(SECTION).get("silent") or ()
     random = dict.fromkeys(str(seed["path"]) for seed in writer.seeds)
-    drawing = [path for path in random if path not in silent and _draws(writer, path)]
+    layers = (writer.section("config") or {}).get("layers") or ()
+    configs = {entry["path"]: entry.get("config") or {} for entry in layers}
+    drawing = [path for path in random if path not in silent and _draws(configs, path)]
     if not drawing or not any(each.code in _OF_THE_COURSE for each in findings):
         return findings
     chance = Finding(code="chance", figures={"layers": drawing})
     return [*(each for each in findings if each.code not in _OF_THE_COURSE), chance]
 
 
-def _draws(writer: Observation, path: str) -> bool:
+def _draws(configs: Mapping[str, Mapping[str, Any]], path: str) -> bool:
     """Whether a layer with a random generator uses it in training: those of Keras 2 have one at a rate of 0, too.
 
-    A recurrent layer's cell has its generator, and the layer that it is in has its rates.
+    `configs` has the layers' configurations by path. A recurrent layer's cell has its generator, and the layer that it
+    is in has its rates.
     """
-    configs = {
-        entry["path"]: entry.get("config") or {} for entry in (writer.section("config") or {}).get("layers") or ()
-    }
     while path:
-        rates = [configs[path][name] for name in _RATES if name in configs[path]] if path in configs else []
-        if rates:
+        config = configs.get(path, {})
+        if rates := [config[name] for name in _RATES if name in config]:
             return any(rates)
         path = path.rpartition("/")[0]
     return True

@@ -48,7 +48,7 @@ def judge(save: Outcome, load: Outcome | None, compared: Mapping[str, CheckRecor
     jobs = Jobs(save=save, load=load)
     results = {name: check.compare(jobs) for name, check in checks().items() if check.section is None}
     of_jobs = {name: checks()[name].record(result) for name, result in results.items() if result is not None}
-    if load.executed is not None:
+    if load.is_planted:
         return _of_planted(load, of_jobs)
     if load.status == "ok":
         if compared is None:

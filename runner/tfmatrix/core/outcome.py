@@ -23,8 +23,8 @@ class Outcome:
     `status` is ok, error (an exception of the code under test), unsupported, crash, timeout, memory, or infra. `phase`
     is where it ended, `error` the exception (type, message, traceback). `artifact` holds digest, bytes, name and kind
     of what a save wrote; `observation` the digest of the observation's folder, of a process that ended what it had
-    observed until then. `ended` is how the child ended where it
-    did not return a result. Seconds by phase are wall time in the child. `flaky`: a second try came to something else.
+    observed until then. `ended` is how the child ended where it did not return a result. Seconds by phase are wall time
+    in the child. `flaky`: a second try came to something else.
     `executed`: whether code that was planted in the artifact ran while it was loaded; None where none was planted.
     """
 
@@ -44,6 +44,11 @@ class Outcome:
     def is_lasting(self) -> bool:
         """Whether it may be stored: it says something about the model, and will be the same tomorrow."""
         return self.status != INFRA and (self.error or {}).get("type") != REFUSED
+
+    @property
+    def is_planted(self) -> bool:
+        """Whether code was planted in the artifact: then nothing else is asked of the load but whether that ran."""
+        return self.executed is not None
 
     @property
     def total_seconds(self) -> float:

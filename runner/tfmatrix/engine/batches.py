@@ -235,23 +235,6 @@ def split(parts: Iterable[Part], target: float) -> list[list[Part]]:
     return batches
 
 
-def joined(batches: Sequence[Batch], most: int) -> list[list[Batch]]:
-    """The batches in at most so many lists, the same work in each: for an engine that takes no more at once.
-
-    None is left out. Those of one environment come together where that costs no balance.
-    """
-    count = min(most, len(batches))
-    lists: list[list[Batch]] = [[] for _ in range(count)]
-    load = [0.0] * count
-    if count == len(batches):
-        return [[batch] for batch in batches]
-    for batch in sorted(batches, key=lambda each: (-each.seconds, each.title)):
-        position = min(range(count), key=lambda each: (load[each], each))
-        lists[position].append(batch)
-        load[position] += batch.seconds
-    return [each for each in lists if each]
-
-
 def with_work(
     batch: Batch, plan: Plan, parts: Sequence[Part], saves_of: Mapping[tuple[str, str], Sequence[Save]]
 ) -> Batch:

@@ -72,8 +72,8 @@ class Tries:
 
     def add(self, loaded: Loaded) -> None:
         """Records a cell that was measured; one that has remedies waits for `begin`."""
-        is_planted = loaded.outcome.executed is not None
-        is_tried = self._request.remedies and loaded.judgement.verdict.status.is_incompatibility and not is_planted
+        fails = loaded.judgement.verdict.status.is_incompatibility
+        is_tried = self._request.remedies and fails and not loaded.outcome.is_planted
         remedies = candidates(self._facts(loaded)) if is_tried else ()
         cell = loaded.load.cell
         failing = _Failing(

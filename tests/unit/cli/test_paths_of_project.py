@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from tfmatrix.cli import run_command
+from command import tfmatrix
 from tfmatrix.cli.options import below
-
-
-class Answer(NamedTuple):
-    code: int
-    stdout: str
-    stderr: str
-
-
-def tfmatrix(*arguments: str) -> Answer:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run_command(list(arguments))
-    return Answer(code, out.getvalue(), err.getvalue())
 
 
 def test_what_is_there_is_below_the_project_and_else_here(tmp_path, monkeypatch):
