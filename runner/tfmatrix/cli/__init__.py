@@ -23,7 +23,7 @@ from tfmatrix.core.errors import ExitCode, TfmatrixError
 
 __all__ = ["app", "load_commands", "main", "run_command"]
 
-ALONE = ("bisect", "check", "diff", "migrate", "store", "upgrade", "work")
+ALONE = ("bisect", "check", "diff", "inspect", "migrate", "store", "upgrade", "work")
 """Modules that are called as their command is."""
 TOGETHER = ("environments", "matrix", "project", "reports")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
@@ -21,22 +22,55 @@ class Root(TyperGroup):
         """The names as `--help` shows them."""
         return sorted(super().list_commands(ctx), key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 
-    def get_params(self, ctx: Any) -> list[Any]:
-        """Typer's own flags are None where they are not given, and newer releases read None with pydantic.
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command whose options are read as ours are."""
+        command: Any = super().get_command(ctx, cmd_name)
+        if command is not None:
+            own = command.get_params
+            command.get_params = lambda context: _read_simply(own(context))
+        return command
 
-        Its import would be half of the time that a help or an error takes.
-        """
-        found = super().get_params(ctx)
-        for option in found:
-            if option.default is None:
-                option.default = False
-        return found
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options of `tfmatrix` itself."""
+        return _read_simply(super().get_params(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Nothing is cut: a sentence that does not fit is wrapped."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_sentence(command.help or "")) for name, command in commands if command])
+
+
+def _read_simply(options: list[Any]) -> list[Any]:
+    """The options, of which texts, paths and flags are taken as they stand.
+
+    Newer releases of typer read them with pydantic, whose import would be half of the time of a short command.
+    """
+    for option in options:
+        kind = getattr(getattr(option, "type_descriptor", None), "annotation", None)
+        is_list = get_origin(kind) is list
+        kind = get_args(kind)[0] if is_list else kind
+        if kind in (str, Path):
+            option.get_runtime_param = _AsItStands(kind, is_list=is_list)
+        elif kind is bool and option.default is None and not option.expose_value:
+            option.default = False  # typer's own, such as --help
+    return options
+
+
+class _AsItStands:
+    """Reads an option that is a text or a path, or several."""
+
+    def __init__(self, kind: type, *, is_list: bool) -> None:
+        self._kind, self._is_list = kind, is_list
+
+    def __call__(self) -> _AsItStands:
+        return self
+
+    def coerce(self, value: Any, **_context: Any) -> Any:
+        """The value as the command takes it."""
+        if self._is_list:
+            return [self._kind(each) for each in value or ()]
+        return None if value is None else self._kind(value)
 
 
 def _first_sentence(text: str) -> str:

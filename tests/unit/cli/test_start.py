@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import golden_hdf5
 import pytest
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
@@ -16,7 +19,7 @@ from tfmatrix.store.runs import RunWriter
 HEAVY = frozenset(
     {"docker", "jinja2", "numpy", "pandas", "pydantic", "pygal", "pypi_simple", "requests", "ruamel", "tabulate"}
 )
-# Newer releases of typer read every option with pydantic.
+# Newer releases of typer read an option that is neither a flag nor a text nor a path with pydantic.
 TYPED = frozenset({"pydantic"})
 YAML = TYPED | {"ruamel"}
 
@@ -27,6 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     (root / "matrix.yaml").write_text('schema: 1\nenvironments: [{tensorflow: "2.15.1"}, {tensorflow: "2.21.0"}]\n')
     (root / "requirements.txt").write_text("tensorflow==2.15.1\n")
+    (root / "model.h5").write_bytes(zlib.decompress(base64.b64decode(golden_hdf5.OLD_H5PY)))
     (root / "scenarios").mkdir()
     (root / "scenarios" / "dense.py").write_text(
         '"""A dense layer."""\nimport tensorflow as tf\n'
@@ -67,6 +71,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["plan", "--set", "nonsense"], 2, YAML),
         (["explain", "nonsense/**"], 3, TYPED),
         (["plan"], 0, YAML),
+        (["inspect", "model.h5"], 0, frozenset()),
+        (["inspect", "nonsense.h5"], 2, frozenset()),
         (["diff"], 1, TYPED),
         (["explain", "dense/h5/a/b"], 0, TYPED),
         (["warnings"], 0, TYPED | {"tabulate"}),

@@ -10,6 +10,7 @@ pyfive follows whatever offset a file names, for ever if it must; nothing in a f
 
 import json
 import sys
+import types
 from typing import Any
 
 TOLD = {"keras_version": 100, "model_config": 64 * 2**20, "training_config": 2**20}
@@ -26,6 +27,25 @@ def limit(cpu_seconds: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "darwin":  # which knows the name, and refuses to set it
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+class Absent(types.ModuleType):
+    """A module in place of one that is imported and not used; everything in it is such a one."""
+
+    def __getattr__(self, name: str) -> "Absent":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Absent(name)
+
+    def __call__(self, *_given: Any) -> "Absent":
+        """What is made of it is one, too."""
+        return self
+
+
+def leave_out() -> None:
+    """Keeps pyfive from importing what it has for remote files and checksums of chunks: half of this process's time."""
+    for name in ("fsspec", "fsspec.utils", "numcodecs"):
+        sys.modules[name] = Absent(name)
 
 
 def head(stream: Any) -> dict[str, Any]:
@@ -84,6 +104,7 @@ def tell_member(stream: Any, member: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     limit(int(sys.argv[2]), int(sys.argv[3]))
+    leave_out()
     with open(sys.argv[1], "rb") as file:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
         if len(sys.argv) > 4:
             tell(lambda stream: tell_member(stream, sys.argv[4]), file)
