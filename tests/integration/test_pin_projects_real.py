@@ -151,7 +151,7 @@ def test_a_lock_that_poetry_itself_does_not_export_is_resolved_anew_and_said(tmp
     run_tool(tmp_path, "--from", "poetry<2", "poetry", "lock")
     monkeypatch.setenv("UV_INDEX", PYPI_SIMPLE_ENDPOINT)
     found = read_pins(tmp_path / "poetry.lock", make_uv())
-    assert any("packages with several versions are resolved anew" in note for note in found.notes)
+    assert any("packages with several versions are resolved anew" in note.what for note in found.notes)
     numpy = [pin.version for pin in found.pins if pin.package == "numpy" and not pin.is_constraint]
     assert numpy == ["1.23.5", "1.24.3"]
 

@@ -158,7 +158,7 @@ class Resolver:
 
     def _of_installation(self, source: Source, installed: Installed) -> Resolved:
         file, packages = source.file, dict(installed.packages)
-        notes = list(file.notes)
+        notes = [str(each) for each in file.notes]
         name = installed.tensorflow
         pins = [pin for pin in file.tensorflow if packages.get(pin.package)]
         if name in NIGHTLIES:

@@ -164,7 +164,7 @@ def _look(root: Path, uv: Uv) -> _Pinned:
         inputs.append(("to", str(file.path.relative_to(root))))
     shown_path = file.path.relative_to(root)
     chosen = file.selected()
-    notes += [note.replace(f"{root}/", "") for note in chosen.notes]
+    notes += [str(note).replace(f"{root}/", "") for note in chosen.notes]
     if not chosen.tensorflow:
         option = options_for(file)[0]
         notes.append(f"{shown_path} has TensorFlow {in_words(file)}: the workflow asks with {option}")

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import DECIDING
-from tfmatrix.envs.pins.model import Pin, exact_version
+from tfmatrix.envs.pins.model import Note, Pin, exact_version
 
 TAKEN = DECIDING
 """Names that mean the same for conda and for the package index."""
@@ -22,12 +22,12 @@ def pin_of_conda(name: str, specifier: str, path: Path, line: int | None, *, gro
     return Pin(package=name, version=version, specifier=specifier, file=path, line=line, group=group)
 
 
-def left_out(path: Path, names: list[str]) -> list[str]:
+def left_out(path: Path, names: list[str]) -> list[Note]:
     """The note on packages of conda that are not those of the package index."""
     if not names:
         return []
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return [f"{path}: {shown}: packages of conda, not of the package index: left out"]
+    return [Note(file=path, what=f"{shown}: packages of conda, not of the package index: left out")]
 
 
 def conda_specifier(text: str, path: Path, line: int | None) -> str:

@@ -16,9 +16,11 @@ from packaging.utils import canonicalize_name
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.model import (
+    Note,
     Pin,
     PinFile,
     line_with,
+    not_of_an_index,
     parse_requirement,
     pin_of,
     python_specifier,
@@ -44,7 +46,7 @@ def read_declared(path: Path, text: str, uv: Uv) -> PinFile:
     files = table(tool, "setuptools", "dynamic", file=path)
     if dynamic and not all(_files(files, each) for each in dynamic):
         return read_built(path, text, uv, "pyproject.toml")
-    notes: list[str] = []
+    notes: list[Note] = []
     optional = table(project, "optional-dependencies", file=path)
     pins = list(_listed(path, text, project.get("dependencies"), notes))
     if "dependencies" in dynamic:
@@ -164,7 +166,9 @@ def listed_files(path: Path, names: Iterable[str], *, extra: str = "") -> Iterat
             yield pin_of(pin.requirement, pin.file, pin.line, extra=extra)
 
 
-def _listed(path: Path, text: str, listed: Any, notes: list[str], *, extra: str = "", group: str = "") -> Iterator[Pin]:
+def _listed(
+    path: Path, text: str, listed: Any, notes: list[Note], *, extra: str = "", group: str = ""
+) -> Iterator[Pin]:
     for each in listed or ():
         line = line_with(text, str(each)[:60], str(each)[:60].replace('"', '\\"'))
         requirement = parse_requirement(str(each), path, line)
@@ -172,7 +176,7 @@ def _listed(path: Path, text: str, listed: Any, notes: list[str], *, extra: str 
         if requirement.url and not pin.version:
             if pin.package in TENSORFLOW:
                 raise from_elsewhere(pin.package, path, line)
-            notes.append(f"{path}:{line}: {pin.package} comes from an address, not from a package index: left out")
+            notes.append(not_of_an_index(path, line, pin.package))
             continue
         yield pin
 
@@ -208,7 +212,7 @@ def _of_poetry(path: Path, text: str, poetry: Mapping[str, Any], uv: Uv) -> PinF
         raise ConfigError(
             f"Poetry cannot read it: {'; '.join(said[:3])}", file=path, expected="a pyproject.toml of Poetry"
         ) from error
-    notes: list[str] = []
+    notes: list[Note] = []
     pins = []
     for group in sorted(package.dependency_group_names(include_optional=True), key=lambda name: (name != "main", name)):
         for each in package.dependency_group(group).dependencies_for_locking:
@@ -220,9 +224,7 @@ def _of_poetry(path: Path, text: str, poetry: Mapping[str, Any], uv: Uv) -> PinF
                 if isinstance(each, DirectoryDependency):
                     pins += _of_folder(each.full_path, each.extras, part, uv)
                 else:
-                    notes.append(
-                        f"{path}:{line}: {each.name} comes from an address, not from a package index: left out"
-                    )
+                    notes.append(not_of_an_index(path, line, each.name))
                 continue
             extras = [str(extra) for extra in each.in_extras] or [""]
             requirement = each.to_pep_508(with_extras=False)

@@ -63,6 +63,23 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Note:
+    """What of a file is left out or chosen, and where it stands."""
+
+    file: Path
+    line: int | None = None
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.what}" if self.line else f"{self.file}: {self.what}"
+
+
+def not_of_an_index(file: Path, line: int | None, package: str) -> Note:
+    """The note on a package that comes from a repository, an archive or a folder."""
+    return Note(file=file, line=line, what=f"{package} comes from an address, not from a package index: left out")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PinFile:
     """A file as read: every package that it names, and the Python that it asks for, as a specifier or empty.
 
@@ -79,7 +96,7 @@ class PinFile:
     python: str = ""
     python_line: int | None = None
     options: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     default_groups: tuple[str, ...] = ()
@@ -118,7 +135,10 @@ class PinFile:
             groups = tuple(dict.fromkeys(chosen))
             if groups:
                 listed = ", ".join(groups)
-                notes = (*notes, f"{self.path}: TensorFlow stands in the development group {listed}: taken with it")
+                notes = (
+                    *notes,
+                    Note(file=self.path, what=f"TensorFlow stands in the development group {listed}: taken with it"),
+                )
         with_extras = {canonicalize_name(each) for each in extras}
         with_groups = {canonicalize_name(each) for each in groups}
         pins = tuple(
@@ -136,11 +156,15 @@ class PinFile:
         def renamed(each: Path) -> Path:
             return shown / each.relative_to(folder) if each.is_relative_to(folder) else each
 
+        prefix = "" if shown == Path() else f"{shown}/"
         return replace(
             self,
             path=path,
             pins=tuple(replace(pin, file=renamed(pin.file)) for pin in self.pins),
-            notes=tuple(note.replace(f"{folder}/", "" if shown == Path() else f"{shown}/") for note in self.notes),
+            notes=tuple(
+                replace(note, file=renamed(note.file), what=note.what.replace(f"{folder}/", prefix))
+                for note in self.notes
+            ),
             reads=tuple(map(renamed, self.reads)),
         )
 

@@ -10,14 +10,14 @@ from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
-from tfmatrix.envs.pins.model import Pin, pin_of
+from tfmatrix.envs.pins.model import Note, Pin, not_of_an_index, pin_of
 from tfmatrix.envs.pins.requirements import from_elsewhere
 
 _MARKERS = ("os_name", "sys_platform", "platform_machine", "platform_system", "python_version", "implementation_name")
 _ELSEWHERE = {"git", "path", "file", "hg", "svn", "url"}
 
 
-def pin_of_entry(path: Path, line: int | None, name: str, entry: Any, group: str, notes: list[str]) -> Pin | None:
+def pin_of_entry(path: Path, line: int | None, name: str, entry: Any, group: str, notes: list[Note]) -> Pin | None:
     """A package of a Pipfile; None, with a note, for one that comes from elsewhere."""
     if isinstance(entry, str):
         entry = {"version": entry}
@@ -28,7 +28,7 @@ def pin_of_entry(path: Path, line: int | None, name: str, entry: Any, group: str
         if package in TENSORFLOW:
             raise from_elsewhere(package, path, line)
         if not entry.get("editable"):
-            notes.append(f"{path}:{line}: {name} comes from an address, not from a package index: left out")
+            notes.append(not_of_an_index(path, line, name))
         return None
     version = str(entry.get("version") or "*")
     wants = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""

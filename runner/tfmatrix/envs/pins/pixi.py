@@ -10,7 +10,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from tfmatrix.envs.pins.conda import TAKEN, conda_specifier, left_out, pin_of_conda
-from tfmatrix.envs.pins.model import Pin, PinFile, line_with
+from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with
 from tfmatrix.envs.pins.pipenv import pin_of_entry
 from tfmatrix.envs.pins.text import table
 
@@ -25,7 +25,7 @@ def read_pixi(path: Path, text: str, data: Mapping[str, Any]) -> PinFile:
     """
     platform = PLATFORMS.get(sys.platform, "linux-64")
     targets = (platform, *_TARGETS.get(sys.platform, ()))
-    notes: list[str] = []
+    notes: list[Note] = []
     others: list[str] = []
     pins: list[Pin] = []
     python = ""

@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
-from tfmatrix.envs.pins.model import Pin, PinFile, pin_of, version_in
+from tfmatrix.envs.pins.model import Note, Pin, PinFile, pin_of, version_in
 from tfmatrix.envs.pins.text import decode
 
 REMOTE_SECONDS = 10
@@ -41,9 +41,12 @@ Follow = Callable[[Path, Sequence[str]], PinFile | None]
 """What the project in a folder asks for, with these extras of it; None where no project lies there."""
 
 
-def read_requirements(path: Path, text: str, follow: Follow | None = None) -> PinFile:
-    """The pins of a requirements file and of those that it includes; `follow` reads the projects that it names."""
-    reading = _Reading(follow=follow)
+def read_requirements(path: Path, text: str, follow: Follow | None = None, *, line: int | None = None) -> PinFile:
+    """The pins of a requirements file and of those that it includes; `follow` reads the projects that it names.
+
+    `line` is where all of it stands, for what is no file of its own.
+    """
+    reading = _Reading(follow=follow, line=line)
     pins = tuple(reading.read(path, text, (path,), is_constraint=False))
     return PinFile(
         path=path,
@@ -58,27 +61,32 @@ def read_requirements(path: Path, text: str, follow: Follow | None = None) -> Pi
 @dataclass
 class _Reading:
     follow: Follow | None = None
+    line: int | None = None
     options: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     reads: list[Path] = field(default_factory=list)
+    included: set[tuple[Path, bool]] = field(default_factory=set)
     elsewhere: dict[tuple[Path, str], list[tuple[int, str]]] = field(default_factory=dict)
 
-    def left_out(self) -> Iterator[str]:
+    def left_out(self) -> Iterator[Note]:
         """One note for each kind of place: a list frozen by conda has a hundred packages of folders."""
         for (path, where), listed in self.elsewhere.items():
             if len(listed) == 1:
                 number, shown = listed[0]
-                yield f"{path}:{number}: {shown} comes from {where}, not from a package index: left out"
+                yield Note(
+                    file=path, line=number, what=f"{shown} comes from {where}, not from a package index: left out"
+                )
             else:
                 shown = ", ".join(name for _, name in listed[:MOST_NAMED])
                 more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
-                yield f"{path}: {shown}{more} come from {where}, not from a package index: left out"
+                yield Note(file=path, what=f"{shown}{more} come from {where}, not from a package index: left out")
 
     def read(self, path: Path, text: str, seen: tuple[Path, ...], *, is_constraint: bool) -> Iterator[Pin]:
         parsed = _parse(_with_variables(text))
         entries: list[tuple[int, Any]] = [(each.requirement_line.line_number, each) for each in parsed.requirements]
         entries += [(each.line_number, each) for each in (*parsed.options, *parsed.invalid_lines)]
-        for number, entry in sorted(entries, key=lambda each: each[0]):
+        for place, entry in sorted(entries, key=lambda each: each[0]):
+            number = self.line if self.line is not None and len(seen) == 1 else place
             if hasattr(entry, "options"):
                 yield from self._option(path, number, entry.options, seen, is_constraint=is_constraint)
             elif hasattr(entry, "error_message"):
@@ -108,7 +116,7 @@ class _Reading:
         if folder.exists():
             self.options.append(f"{option} {folder.resolve()}")
         else:
-            self.notes.append(f"{path}:{number}: there is no {value}: left out")
+            self.notes.append(Note(file=path, line=number, what=f"there is no {value}: left out"))
 
     def _included(
         self, path: Path, number: int, name: str, seen: tuple[Path, ...], *, is_constraint: bool
@@ -118,16 +126,18 @@ class _Reading:
                 text = _fetch(name)
             except (OSError, URLError) as error:
                 why = getattr(error, "reason", None) or error
-                self.notes.append(f"{path}:{number}: {_public(name)} cannot be had ({why}): left out")
+                self.notes.append(Note(file=path, line=number, what=f"{_public(name)} cannot be had ({why}): left out"))
                 return
             yield from self.read(Path(name), text, (*seen, Path(name)), is_constraint=is_constraint)
             return
         other = path.parent / (unquote(urlsplit(name).path) if name.startswith("file:") else name)
         other = Path(os.path.normpath(other))
         if other in seen:
-            raise ConfigError(
-                f"includes {name}, which includes this file again", file=path, line=number, fix="remove one of the two"
-            )
+            chain = " → ".join(os.path.relpath(each, seen[0].parent) for each in (*seen[seen.index(other) :], other))
+            raise ConfigError(f"{other.name} includes itself: {chain}", file=path, line=number, fix="remove this line")
+        if (other, is_constraint) in self.included:
+            return  # a file that several others include says the same again
+        self.included.add((other, is_constraint))
         try:
             content = other.read_bytes()
         except OSError as error:
@@ -149,7 +159,9 @@ class _Reading:
             )
         if line.lstrip().startswith("-"):
             # A switch of another version of pip pins nothing.
-            self.notes.append(f"{path}:{number}: {line.strip()[:60]} is no option that is known: left out")
+            self.notes.append(
+                Note(file=path, line=number, what=f"{line.strip()[:60]} is no option that is known: left out")
+            )
             return
         pin_of(line, path, number)
 
@@ -171,7 +183,9 @@ class _Reading:
                     return
             self.elsewhere.setdefault((path, where), []).append((number, entry.name or _public(address)))
             return
-        self.notes.append(f"{path}:{number}: {name} comes from {where}: {version} of the package index is taken")
+        self.notes.append(
+            Note(file=path, line=number, what=f"{name} comes from {where}: {version} of the package index is taken")
+        )
         yield pin_of(f"{name}=={version}", path, number, is_constraint=is_constraint, marker=str(entry.marker or ""))
 
     def _of_project(self, path: Path, number: int, name: str, extras: Collection[str]) -> tuple[Pin, ...] | None:
@@ -183,7 +197,9 @@ class _Reading:
             try:
                 found = self.follow(Path(os.path.normpath(base / name)), tuple(extras))
             except ConfigError as error:
-                self.notes.append(f"{path}:{number}: what {name} asks for is left out: {error.what.splitlines()[0]}")
+                self.notes.append(
+                    Note(file=path, line=number, what=f"what {name} asks for is left out: {error.what.splitlines()[0]}")
+                )
                 return ()
             if found is not None:
                 self.options += found.options

@@ -62,11 +62,10 @@ def test_requirements_with_hashes_markers_and_comments(tmp_path):
     assert versions(path) == {"absl-py": "2.1.0", "tensorflow-cpu": "2.15.1", "numpy": "1.26.4", "h5py": "<4,>=3.8",
                               "other": "1.0"}  # fmt: skip
     assert found.options == ("--index-url https://example.org/simple",)
-    assert [note.rpartition("/")[2] for note in found.notes] == [
-        "requirements.txt:12: other comes from a folder: 1.0 of the package index is taken",
-        "requirements.txt:3: . comes from a folder, not from a package index: left out",
-        "requirements.txt:13: git+https://example.org/thing.git comes from a repository, not from a package index: "
-        "left out".rpartition("/")[2],
+    assert [(note.line, note.what) for note in found.notes] == [
+        (12, "other comes from a folder: 1.0 of the package index is taken"),
+        (3, ". comes from a folder, not from a package index: left out"),
+        (13, "git+https://example.org/thing.git comes from a repository, not from a package index: left out"),
     ]
     tensorflow = found.tensorflow[0]
     assert (tensorflow.line, tensorflow.place) == (6, f"{path}:6")
@@ -267,7 +266,7 @@ def test_a_lock_of_poetry_limits_what_its_project_asks_for(tmp_path):
     assert [pin.requirement for pin in found.pins if pin.is_constraint] == ["tensorflow==2.15.1", "absl-py==2.1.0"]
     assert (found.extras, found.groups, found.default_groups) == (("files",), ("dev", "docs"), ("dev",))
     assert found.tensorflow[0].place == f"{path}:1"
-    assert any("other comes from an address" in note for note in found.notes)
+    assert any("other comes from an address" in note.what for note in found.notes)
 
 
 @pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock"])
@@ -370,7 +369,12 @@ def allowed(specifier: str) -> list[str]:
         ("requirements.txt", "tensorflow @ https://example.org/tensorflow.zip\n", 1, "address"),
         ("requirements.txt", "tensorflow @ git+https://example.org/tensorflow.git\n", 1, "address"),
         ("requirements.txt", "numpy==1.26.4\n-r missing.txt\n", 2, "missing.txt"),
-        ("requirements.txt", "-r requirements.txt\n", 1, "again"),
+        (
+            "requirements.txt",
+            "-r requirements.txt\n",
+            1,
+            "requirements.txt includes itself: requirements.txt → requirements.txt",
+        ),
         ("requirements.txt", "tensorflow==${NO_SUCH_VARIABLE}\n", 1, "NO_SUCH_VARIABLE is not set"),
         ("requirements.txt", "a\n\0\n", 2, "null"),
         ("uv.lock", "version = 1\nthis is garbage\n", 2, "not TOML"),
@@ -454,9 +458,9 @@ def test_what_is_written_for_another_machine_is_left_out_and_said(tmp_path, monk
     monkeypatch.setattr("tfmatrix.envs.pins.requirements._fetch", _nobody_answers)
     found = read_pins(path)
     assert versions(path) == {"attrs": "23.1.0", "wrapt": "1.14.1", "tensorflow": "2.15.1"}
-    assert sorted(note.removeprefix(f"{path}:")[:1] for note in found.notes) == ["1", "2", "3"]
+    assert sorted((note.file, note.line) for note in found.notes) == [(path, 1), (path, 2), (path, 3)]
     for words in ("cannot be had", "six comes from a folder", "23.1.0 of the package index is taken"):
-        assert any(words in note for note in found.notes)
+        assert any(words in note.what for note in found.notes)
 
 
 def _nobody_answers(address: str) -> str:
@@ -468,7 +472,7 @@ def test_a_constraints_file_of_the_network_counts(tmp_path, package_index):
     with pytest.raises(ConfigError, match="not a requirement"):
         # What that address answers is read as constraints: here the listing of a folder.
         read_pins(write(tmp_path, "html.txt", f"-c {package_index}numpy/\ntensorflow\n"))
-    assert "cannot be had" in read_pins(path).notes[0]
+    assert "cannot be had" in read_pins(path).notes[0].what
 
 
 def test_conda(tmp_path):
@@ -493,7 +497,7 @@ def test_conda(tmp_path):
     ]
     assert found.python == "==3.10.*"
     (note,) = found.notes
-    assert "cudatoolkit: packages of conda, not of the package index" in note
+    assert "cudatoolkit: packages of conda, not of the package index" in note.what
 
 
 def test_pixi(tmp_path):
@@ -694,10 +698,12 @@ def test_a_project_of_this_machine_asks_for_what_it_says_itself(tmp_path):
     path = write(tmp_path, "requirements/prod.txt", "-e .[media]\n./libs/more\n./nowhere\n")
     found = read_pins(path)
     assert [pin.requirement for pin in found.pins] == ["tensorflow==2.14.1", "mediapipe", "keras"]
-    assert found.notes == (f"{path}:3: ./nowhere comes from a folder, not from a package index: left out",)
+    assert list(map(str, found.notes)) == [
+        f"{path}:3: ./nowhere comes from a folder, not from a package index: left out"
+    ]
     unknown = read_pins(write(tmp_path, "requirements.txt", "-e .[nothing]\nnumpy\n"))
     assert [pin.package for pin in unknown.pins] == ["numpy"]
-    assert 'there is no extra "nothing"' in unknown.notes[0]
+    assert 'there is no extra "nothing"' in unknown.notes[0].what
 
 
 def test_poetry_installs_the_projects_of_paths_with_what_they_ask_for(tmp_path):
@@ -721,11 +727,35 @@ def test_poetry_installs_the_projects_of_paths_with_what_they_ask_for(tmp_path):
     assert find_files(tmp_path, UV).files[0].path == path
 
 
+def test_files_that_include_each_other_are_named_in_order(tmp_path):
+    write(tmp_path, "reqs/base.txt", "tensorflow==2.15.1\n-r ../dev.txt\n")
+    write(tmp_path, "dev.txt", "-r reqs/base.txt\n")
+    path = write(tmp_path, "requirements.txt", "-r dev.txt\n")
+    with pytest.raises(
+        ConfigError, match=r"reqs/base.txt:2: dev.txt includes itself: dev.txt → reqs/base.txt → dev.txt"
+    ):
+        read_pins(path)
+
+
+def test_a_file_that_many_others_include_is_read_once(tmp_path):
+    for number in range(40):
+        write(tmp_path, f"{number}.txt", f"-r {number + 1}.txt\n-r {number + 1}.txt\n")
+    write(tmp_path, "40.txt", "tensorflow==2.15.1\n")
+    assert [pin.requirement for pin in read_pins(tmp_path / "0.txt").pins] == ["tensorflow==2.15.1"]
+
+
+def test_what_a_dockerfile_installs_stands_at_its_command(tmp_path):
+    text = "FROM python:3.11-slim\nRUN pip install six && \\\n    pip install tensorflow==2.15.1 git+https://example.org/y.git\n"
+    found = read_pins(write(tmp_path, "Dockerfile", text))
+    assert [(pin.package, pin.line) for pin in found.pins] == [("six", 2), ("tensorflow", 2)]
+    assert [(note.line, note.what.split()[0]) for note in found.notes] == [(2, "git+https://example.org/y.git")]
+
+
 def test_packages_of_folders_are_one_note_and_passwords_are_never_told(tmp_path):
     lines = [f"p{number} @ file:///build/p{number}" for number in range(9)]
     lines += ["https://me:secret@example.org/x.tar.gz", "-e git+https://me:secret@example.org/y.git#egg=y"]
     found = read_pins(write(tmp_path, "requirements.txt", "\n".join(lines) + "\n"))
-    said = [note.partition(": ")[2] for note in found.notes]
+    said = [note.what for note in found.notes]
     assert said == [
         "p0, p1, p2, p3 and 5 more come from a folder of the machine that wrote it, not from a package index: left out",
         "https://example.org/x.tar.gz comes from an address, not from a package index: left out",

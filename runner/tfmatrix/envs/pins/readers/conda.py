@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.envs.pins.conda import TAKEN, conda_specifier, left_out, pin_of_conda
 from tfmatrix.envs.pins.declared import following
-from tfmatrix.envs.pins.model import Pin, PinFile, line_with
+from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import read_requirements
 from tfmatrix.envs.pins.text import read_yaml
@@ -37,7 +37,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
         raise ConfigError("`dependencies` is not a list", file=path, key="dependencies")
     pins: list[Pin] = []
     others: list[str] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     options: tuple[str, ...] = ()
     python = ""
     for each in listed:

@@ -15,7 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.declared import following
-from tfmatrix.envs.pins.model import PinFile, pin_of
+from tfmatrix.envs.pins.model import Note, PinFile, pin_of
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import read_requirements
 from tfmatrix.envs.uv import Uv
@@ -79,15 +79,18 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
                     stage.add(stages[copied[1].lower()].asked)
             case "RUN":
                 lines = [each for each in _installed(path, _filled(value, values)) if each]
-                asked = read_requirements(path, "\n".join(lines) or "#", following(uv))
-                stage.add([_at_line(asked, path, number)])
+                stage.add([read_requirements(path, "\n".join(lines) or "#", following(uv), line=number)])
     image, line = stage.image, stage.line
     pins = [pin for each in stage.asked for pin in each.pins]
     notes = [note for each in stage.asked for note in each.notes]
     found = _TENSORFLOW.match(image)
     if found is not None:
         pins.insert(0, pin_of(f"tensorflow=={found['version']}", path, line))
-        notes.append(f"{path}:{line}: the image {image} names TensorFlow; its other packages are not the index's")
+        notes.append(
+            Note(
+                file=path, line=line, what=f"the image {image} names TensorFlow; its other packages are not the index's"
+            )
+        )
     elif "tensorflow" in image and not any(pin.package in TENSORFLOW for pin in pins):
         raise ConfigError(
             f"the image {image} does not say which TensorFlow it has",
@@ -120,15 +123,6 @@ class _Stage:
 
     def add(self, more: Sequence[PinFile]) -> None:
         self.asked = tuple(dict.fromkeys((*self.asked, *more)))
-
-
-def _at_line(asked: PinFile, path: Path, number: int) -> PinFile:
-    """What a command asks for, told at the command's line of the Dockerfile."""
-    return replace(
-        asked,
-        pins=tuple(replace(pin, line=number) if pin.file == path else pin for pin in asked.pins),
-        notes=tuple(re.sub(rf"^{re.escape(str(path))}:\d+:", f"{path}:{number}:", each) for each in asked.notes),
-    )
 
 
 def _names_a_package(word: str) -> bool:

@@ -11,7 +11,7 @@ from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.declared import read_declared
 from tfmatrix.envs.pins.export import export_pdm, needs_its_tool
-from tfmatrix.envs.pins.model import Pin, PinFile, line_with, python_specifier
+from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with, not_of_an_index, python_specifier
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.readers.poetry_lock import joined
 from tfmatrix.envs.pins.requirements import from_elsewhere
@@ -33,7 +33,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     targets = table(data, "metadata", file=path).get("targets") or []
     pythons = {str(each.get("requires_python") or "") for each in targets if isinstance(each, dict)}
     line = line_with(text, "requires_python")
-    notes: list[str] = []
+    notes: list[Note] = []
     pins = [pin for each in packages if (pin := _pin(path, text, each, notes)) is not None]
     alone = PinFile(
         path=path,
@@ -53,7 +53,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     return joined(alone, declared, declaration)
 
 
-def _pin(path: Path, text: str, package: dict[str, Any], notes: list[str]) -> Pin | None:
+def _pin(path: Path, text: str, package: dict[str, Any], notes: list[Note]) -> Pin | None:
     name = canonicalize_name(str(package.get("name") or ""))
     line = line_with(text, f'name = "{package.get("name")}"')
     version = package.get("version")
@@ -64,7 +64,7 @@ def _pin(path: Path, text: str, package: dict[str, Any], notes: list[str]) -> Pi
     if not isinstance(version, str) or {"git", "url", "path"} & set(package):
         if name in TENSORFLOW:
             raise from_elsewhere(name, path, line)
-        notes.append(f"{path}:{line}: {name} comes from an address, not from a package index: left out")
+        notes.append(not_of_an_index(path, line, name))
         return None
     groups = package.get("groups") or ["default"]
     return Pin(

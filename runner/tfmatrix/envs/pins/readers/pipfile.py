@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfmatrix.envs.pins.model import PinFile, line_with
+from tfmatrix.envs.pins.model import Note, PinFile, line_with
 from tfmatrix.envs.pins.pipenv import pin_of_entry, python_of, sources
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.text import read_toml, table
@@ -19,7 +19,7 @@ MADE_OF = ()
 def read(path: Path, text: str, uv: Uv) -> PinFile:
     """`[packages]`, and `[dev-packages]` and other categories as groups."""
     data = read_toml(path, text)
-    notes: list[str] = []
+    notes: list[Note] = []
     pins = []
     for category, entries in data.items():
         if category in ("source", "requires", "scripts", "pipenv") or not isinstance(entries, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.envs.pins.model import PinFile, line_with
+from tfmatrix.envs.pins.model import Note, PinFile, line_with
 from tfmatrix.envs.pins.pipenv import pin_of_entry, python_of, sources
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.text import read_json
@@ -21,7 +21,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     """What `pipenv sync` installs; what `--dev` and other categories add is marked as such."""
     data = read_json(path, text)
     meta: dict[str, Any] = data.get("_meta") or {}
-    notes: list[str] = []
+    notes: list[Note] = []
     pins = []
     for category, entries in data.items():
         if category == "_meta" or not isinstance(entries, dict):

@@ -18,7 +18,7 @@ from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.declared import read_declared
 from tfmatrix.envs.pins.export import export_poetry, needs_its_tool
-from tfmatrix.envs.pins.model import Pin, PinFile, line_with, python_specifier
+from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with, not_of_an_index, python_specifier
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import from_elsewhere
 from tfmatrix.envs.pins.text import read_text, read_toml, table
@@ -42,7 +42,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     value = metadata.get("python-versions")
     line = line_with(text, 'python-versions = "', "python-versions")
     python = python_specifier(value, path, line) if isinstance(value, str) else ""
-    notes: list[str] = []
+    notes: list[Note] = []
     pins = _pins(path, text, packages, table(data, "extras", file=path), notes)
     alone = PinFile(
         path=path,
@@ -63,7 +63,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
             return export_poetry(path, text, declared, uv)
         except ConfigError as error:
             # Seen of locks of Poetry 1 with two versions of one package: "Dependency walk failed".
-            said = f"{path}: {error.what}: packages with several versions are resolved anew"
+            said = Note(file=path, what=f"{error.what}: packages with several versions are resolved anew")
             alone = replace(alone, notes=(*alone.notes, said))
     return joined(alone, declared, declaration)
 
@@ -103,7 +103,7 @@ def _at(pin: Pin, locked: list[Pin]) -> Pin:
     return replace(pin, version=one.version, specifier=one.specifier, file=one.file, line=one.line)
 
 
-def _pins(path: Path, text: str, packages: list[Any], extras: dict[str, Any], notes: list[str]) -> list[Pin]:
+def _pins(path: Path, text: str, packages: list[Any], extras: dict[str, Any], notes: list[Note]) -> list[Pin]:
     lines = [number for number, line in enumerate(text.splitlines(), start=1) if line.strip() == "[[package]]"]
     of_extra = {
         canonicalize_name(re.split(r"[ \[(<>=!~;]", str(each))[0]): name
@@ -120,7 +120,7 @@ def _pins(path: Path, text: str, packages: list[Any], extras: dict[str, Any], no
             if name in TENSORFLOW:
                 raise from_elsewhere(name, path, line)
             if kind != "directory":
-                notes.append(f"{path}:{line}: {name} comes from an address, not from a package index: left out")
+                notes.append(not_of_an_index(path, line, name))
             continue
         marker, extra = _marker(each)
         groups = each.get("groups") or [{"dev": "dev"}.get(str(each.get("category")), "main")]

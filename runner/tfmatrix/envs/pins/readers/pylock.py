@@ -9,7 +9,7 @@ from packaging.pylock import Package, Pylock, PylockValidationError
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
-from tfmatrix.envs.pins.model import Pin, PinFile, line_with
+from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with, not_of_an_index
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import from_elsewhere
 from tfmatrix.envs.pins.text import read_toml
@@ -37,7 +37,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
         raise ConfigError(
             f"not a lock by PEP 751: {error}", file=path, expected="the file as its tool wrote it"
         ) from error
-    notes: list[str] = []
+    notes: list[Note] = []
     pins = [pin for package in lock.packages if (pin := _pin(path, text, package, notes)) is not None]
     return PinFile(
         path=path,
@@ -51,14 +51,14 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     )
 
 
-def _pin(path: Path, text: str, package: Package, notes: list[str]) -> Pin | None:
+def _pin(path: Path, text: str, package: Package, notes: list[Note]) -> Pin | None:
     line = line_with(text, f'name = "{package.name}"')
     if package.directory is not None:
         return None  # the project itself, or a part of it
     if package.vcs is not None or package.archive is not None or package.version is None:
         if package.name in TENSORFLOW:
             raise from_elsewhere(package.name, path, line)
-        notes.append(f"{path}:{line}: {package.name} comes from an address, not from a package index: left out")
+        notes.append(not_of_an_index(path, line, package.name))
         return None
     marker = str(package.marker or "")
     part = _PART.search(marker)
