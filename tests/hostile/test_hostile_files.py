@@ -72,7 +72,8 @@ PLANTED = {
         "    words = open({victim!r} + '/private.txt').read()\n"
         "except OSError as error:\n"
         "    words = 'refused: %d' % error.errno\n"
-        "forge(status='error', phase='load', error=dict(type='Stolen', message=words, traceback=''))",
+        "error = dict(type='Stolen', message=words, traceback='')\n"
+        "forge(status='error', phase='load', observation=False, error=error)",
         # It is not there, or, in a venv, Landlock refuses it.
         "refused: ",
     ),

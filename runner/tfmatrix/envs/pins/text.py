@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tfmatrix.core.data import parse_json, parse_toml
+from tfmatrix.core.data import MAX_DEPTH, parse_json, parse_toml
 from tfmatrix.core.errors import ConfigError
 
 _AT_LINE = re.compile(r"\(at line (\d+)")
@@ -83,9 +83,11 @@ def read_yaml(path: Path, text: str) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = MAX_DEPTH  # each open bracket makes its scanner slower
     try:
-        data = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+        data = yaml.load(text)
+    except (YAMLError, ValueError) as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         raise ConfigError(
             f"not YAML: {str(error).splitlines()[0]}",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
@@ -116,8 +117,12 @@ def read_yaml(path: Path, nullable: Collection[str] = ()) -> Document:
             expected="text in UTF-8",
             fix="save the file as UTF-8 in your editor",
         ) from error
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = MAX_DEPTH  # each open bracket makes its scanner slower
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = yaml.compose(text)
+    except MaxDepthExceededError as error:
+        raise _too_deep(path, error.problem_mark.line + 1) from error
     except MarkedYAMLError as error:
         _raise_syntax(path, error)
     except ReaderError as error:
@@ -127,7 +132,7 @@ def read_yaml(path: Path, nullable: Collection[str] = ()) -> Document:
             line=text.count("\n", 0, error.position) + 1,
             fix="remove the character",
         ) from error
-    except (YAMLError, RecursionError) as error:
+    except YAMLError as error:
         raise ConfigError(f"is not YAML: {error}", file=path) from error
     if node is None:
         raise ConfigError("the file is empty", file=path, line=1, expected="a mapping that begins with schema: 1")
@@ -146,6 +151,12 @@ def read_yaml(path: Path, nullable: Collection[str] = ()) -> Document:
 
 def _line(node: Node) -> int:
     return int(node.start_mark.line) + 1
+
+
+def _too_deep(path: Path, line: int) -> ConfigError:
+    return ConfigError(
+        f"more than {MAX_DEPTH} levels of lists and mappings", file=path, line=line, fix="write it with fewer levels"
+    )
 
 
 def _raise_syntax(path: Path, error: MarkedYAMLError) -> NoReturn:
@@ -193,14 +204,14 @@ class _Reader:
         if id(node) in self._open:
             raise ConfigError("an alias that contains itself", file=document.path, line=_line(node))
         self._values += 1
-        if self._values > MAX_VALUES or len(self._open) >= MAX_DEPTH:
+        if len(self._open) >= MAX_DEPTH:  # aliases within aliases
+            raise _too_deep(document.path, _line(node))
+        if self._values > MAX_VALUES:
             raise ConfigError(
-                f"more than {MAX_VALUES} values (aliases count as often as they are used)"
-                if self._values > MAX_VALUES
-                else f"more than {MAX_DEPTH} levels of lists and mappings",
+                f"more than {MAX_VALUES} values (aliases count as often as they are used)",
                 file=document.path,
                 line=_line(node),
-                fix="write it out, with fewer aliases or levels",
+                fix="write it out, with fewer aliases",
             )
         kind = str(node.tag).removeprefix(_CORE)
         self._open.append(id(node))
