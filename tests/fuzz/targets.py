@@ -417,7 +417,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "globs": Target(_always(*GLOBS), _globs),
     "heads_hdf5": Target(_hdf5, _head("model.h5"), cost=200),
-    "heads_archive": Target(_archive, _head("model.keras")),
+    "heads_archive": Target(_archive, _head("model.keras"), cost=200),
     "heads_savedmodel": Target(_saved_model, _head("saved/saved_model.pb")),
     "heads_checkpoint": Target(_always(base64.b64decode(INDEX)), _head("ckpt.index")),
     "runs": Target(_run_seeds, _runs, cost=20),
