@@ -108,6 +108,10 @@ FUNCTION_LAYERS = {"TFOpLambda", "SlicingOpLambda"}
 What it computes is part of the outputs.
 """
 
+_LAMBDA = "<lambda>"
+"""A function without a name. Its code differs in its bytes from one version to the next; what it computes is in the
+outputs."""
+
 _POLICIES = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"}
 _SEQUENCES = {"__tuple__", "TensorShape"}
 
@@ -240,18 +244,24 @@ def canonical(value: Any, owner: str = "") -> Any:
 def _canonical_mapping(value: Mapping[str, Any], owner: str) -> Any:
     name = value.get("class_name")
     if not isinstance(name, str):
-        return _canonical_keys(value, owner)
+        return _LAMBDA if _is_marshalled(value) else _canonical_keys(value, owner)
     if name in _SEQUENCES:
         return canonical(value.get("items", value.get("config")), owner)
     config = value.get("config")
     if name == "__lambda__":
-        return "<lambda>"
+        return _LAMBDA
     if name in _POLICIES and isinstance(config, Mapping):
         return config.get("name")
     if name == "function":
         return canonical(config, owner)
     short = class_name(name)
     return {"class": short, "config": canonical(config or {}, short)}
+
+
+def _is_marshalled(value: Mapping[str, Any]) -> bool:
+    """Whether it is a function as Keras 2.13 to 2.15 write one for an activation: code, defaults and closure."""
+    parts = value.get("value")
+    return len(value) == 1 and isinstance(parts, list | tuple) and len(parts) == 3 and isinstance(parts[0], str)
 
 
 def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
@@ -266,7 +276,7 @@ def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
             result[name] = [-result[name], result[name]]
     if owner == "Lambda" and (isinstance(config.get("function"), list) or config.get("function_type") == "lambda"):
         # Bytecode differs in its bytes from one marshalling to the next; what it computes shows in the outputs.
-        result["function"] = "<lambda>"
+        result["function"] = _LAMBDA
     if owner == "Bidirectional" and _mirrors(result.get("backward_layer"), result.get("layer")):
         # Keras 2 leaves it out, Keras 3 always writes it.
         del result["backward_layer"]

@@ -151,7 +151,7 @@ def _with_tries(record: CellRecord, tries: Sequence[Try]) -> CellRecord:
     return replace(
         record,
         remedies=tuple(each.to_json() for each in tries),
-        remedy=best(tries, record.failed_checks, record.status),
+        remedy=best(tries, record.failed_checks),
     )
 
 

@@ -130,14 +130,15 @@ def is_last_resort(name: str) -> bool:
     return name in {module.NAME for module in remedies().values() if getattr(module, "LAST_RESORT", False)}
 
 
-def best(tries: Sequence[Try], failed_checks: Collection[str], status: Status) -> str | None:
+def best(tries: Sequence[Try], failed_checks: Collection[str]) -> str | None:
     """The name of the remedy to recommend: one that brings back everything, else the model with the fewest losses.
 
     Of equals the first that was tried; a last resort only where nothing else brings back the model.
-    A cell that loads already is not helped by what brings back no more than it has.
+    A cell that loads already, whether it drifts or dies in further training, is not helped by what brings back no more
+    than it has. A cell without failed checks was not even saved.
     """
     useful = [each for each in tries if each.brings_back_the_model]
-    if status is Status.DRIFT:
+    if failed_checks and "load" not in failed_checks:
         useful = [each for each in useful if set(each.missing) < set(failed_checks)]
     chosen = min(useful, key=lambda each: (is_last_resort(each.name), len(each.missing)), default=None)
     return chosen.name if chosen is not None else None

@@ -111,7 +111,7 @@ class Tries:
         assert loaded.load.saved.artifact is not None
         return Failing(
             loader=self._request.formats[cell.format].loader,
-            drifts=verdict.status is Status.DRIFT,
+            drifts="load" not in verdict.failed_checks,
             failed_checks=frozenset(verdict.failed_checks),
             keras=version(self._environments.versions(cell.reader).keras),
             artifact_kind=loaded.load.saved.artifact["kind"],

@@ -43,6 +43,7 @@ BACKWARD = {"class_name": "GRU", "config": {"units": 3, "go_backwards": True}}
         ("Dense", {"activation": "gelu"}, {"activation": {"class_name": "function", "config": "gelu"}}),
         ("Dense", {"activation": "<function swish>"}, {"activation": "swish"}),
         ("Dense", {"activation": "mine>act"}, {"activation": "act"}),
+        ("Dense", {"activation": "<lambda>"}, {"activation": {"value": ["4wEAAA", None, None]}}),
         ("Dense", {"dtype": "mixed_float16"}, {"dtype": POLICY}),
         ("Dense", {"dtype": _object("Policy", name="mixed_float16")}, {"dtype": POLICY}),
         ("Dense", {"units": 4}, {"units": 4, "quantization_config": None}),

@@ -89,6 +89,8 @@ def tell(function: Any, stream: Any) -> None:
         found = function(stream)
     except MemoryError:
         found = {"error": "it names more memory than a model's head can need"}
+    except NotImplementedError as error:
+        found = {"error": str(error)[:300]}
     except Exception as error:  # noqa: BLE001  (pyfive raises whatever the bytes make it stumble over)
         found = {"error": ": ".join(filter(None, (type(error).__name__, str(error))))[:300]}
     print(json.dumps(found), flush=True)

@@ -10,7 +10,7 @@ import os
 import re
 import shlex
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import UsageError
 from tfmatrix.project.formats import own_formats
-from tfmatrix.project.modelfiles import archives, heads, tflite
+from tfmatrix.project.modelfiles import archives, foreign, heads, tflite
 from tfmatrix.project.modelfiles.hdf5 import Hdf5Error, Hdf5Head, read_head
 from tfmatrix.project.modelfiles.protobuf import ProtobufError, inside
 from tfmatrix.worker.declared import Format
@@ -142,11 +142,12 @@ def _file(path: Path) -> ModelFile:
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            head = stream.read(heads.LENGTH)
+            begin = stream.read(foreign.LENGTH)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if not size:
         raise UsageError(f"{path} is empty", expected=_ACCEPTED)
+    head = begin[: heads.LENGTH]
     match heads.ending_of(head):
         case ".h5":
             return _hdf5(path)
@@ -162,10 +163,9 @@ def _file(path: Path) -> ModelFile:
         raise UsageError(
             f"{path} is a part of a checkpoint", fix=f"name its prefix: {path.name.partition('.data-')[0]}"
         )
-    if head == b"version ":
-        raise UsageError(
-            f"{path} begins as what Git LFS leaves in place of a file", expected="the file itself", fix="git lfs pull"
-        )
+    other = foreign.told(begin)
+    if other is not None:
+        raise UsageError(f"{path} {other.what}", expected=_ACCEPTED, fix=other.fix)
     raise UsageError(
         f"{path} is no model: it begins with {head!r}, which is neither HDF5 nor zip nor TFLite", expected=_ACCEPTED
     )
@@ -223,14 +223,20 @@ def _zip(path: Path) -> ModelFile:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-            for name in ("config.json", "metadata.json"):
-                if name not in names:
-                    raise archives.refusal_of_zip(path, names)
+            of_keras = ("config.json", "metadata.json")
+            if not any(name in names for name in of_keras):
+                raise archives.refusal_of_zip(path, names)
+            _ask_for_its_parts(path, names)
+            for name in of_keras:
                 if archive.getinfo(name).file_size > MAX_JSON:
                     raise UsageError(f"{path}: its {name} is larger than {MAX_JSON >> 20} MB")
             metadata = parse_json(archive.read("metadata.json"))
             config = archive.read("config.json")
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        if not zipfile.is_zipfile(path):
+            raise UsageError(
+                f"{path} begins as a zip archive, and its end is missing", fix="save or download the model again"
+            ) from error
         raise UsageError(f"{path} is a damaged zip file: {error}", fix="save or download the model again") from error
     keras = _version(str(metadata.get("keras_version", ""))) if isinstance(metadata, dict) else ""
     return ModelFile(
@@ -238,9 +244,28 @@ def _zip(path: Path) -> ModelFile:
     )
 
 
+def _ask_for_its_parts(path: Path, names: Sequence[str]) -> None:
+    """Raises UsageError where a .keras archive lacks a part without which nobody loads it."""
+    lacking = [name for name in ("config.json", "metadata.json") if name not in names]
+    if not any("weights" in name for name in names):
+        lacking.append("model.weights.h5")
+    if lacking:
+        raise UsageError(
+            f"{path} is a .keras archive without {' and '.join(lacking)}",
+            expected="config.json, metadata.json and model.weights.h5, as model.save wrote them",
+            fix="save or download the model again",
+        )
+
+
 def _folder(path: Path) -> ModelFile:
     if (path / "saved_model.pb").is_file():
         return _saved_model(path)
+    if (path / "variables" / "variables.index").is_file():
+        raise UsageError(
+            f"{path} is a SavedModel without its saved_model.pb",
+            expected="a whole SavedModel: saved_model.pb and variables/",
+            fix=f"copy the whole folder; its values alone are a checkpoint: {path / 'variables' / 'variables'}",
+        )
     if (path / "saved_model.pbtxt").is_file():
         raise UsageError(f"{path} is a SavedModel in text form, which check does not read")
     found = models_in(path)

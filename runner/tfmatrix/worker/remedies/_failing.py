@@ -10,7 +10,8 @@ LOAD_MODEL = "keras.models.load_model"
 
 @dataclass(frozen=True)
 class Failing:
-    """`loader` is the name that the format's loader has in reports; `drifts`: it loads, and some checks fail.
+    """`loader` is the name that the format's loader has in reports; `drifts`: it loads, and some checks fail
+    (of a process that dies in further training, `resume`).
 
     `keras` is the version of the reader's `tf.keras` as numbers; `artifact_kind` what the artifact really is (hdf5,
     zip, directory); `error` what the loader said, where it raised. `has_definitions`: the scenario's file defines

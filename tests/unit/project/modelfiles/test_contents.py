@@ -102,6 +102,7 @@ def test_a_configuration_that_is_no_json_is_one_error(tmp_path):
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("metadata.json", "{}")
         file.writestr("config.json", "{")
+        file.writestr("model.weights.h5", WEIGHTS)
     with pytest.raises(UsageError, match="is damaged"):
         inspect_file(Project(root=tmp_path), path)
 

@@ -32,6 +32,7 @@ def archive(path: Path, **files: str) -> Path:
     with zipfile.ZipFile(path, "w") as target:
         for name, text in files.items():
             target.writestr(f"{name}.json", text)
+        target.writestr("model.weights.h5", "")
     return path
 
 
@@ -144,7 +145,42 @@ def test_what_is_no_model(tmp_path):
     assert "neither saved_model.pb nor a checkpoint" in str(refusal(tmp_path / "folder"))
     (tmp_path / "garbage.h5").write_bytes(b"hello world")
     assert "neither HDF5 nor zip nor TFLite" in str(refusal(tmp_path / "garbage.h5"))
-    assert "it has no config.json" in str(refusal(archive(tmp_path / "other.keras", readme="{}")))
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as target:
+        target.writestr("readme.md", "")
+    assert "it has no config.json" in str(refusal(tmp_path / "other.keras"))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x80\x04\x95\n\x00\x00\x00\x00", "a pickle of Python's"),
+        (b"\x08\x01\x12\x20", "the graph of a SavedModel under another name"),
+        (b"\x08\x08\x12\x07pytorch", "a model of ONNX"),
+        (b"\n;\n\x01x\x12\x0bPlaceholder", "a frozen graph of TensorFlow 1"),
+        (b"\n\xbb\x02\n\x07input/x\x12\x05Const", "a frozen graph of TensorFlow 1"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr'", "an array of numpy"),
+        (b"<!DOCTYPE html><html>404</html>", "a web page"),
+        (b'{"module": "keras", "class_name": "Sequential"}', "a configuration without weights"),
+        (b"version https://git-lfs.github.com/spec/v1", "Git LFS"),
+    ],
+)
+def test_what_people_take_for_a_model_is_told_for_what_it_is(tmp_path, content, what):
+    (tmp_path / "m.h5").write_bytes(content)
+    found = refusal(tmp_path / "m.h5")
+    assert what in found.what
+    assert found.fix
+
+
+def test_parts_that_are_missing_are_named(tmp_path):
+    path = archive(tmp_path / "m.keras", metadata="{}")
+    assert refusal(path).what.endswith("is a .keras archive without config.json")
+    with zipfile.ZipFile(path, "w") as target:
+        target.writestr("config.json", "{}")
+    assert refusal(path).what.endswith("without metadata.json and model.weights.h5")
+    folder = saved_model(tmp_path / "s", "2.10.1", keras=True)
+    (folder / "variables" / "variables.index").touch()
+    (folder / "saved_model.pb").unlink()
+    assert refusal(folder).what.endswith("is a SavedModel without its saved_model.pb")
 
 
 def test_truncated_files(tmp_path):
@@ -153,7 +189,7 @@ def test_truncated_files(tmp_path):
     assert "truncated: it ought to have" in str(refusal(path))
     path = archive(tmp_path / "m.keras", config="{}", metadata="{}")
     path.write_bytes(path.read_bytes()[:60])
-    assert "damaged zip file" in str(refusal(path))
+    assert "begins as a zip archive, and its end is missing" in str(refusal(path))
     folder = saved_model(tmp_path / "s", "2.10.1", keras=True)
     content = (folder / "saved_model.pb").read_bytes()
     (folder / "saved_model.pb").write_bytes(content[:-3])
