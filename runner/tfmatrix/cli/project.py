@@ -33,8 +33,11 @@ def init(
         str, typer.Option("--to", metavar="VERSION", help="Version or selector.", show_default="the newest")
     ] = "",
     action: Annotated[
-        str, typer.Option("--action", metavar="OWNER/REPO@REF", help="Where the workflow takes tfmatrix from.")
-    ] = "OWNER/tfmatrix@v1",
+        str,
+        typer.Option(
+            "--action", metavar="OWNER/REPO@REF", help="The workflow uses this action.", show_default="pip install"
+        ),
+    ] = "",
     offline: OfflineOption = False,
 ) -> None:
     """Make the folder a project: matrix.yaml, a sample scenario, a workflow for pull requests. Writes nothing over.

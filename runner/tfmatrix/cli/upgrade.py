@@ -160,11 +160,12 @@ def upgrade(
         RunOptions(executor=executor, jobs=jobs, offline=offline, quiet=quiet, trust_model=trust_model),
     )
     if isinstance(answer, Unchanged | Refused):
+        said = answer.document()
         if as_json:
-            write(answer_json("upgrade", answer.document()), output)
+            write(answer_json("upgrade", said), output)
         else:
             write(answer.markdown() if style is AnswerFormat.MD else answer.text(), output)
-        _tell_ci(answer.junit, answer.annotations(), answer.markdown, junit)
+        _tell_ci(answer.junit, answer.annotations(), answer.markdown, said["verdict"] or "", junit)
         raise typer.Exit(int(answer.exit_code))
     from tfmatrix.commands.upgrade.ci import to_junit, workflow_commands
     from tfmatrix.commands.upgrade.render import document, to_markdown, to_text
@@ -176,23 +177,30 @@ def upgrade(
         write(to_markdown(answer), output)
     else:
         write(to_text(answer, colour=colour), output)
-    _tell_ci(lambda: to_junit(answer), workflow_commands(answer), lambda: to_markdown(answer), junit)
+    verdict = answer.upgrade.verdict.value
+    _tell_ci(lambda: to_junit(answer), workflow_commands(answer), lambda: to_markdown(answer), verdict, junit)
     raise typer.Exit(int(answer.exit_code))
 
 
 def _tell_ci(
-    to_junit: Callable[[], str], annotations: Sequence[str], to_markdown: Callable[[], str], junit: Path | None
+    to_junit: Callable[[], str],
+    annotations: Sequence[str],
+    to_markdown: Callable[[], str],
+    verdict: str,
+    junit: Path | None,
 ) -> None:
-    """JUnit XML where it is asked for, and in GitHub Actions annotations and the job's summary."""
+    """JUnit XML where it is asked for, and in GitHub Actions annotations, the job's summary and the step's output."""
     if junit is not None:
         junit.write_text(to_junit(), encoding="utf-8")
     if os.environ.get("GITHUB_ACTIONS") == "true":
+        from tfmatrix.commands.upgrade.ci import append_output, append_summary
+
         for line in annotations:
             say(line)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            from tfmatrix.commands.upgrade.ci import append_summary
-
             append_summary(Path(summary), to_markdown())
+        if outputs := os.environ.get("GITHUB_OUTPUT"):
+            append_output(Path(outputs), verdict)
 
 
 def _variables(texts: list[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from packaging.version import InvalidVersion, Version
 from tfmatrix.core.choices import ScenarioKind
 from tfmatrix.core.environment import default_python
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
+from tfmatrix.core.version import __version__
 from tfmatrix.core.version_selectors import LATEST, NIGHTLY
 from tfmatrix.envs.installation import PYTHONS, options_for
 from tfmatrix.envs.lock import host_platform
@@ -42,11 +44,12 @@ KNOWN_RELEASES: Final = (
 DEFAULT_FROM: Final = "2.15.1"
 """Where a folder pins nothing: the last TensorFlow with Keras 2, from which an upgrade changes most."""
 
-DEFAULT_ACTION: Final = "OWNER/tfmatrix@v1"
 SAMPLE: Final = "example"
 INDEX_SECONDS: Final = 10.0
 
-_CHECKOUT: Final = "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2"
+_CHECKOUT: Final = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1"
+_SETUP_PYTHON: Final = "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0"
+_CACHE: Final = "actions/cache@27d5ce7f107fe9357f9df03efb73ab90386fccae # v5.0.5"
 _IGNORED: Final = "results/"
 
 
@@ -70,12 +73,11 @@ class _Choice:
     inputs: tuple[tuple[str, str], ...] = ()
 
 
-def initialise(
-    root: Path, index: Index, uv: Uv, *, before: str = "", after: str = "", action: str = DEFAULT_ACTION
-) -> Created:
+def initialise(root: Path, index: Index, uv: Uv, *, before: str = "", after: str = "", action: str = "") -> Created:
     """Makes `root` a project: matrix.yaml, a scenario, a workflow for pull requests, and lines of .gitignore.
 
     `before` and `after` are version selectors; without them the version that the folder pins, and the newest there is.
+    The workflow uses `action` (OWNER/REPO@REF), else it installs this version of tfmatrix.
     Raises UsageError where a file is there already, ConfigError for a pin file or scenario that cannot be read. Then
     nothing was written.
     """
@@ -98,12 +100,9 @@ def initialise(
     ignore = root / ".gitignore"
     wanted = _ignored(ignore)
     _write_all(files, ignore, wanted)
-    notes = list(choice.notes)
-    if action == DEFAULT_ACTION:
-        notes.append(f"in the workflow, replace OWNER of {action} by the account that your tfmatrix comes from")
     return Created(
         files=(*files, *([ignore] if wanted else [])),
-        notes=tuple(notes),
+        notes=choice.notes,
         next_commands=(
             "tfmatrix doctor      # what is missing on this machine",
             "tfmatrix plan        # what a run would do",
@@ -343,20 +342,57 @@ def _python(version: str, index: Index) -> str:
 
 def _workflow(action: str, project: Path, inputs: Sequence[tuple[str, str]] = ()) -> str:
     """The workflow: on a pull request that changes what is installed, may TensorFlow be bumped?"""
-    given = [*([] if project == Path() else [("project", project.as_posix())]), *inputs]
-    listed = ", ".join(f"{name}: {json.dumps(value)}" for name, value in given)
-    inside = f"\n        with: {{{listed}}}" if given else ""
     return f"""\
 name: tfmatrix
-on: pull_request
+on:
+  pull_request:
+  push: {{branches: [main, master]}}  # fills the caches: a pull request reads its base's, and no other's
 permissions: {{contents: read}}
 jobs:
   upgrade:
     runs-on: ubuntu-latest
+    timeout-minutes: 120
     steps:
       - uses: {_CHECKOUT}
         with: {{fetch-depth: 0, persist-credentials: false}}
-      - uses: {action}{inside}
+{_by_action(action, project, inputs) if action else _by_pip(project, inputs)}"""
+
+
+def _by_action(action: str, project: Path, inputs: Sequence[tuple[str, str]]) -> str:
+    given = [*([] if project == Path() else [("project", project.as_posix())]), *inputs]
+    listed = ", ".join(f"{name}: {json.dumps(value)}" for name, value in given)
+    inside = f"\n        with: {{{listed}}}" if given else ""
+    return f"      - uses: {action}{inside}\n"
+
+
+def _by_pip(project: Path, inputs: Sequence[tuple[str, str]]) -> str:
+    """Without the action: its steps, but for the comment and the artifact."""
+    where = ["-C", project.as_posix()] if project != Path() else []
+    given = dict(inputs)
+    more = [given["arguments"]] if "arguments" in given else []
+    pins = given.get("to", "")
+    now = ["--from", pins] if pins else ["--from-git", "HEAD"]
+    asked = shlex.join(["tfmatrix", "upgrade", *where, *(["--to", pins] if pins else []), *more])
+    newest = shlex.join(["tfmatrix", "upgrade", *where, *now, "--to", "latest", *more])
+    store = (project / "results" / "store").as_posix()
+    return f"""\
+      - uses: {_SETUP_PYTHON}
+        with: {{python-version: "3.12"}}
+      - uses: {_CACHE}
+        with:
+          path: |
+            ~/.cache/tfmatrix/uv
+            {store}
+          key: tfmatrix-${{{{ runner.os }}}}-${{{{ github.sha }}}}
+          restore-keys: tfmatrix-${{{{ runner.os }}}}-
+      - run: python -m pip install --quiet tfmatrix=={__version__}
+      - name: May this pull request change TensorFlow as it does?
+        if: github.event_name == 'pull_request'
+        run: {asked}
+      - name: Could the newest TensorFlow be taken?
+        if: github.event_name == 'push'
+        continue-on-error: true
+        run: {newest}
 """
 
 

@@ -11,6 +11,7 @@ from repository import ROOT
 from ruamel.yaml import YAML
 from tfmatrix.core.errors import ConfigError, InfrastructureError, TfmatrixError, UsageError
 from tfmatrix.core.selection import Selector
+from tfmatrix.core.version import __version__
 from tfmatrix.engine.run import plan_project
 from tfmatrix.envs.releases import Index
 from tfmatrix.envs.uv import Network, Uv
@@ -29,6 +30,11 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def versions(folder: Path) -> list[str]:
     return [environment.tensorflow for environment in load_config(folder / "matrix.yaml").environments]
+
+
+def steps_of(root):
+    workflow = YAML(typ="safe").load((root / ".github/workflows/tfmatrix.yml").read_text())
+    return workflow["jobs"]["upgrade"]["steps"]
 
 
 def test_an_empty_folder_becomes_a_project_that_can_be_planned(tmp_path):
@@ -157,12 +163,20 @@ def test_what_is_found_is_named_as_it_is(tmp_path, files, words):
     created = initialise(tmp_path, OFFLINE, UV)
     assert words in "\n".join(created.notes)
     assert versions(tmp_path)
-    workflow = YAML(typ="safe").load((tmp_path / ".github/workflows/tfmatrix.yml").read_text())
-    given = workflow["jobs"]["upgrade"]["steps"][-1].get("with", {})
+    asked, newest = (step["run"] for step in steps_of(tmp_path)[-2:])
     if "--extra ml" in words:
-        assert given == {"arguments": "--extra=ml"}
+        assert asked == "tfmatrix upgrade --extra=ml"
+        assert newest == "tfmatrix upgrade --from-git HEAD --to latest --extra=ml"
     if "several" in words:
-        assert given == {"to": "requirements-a.txt"}
+        assert asked == "tfmatrix upgrade --to requirements-a.txt"
+        assert newest == "tfmatrix upgrade --from requirements-a.txt --to latest"
+
+
+def test_the_action_gets_what_chooses_the_file(tmp_path):
+    for name, version in [("a", "2.14.1"), ("b", "2.15.1")]:
+        (tmp_path / f"requirements-{name}.txt").write_text(f"tensorflow=={version}\n")
+    initialise(tmp_path, OFFLINE, UV, action="me/tfmatrix@v1")
+    assert steps_of(tmp_path)[-1] == {"uses": "me/tfmatrix@v1", "with": {"to": "requirements-a.txt"}}
 
 
 def test_a_folder_of_other_scenarios_is_not_taken_for_ours(tmp_path):
@@ -200,10 +214,11 @@ def test_the_workflow_lies_where_github_looks_and_says_where_the_project_is(tmp_
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     project = tmp_path / "services" / "model"
     project.mkdir(parents=True)
-    initialise(project, OFFLINE, UV, action="me/tfmatrix@v1")
-    workflow = YAML(typ="safe").load((tmp_path / ".github/workflows/tfmatrix.yml").read_text())
-    steps = workflow["jobs"]["upgrade"]["steps"]
-    assert steps[-1] == {"uses": "me/tfmatrix@v1", "with": {"project": "services/model"}}
+    initialise(project, OFFLINE, UV)
+    steps = steps_of(tmp_path)
+    assert steps[-2]["run"] == "tfmatrix upgrade -C services/model"
+    assert "services/model/results/store" in steps[2]["with"]["path"].split()
+    assert steps[3]["run"].endswith(f" tfmatrix=={__version__}")
     assert not (project / ".github").exists()
 
 

@@ -159,3 +159,9 @@ def append_summary(path: Path, markdown: str) -> None:
     """Appends to the file that GitHub shows with the job."""
     with path.open("a", encoding="utf-8") as file:
         file.write(markdown + "\n")
+
+
+def append_output(path: Path, verdict: str) -> None:
+    """Appends to the file of a step's outputs: `steps.ID.outputs.verdict`, empty where nothing was asked."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"verdict={verdict}\n")

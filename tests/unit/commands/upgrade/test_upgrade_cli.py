@@ -14,7 +14,7 @@ from tfmatrix.core.errors import ExitCode
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch, package_index) -> Path:
     """A git checkout whose pins are those of its last commit, but for a comment."""
-    for name in ("GITHUB_BASE_REF", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
+    for name in ("GITHUB_BASE_REF", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         monkeypatch.delenv(name, raising=False)
     for module in ("installation", "releases", "lock"):
         monkeypatch.setattr(f"tfmatrix.envs.{module}.host_platform", lambda: "linux-x86_64")
@@ -51,6 +51,7 @@ def test_what_cannot_be_installed_is_a_verdict(folder, capsys, monkeypatch):
     summary.parent.mkdir(exist_ok=True)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(summary.with_name("output")))
     arguments = ["upgrade", "--from-git", "main", "--junit", "cache/junit.xml"]
     assert run_command(arguments) == ExitCode.USAGE
     captured = capsys.readouterr()
@@ -59,6 +60,7 @@ def test_what_cannot_be_installed_is_a_verdict(folder, capsys, monkeypatch):
     assert len(captured.out.splitlines()) <= 6
     assert "::error file=requirements.txt,line=1,title=TensorFlow: NOT INSTALLABLE::" in captured.err
     assert "# TensorFlow: NOT INSTALLABLE" in summary.read_text()
+    assert summary.with_name("output").read_text() == "verdict=NOT INSTALLABLE\n"
     assert 'errors="1"' in (folder / "cache" / "junit.xml").read_text()
     assert run_command([*arguments, "--json"]) == ExitCode.USAGE
     data = json.loads(capsys.readouterr().out)
