@@ -1,11 +1,13 @@
 """What `tfmatrix migrate` makes of every shipped scenario: saved by one version, migrated to another, in one table.
 
-    python benchmarks/migration.py measure 2.15.1 h5 2.21.0     # WRITER FORMAT TARGET [SCENARIO…]
+    python benchmarks/migration.py measure 2.15.1 h5 2.21.0             # WRITER FORMAT TARGET [SCENARIO…]
+    python benchmarks/migration.py measure 2.15.1 h5 2.21.0 --own-code  # those alone that have code of their own
     python benchmarks/migration.py table                        # writes the tables into docs/migrate.md
 
-Models whose scenario defines classes or functions of its own are migrated with `--custom-objects` and that file, as
-their user would. Every file is measured by the commands themselves; what the store or the folder of results has is not
-measured again, so that a run that was ended goes on where it stopped. Results are added to docs/migrations.json.
+Models without code of their own are migrated by one command. Those whose scenario defines classes or functions take
+one each, with `--custom-objects` and that file, as their user would. Every file is measured by the commands themselves;
+what the store or the folder of results has is not measured again, so that a run that was ended goes on where it
+stopped. Results are added to docs/migrations.json.
 """
 
 from __future__ import annotations
@@ -121,17 +123,17 @@ def save(writer: str, format_id: str, scenarios: Sequence[str], folder: Path) ->
     return [path for name in names if (path := folder / f"{name}{SUFFIX[format_id]}").exists()]
 
 
-def measure(writer: str, format_id: str, target: str, scenarios: Sequence[str]) -> None:
+def measure(writer: str, format_id: str, target: str, scenarios: Sequence[str], *, own_code: bool) -> None:
     """Saves, migrates, and adds what came of it to the results."""
     place = ROOT / "results" / "migration" / writer / format_id
-    files = save(writer, format_id, scenarios, place / "files")
-    plain = [file for file in files if not has_code(file.stem)]
+    files = [file for file in save(writer, format_id, scenarios, place / "files") if has_code(file.stem) == own_code]
     key = f"{writer}/{format_id}/{target}"
-    add(key, migrate(plain, writer, target, place / target))
+    if not own_code:
+        add(key, migrate(files, writer, target, place / target))
+        return
     for file in files:
-        if file not in plain:
-            code = ("--custom-objects", str(ROOT / "scenarios" / f"{file.stem}.py"))
-            add(key, migrate([file], writer, target, place / target, *code))
+        code = ("--custom-objects", str(ROOT / "scenarios" / f"{file.stem}.py"))
+        add(key, migrate([file], writer, target, place / target, *code))
 
 
 def migrate(files: Sequence[Path], writer: str, target: str, output: Path, *more: str) -> Mapping[str, Any]:
@@ -209,10 +211,11 @@ def main() -> None:
     measuring.add_argument("format", choices=sorted(SUFFIX))
     measuring.add_argument("target")
     measuring.add_argument("scenario", nargs="*")
+    measuring.add_argument("--own-code", action="store_true", help="the scenarios that have code of their own")
     commands.add_parser("table", help="write the tables into docs/migrate.md")
     options = parser.parse_args()
     if options.command == "measure":
-        measure(options.writer, options.format, options.target, options.scenario)
+        measure(options.writer, options.format, options.target, options.scenario, own_code=options.own_code)
     else:
         table()
 

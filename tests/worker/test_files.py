@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tfmatrix.worker.files import inputs
+from tfmatrix.worker.files import inputs, neutral
 from tfmatrix.worker.files.inputs import InputsError, Spec, generated, says_nothing
 from tfmatrix.worker.observe import calls
 
@@ -92,3 +92,28 @@ class LoadedSequential:
 def test_a_sequential_whose_input_is_not_defined_has_none() -> None:
     assert calls.attribute(LoadedSequential(), "input") is None
     assert calls.interface(LoadedSequential()) == {"inputs": None, "outputs": None}
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ("mae", "mae"),
+        ({"wrapped": "mean_absolute_error", "name": "value_mae"}, {"wrapped": "mean_absolute_error", "name": "mae"}),
+        ({"wrapped": "mse", "name": "value_mse"}, "mse"),
+        (
+            {"class_name": "AUC", "config": {"name": "value_auc", "curve": "PR"}},
+            {"class_name": "AUC", "config": {"name": "auc", "curve": "PR"}},
+        ),
+        ([{"wrapped": "mse", "name": "other"}], [{"wrapped": "mse", "name": "other"}]),
+    ],
+)
+def test_a_metric_of_one_of_several_outputs_has_the_name_that_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, written: Any, given: Any
+) -> None:
+    """Keras 2 renames the object when it trains, and would rename it once more where it is built again."""
+    monkeypatch.setattr(neutral, "versions", lambda: {"keras": "2.15.0"})
+    monkeypatch.setattr(neutral, "serialized", lambda value: value)
+    assert neutral._metrics({"value": written}, ["value", "label"]) == {"value": given}
+    assert neutral._metrics([["mae"], [written]], ["label", "value"]) == [["mae"], [given]]
+    monkeypatch.setattr(neutral, "versions", lambda: {"keras": "3.13.2"})
+    assert neutral._metrics({"value": written}, ["value", "label"]) == {"value": written}

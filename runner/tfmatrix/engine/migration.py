@@ -264,22 +264,23 @@ class _Course:
             made = Outcome(status="ok", artifact=each.file.made)
             self._load(each, way, self._request.target.id, chosen, made)
             return
-        self._native(each)
+        self._rebuild(each, Way.NATIVE, self._request.target.id)
 
     # Ways
 
-    def _native(self, each: _Open) -> None:
+    def _rebuild(self, each: _Open, way: Way, target: str) -> None:
+        """Has the target build the model from the old one's neutral form, in its own terms."""
         assert each.reference is not None
         assert each.reference.artifact is not None
         assert each.reference.observation is not None
-        target = self._request.target.id
-        attempt = Attempt(way=Way.NATIVE, environment=target, format=self._request.format)
+        attempt = Attempt(way=way, environment=target, format=self._request.format)
         unavailable = self._environments.unavailable(target)
         if unavailable is not None:
             self._attempted(each, replace(attempt, made=Outcome.infra(unavailable)))
             return
+        here, there = (self._environments.versions(name).keras for name in (each.file.writer.id, target))
         try:
-            adapted = self._adapted(each)
+            form = adapted(self._store, each.reference.artifact["digest"], here, there)
         except CannotAdaptError as error:
             self._attempted(each, replace(attempt, problem=str(error), fix=error.fix))
             return
@@ -288,19 +289,10 @@ class _Course:
             "kind": "rebuild",
             **each.file.subject.load_code(),
             "format": chosen.to_job(),
-            "neutral": self._store.folder(adapted) / NEUTRAL,
+            "neutral": self._store.folder(form) / NEUTRAL,
             "reference": self._store.folder(each.reference.observation),
         }
-        self._made(each, Way.NATIVE, target, chosen, job, adapted)
-
-    def _adapted(self, each: _Open) -> str:
-        """The digest of the neutral form in the target's terms."""
-        assert each.reference is not None
-        assert each.reference.artifact is not None
-        here, there = (
-            self._environments.versions(name).keras for name in (each.file.writer.id, self._request.target.id)
-        )
-        return adapted(self._store, each.reference.artifact["digest"], here, there)
+        self._made(each, way, target, chosen, job, form)
 
     def _next_way(self) -> bool:
         """Sends what is not proven whole on the next way; whether there was any."""
@@ -431,7 +423,11 @@ class _Course:
 
     def _attempted(self, each: _Open, attempt: Attempt) -> None:
         each.attempts.append(attempt)
-        if attempt.level is Level.WHOLE or attempt.way is Way.INFERENCE or each.file.made is not None:
+        tries = [tried.is_infrastructure for tried in each.attempts if tried.way is Way.LEGACY]
+        if attempt.way is Way.LEGACY and attempt.level is not Level.WHOLE and tries == [False]:
+            # What it does not bring back from the file, it may from the neutral form.
+            self._rebuild(each, Way.LEGACY, attempt.environment)
+        elif attempt.level is Level.WHOLE or attempt.way is Way.INFERENCE or each.file.made is not None:
             self._settle(each, each.reference)
 
     def _settle(self, each: _Open, reference: Outcome | None) -> None:

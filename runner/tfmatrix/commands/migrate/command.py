@@ -37,7 +37,7 @@ from tfmatrix.engine.migration import Attempt, Level, Migrated, MigrationFile, M
 from tfmatrix.engine.run import RunOptions
 from tfmatrix.project.network import package_index
 from tfmatrix.project.project import Project
-from tfmatrix.store.content import Store, write_atomically
+from tfmatrix.store.content import Store
 
 if TYPE_CHECKING:
     from tfmatrix.envs.releases import Index
@@ -64,7 +64,7 @@ class FileResult:
     """What one file came to.
 
     `result` is the new file, `proof` the proof beside it, where it was handed over; `done`: that was so before.
-    `reason` says why it was refused, or is not whole; `fix` what to do now.
+    `reason` says why it was refused, or why no better way was found; `fix` what to do now.
     """
 
     source: Source
@@ -171,23 +171,30 @@ def _settled(source: Source, target: Environment) -> FileResult | None:
     if proof.old.sha256 == sha256_of(source.path) and proof.reader.id in (target.id, with_suffix(target.id)):
         result = source.folder / proof.new.path
         if result.exists() and sha256_of(result) == proof.new.sha256:
-            return FileResult(
-                source=source,
-                level=Level(proof.result),
-                way=proof.way,
-                result=result,
-                proof=source.proof,
-                lost=tuple(proof.lost),
-                notes=tuple(proof.notes),
-                checks={name: check.status for name, check in proof.checks.items()},
-                writer=proof.writer.id,
-                done=True,
-            )
+            return _done(source, proof)
         if not result.exists():
             return None  # killed between the proof and the file
     raise UsageError(
         f"{source.proof} is of another file or another version",
         fix="remove it with its result, or choose another folder: -o",
+    )
+
+
+def _done(source: Source, proof: Proof) -> FileResult:
+    """What was handed over before, as its proof says."""
+    return FileResult(
+        source=source,
+        level=Level(proof.result),
+        way=proof.way,
+        result=source.folder / proof.new.path,
+        proof=source.proof,
+        lost=tuple(proof.lost),
+        notes=tuple(proof.notes),
+        checks={name: check.status for name, check in proof.checks.items()},
+        reason=proof.reason,
+        fix=proof.fix,
+        writer=proof.writer.id,
+        done=True,
     )
 
 
@@ -256,11 +263,16 @@ def _hand_over(
     place = source.result("tf-savedmodel-raw" if chosen.way is Way.INFERENCE else chosen.format)
     lost = lost_of(chosen.record.failed_checks, chosen.way)
     notes = _notes(done, store)
+    reason, fix = refusal(done)
+    if done.level is Level.WHOLE:
+        fix = ""
     proof = Proof(
         tfmatrix=__version__,
         result="proven" if done.level is Level.WHOLE else "proven for inference",
         way=chosen.way.value,
         lost=lost,
+        reason=reason,
+        fix=fix,
         notes=notes,
         old=FileProof(
             path=os.path.relpath(source.path, source.folder),
@@ -273,7 +285,7 @@ def _hand_over(
         writer_known_by=known_by,
         reader=EnvironmentProof(id=chosen.environment, described=dict(described[chosen.environment])),
         load=load_line(chosen, wanted.custom_objects),
-        inputs=_inputs(done.reference, store),
+        inputs=inputs_of(done.reference, store),
         reference=str(done.reference.observation),
         custom_objects=_given(wanted.custom_objects, source.folder),
         inputs_file=_given(wanted.inputs, source.folder),
@@ -286,31 +298,45 @@ def _hand_over(
             f"tfmatrix migrate --verify {place.name}",
         ],
     )
-    # The proof first: what is there without one was never handed over; a proof without its file is done again.
-    write_atomically(source.proof, write_json(proof))
-    _put(made, place)
-    return replace(
-        result,
-        way=chosen.way.value,
-        result=place,
-        proof=source.proof,
-        lost=tuple(lost),
-        notes=tuple(notes),
-        checks={name: check.status for name, check in proof.checks.items()},
-        reason="" if done.level is Level.WHOLE else refusal(done)[0],
-        fix="" if done.level is Level.WHOLE else refusal(done)[1],
-    )
+    try:
+        if not _put(made, place, source.proof, write_json(proof)):
+            # Another command got there first: nothing of it is replaced.
+            return _done(source, read_proof(source.proof))
+    except OSError as error:
+        return replace(
+            result,
+            level=Level.NOTHING,
+            infrastructure=True,
+            reason=f"{place} cannot be written: {error.strerror}",
+            fix="make room, or choose another folder: -o; what is measured is not measured again",
+        )
+    return replace(_done(source, proof), done=False)
 
 
-def _put(made: Path, place: Path) -> None:
-    """A copy of the new file in its place, at once."""
+def _put(made: Path, place: Path, proof_place: Path, proof: str) -> bool:
+    """Puts a copy of the new file in its place, at once, and its proof beside it; False where there is one already.
+
+    The proof comes first: a file without one was never handed over, and a proof without its file is done again.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as temporary:
-        copy = Path(temporary) / place.name
+        copy, text = Path(temporary) / place.name, Path(temporary) / proof_place.name
         if made.is_dir():
             shutil.copytree(made, copy, copy_function=shutil.copyfile)
         else:
             shutil.copyfile(made, copy)
+        text.write_text(proof, encoding="utf-8")
+        try:
+            # Fails where the name is taken, unlike a rename.
+            proof_place.hardlink_to(text)
+        except FileExistsError:
+            if (place.parent / read_proof(proof_place).new.path).exists():
+                return False
+            text.replace(proof_place)  # of a command that was killed before its file came
+        except OSError:  # a file system without hard links
+            text.replace(proof_place)
         copy.rename(place)
+    return True
 
 
 def _given(path: Path | None, folder: Path) -> GivenProof | None:
@@ -340,7 +366,8 @@ def load_line(chosen: Attempt, code: Path | None) -> str:
             return "tf.saved_model.load(PATH); in a Keras model: keras.layers.TFSMLayer(PATH, call_endpoint=…)"
 
 
-def _inputs(reference: Outcome, store: Store) -> list[dict[str, Any]]:
+def inputs_of(reference: Outcome, store: Store) -> list[dict[str, Any]]:
+    """What both sides got, as the old file's observation says."""
     return list((_observed(reference, store).get("given") or {}).get("described") or [])
 
 
@@ -378,7 +405,7 @@ def refusal(done: Migrated) -> tuple[str, str]:
     reasons = [
         f"{each.way}: {failure(each)}"
         for each in done.attempts
-        if each.way is not Way.INFERENCE or each.level is Level.NOTHING
+        if each.level is not Level.WHOLE and (each.way is not Way.INFERENCE or each.level is Level.NOTHING)
     ]
     fix = next((each.fix for each in done.attempts if each.fix), "")
     return "; ".join(reasons), fix or "stay on the old version with this model, or rebuild it from its code"

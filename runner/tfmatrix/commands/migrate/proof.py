@@ -54,8 +54,9 @@ class Proof(_Part):
     """What NAME.proof.json says.
 
     `result` is what is proven of the new file: everything, or that it predicts the same (`lost` then names what does
-    not hold). `inputs` are those that both sides got, `reference` the SHA-256 of the observation that holds them.
-    `custom_objects` and `inputs_file` are what the command was given under these options.
+    not hold); `reason` says why no better way is proven. `inputs` are those that both sides got, `reference` the
+    SHA-256 of the observation that holds them. `custom_objects` and `inputs_file` are what the command was given under
+    these options.
     """
 
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -63,6 +64,8 @@ class Proof(_Part):
     result: Literal["proven", "proven for inference"]
     way: Literal["native", "tf-keras", "inference"]
     lost: list[str]
+    reason: str = ""
+    fix: str = ""
     notes: list[str]
     old: FileProof
     new: FileProof

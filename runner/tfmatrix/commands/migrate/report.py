@@ -95,7 +95,7 @@ def _what(each: FileResult) -> str:
     if each.lost:
         text += f"; lost: {', '.join(each.lost)}"
     if each.reason:
-        text += f"; not whole, because {each.reason}"
+        text += f"; no better way, because {each.reason}"
     return text
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfmatrix.analysis.losses import losses
-from tfmatrix.commands.migrate.command import refusal
-from tfmatrix.commands.migrate.proof import GivenProof, Proof, read_proof, sha256_of
+from tfmatrix.commands.migrate.command import inputs_of, refusal
+from tfmatrix.commands.migrate.proof import EnvironmentProof, GivenProof, Proof, lost_of, read_proof, sha256_of
 from tfmatrix.commands.migrate.sources import PROOF, SUFFIXES
 from tfmatrix.core.environment import Environment, has_keras_3
 from tfmatrix.core.errors import ExitCode, UsageError
@@ -91,10 +91,14 @@ def verify(
         else:
             shutil.copyfile(after, target)
         made = {"name": chosen.artifact, "digest": store.keep(folder)}
-    found: dict[str, Mapping[str, Any]] = {}
+    differences: list[str] = []
 
-    def take(_done: Migrated, _store: Store, described: Mapping[str, Mapping[str, Any]]) -> None:
-        found.update(described)
+    def take(done: Migrated, store: Store, described: Mapping[str, Mapping[str, Any]]) -> None:
+        differences.extend(_differences(proof, done))
+        for part in (proof.writer, proof.reader):
+            differences.extend(_other_packages(part, described.get(part.id) or {}))
+        if done.reference.observation is not None and inputs_of(done.reference, store) != proof.inputs:
+            differences.append("the inputs are others than the proof lists")
 
     done = migrate_files(
         project.with_environments([writer, reader], scenarios=store.root / "folders"),
@@ -107,9 +111,7 @@ def verify(
         ),
         options,
     )[0]
-    return Verified(
-        proof=proof, path=path, differences=tuple(_differences(proof, done)), infrastructure=done.is_infrastructure
-    )
+    return Verified(proof=proof, path=path, differences=tuple(differences), infrastructure=done.is_infrastructure)
 
 
 def _given(folder: Path, part: GivenProof | None, option: str) -> Path | None:
@@ -124,16 +126,36 @@ def _given(folder: Path, part: GivenProof | None, option: str) -> Path | None:
 
 
 def _differences(proof: Proof, done: Migrated) -> list[str]:
-    record = done.attempts[0].record if done.attempts else None
-    if record is None or record.error is not None:
+    """What a proof says and was not found again: each check, and what was made of them. The rest of it is a record."""
+    attempt = done.attempts[0] if done.attempts else None
+    if attempt is None or attempt.record is None or attempt.record.error is not None:
         return [refusal(done)[0]]
-    found = {name: str(check["status"]) for name, check in record.checks.items()}
+    found = {name: str(check["status"]) for name, check in attempt.record.checks.items()}
+    said = {name: check.status for name, check in proof.checks.items()}
     different = [
-        f"{name} is {found.get(name, 'not made')}, and was {check.status}"
-        for name, check in proof.checks.items()
-        if found.get(name) != check.status
+        f"{name} is {found.get(name, 'not made')}, and the proof says {said.get(name, 'nothing of it')}"
+        for name in {**said, **found}
+        if found.get(name) != said.get(name)
     ]
-    return [*different, *losses(record)] if different else []
+    different += losses(attempt.record) if different else []
+    lost = lost_of(attempt.record.failed_checks, proof.way)
+    if attempt.level.value != proof.result:
+        different.append(f"it is {attempt.level}, and the proof says {proof.result}")
+    if sorted(lost) != sorted(proof.lost):
+        different.append(f"{_named(lost)} is lost, and the proof says {_named(proof.lost)}")
+    return different
+
+
+def _other_packages(part: EnvironmentProof, described: Mapping[str, Any]) -> Iterator[str]:
+    """The packages of an environment that are others than a proof says."""
+    there, here = part.described.get("packages") or {}, described.get("packages") or {}
+    for name in sorted({*there, *here}):
+        if there.get(name) != here.get(name):
+            yield f"{part.id} has {name} {here.get(name, 'not at all')}, and the proof says {there.get(name, 'none')}"
+
+
+def _named(checks: Sequence[str]) -> str:
+    return ", ".join(checks) or "nothing"
 
 
 def _reader(project: Project, name: str, index: Any) -> Environment:

@@ -85,25 +85,46 @@ def _word(word: Any) -> Any:
 def compiled(model: Any) -> Dict[str, Any]:
     """What compile was given: strings as they are, objects as class and config, functions by their name."""
     given = config.compile_arguments(model)
-    single = len(getattr(model, "outputs", None) or [None]) == 1
+    outputs = list(getattr(model, "output_names", None) or [""])
     return {
         "optimizer": serialized(model.optimizer),
         "loss": serialized(given.get("loss")),
         "loss_weights": plain(given.get("loss_weights")),
-        "metrics": _metrics(given.get("metrics"), single),
-        "weighted_metrics": _metrics(given.get("weighted_metrics"), single),
+        "metrics": _metrics(given.get("metrics"), outputs),
+        "weighted_metrics": _metrics(given.get("weighted_metrics"), outputs),
     }
 
 
-def _metrics(given: Any, single: bool) -> Any:
-    """With one output a list in a list means the same as the list."""
+def _metrics(given: Any, outputs: List[str]) -> Any:
+    """With one output a list in a list means the same as the list; with several each metric has its own name."""
     value = serialized(given)
-    if not single or not isinstance(value, list):
+    if len(outputs) == 1 and isinstance(value, list):
+        flat: List[Any] = []
+        for item in value:
+            flat.extend(item if isinstance(item, list) else [item])
+        return flat
+    if len(outputs) > 1 and versions()["keras"].startswith("2."):
+        if isinstance(value, list) and len(value) == len(outputs):
+            return [_own_names(item, name) for item, name in zip(value, outputs)]
+        if isinstance(value, Mapping):
+            return {name: _own_names(item, name) for name, item in value.items()}
+    return value
+
+
+def _own_names(value: Any, output: str) -> Any:
+    """Metrics of an output by the names that they were given: Keras 2 puts the output's before them when it trains."""
+    if isinstance(value, list):
+        return [_own_names(item, output) for item in value]
+    if not isinstance(value, Mapping):
         return value
-    flat: List[Any] = []
-    for item in value:
-        flat.extend(item if isinstance(item, list) else [item])
-    return flat
+    if isinstance(value.get("config"), Mapping):
+        return dict(value, config=_own_names(value["config"], output))
+    name = str(value.get("name") or "")
+    if not name.startswith(output + "_"):
+        return value
+    name = name[len(output) + 1 :]
+    # A function by its own name needs no other.
+    return name if value.get("wrapped") == name else dict(value, name=name)
 
 
 def serialized(value: Any) -> Any:

@@ -121,8 +121,9 @@ def _set_weights(model: Any, reference: Reference) -> List[Tuple[layers.Weight, 
     for weight, entry in pairs:
         weight.variable.assign(reference.array(entry["array"]))
     for _, layer in layers.walk(model):
-        # Normalization computes with what it made of its variables.
-        if type(layer).__name__ == "Normalization" and getattr(layer, "adapt_mean", None) is not None:
+        # These compute with what they made of their variables.
+        adapted = {"Normalization": "adapt_mean", "Discretization": "summary"}.get(type(layer).__name__)
+        if adapted is not None and getattr(layer, adapted, None) is not None:
             layer.finalize_state()
     return pairs
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import io
 import json
+import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -338,7 +340,67 @@ def test_a_proof_that_no_longer_holds_says_what_differs(bench):
     bench.load = lambda job: (1.0, 0.0)
     found = verify(bench.project, bench.out / "model", RunOptions(quiet=True, offline=True, trust_model=True))
     assert found.exit_code is ExitCode.INCOMPATIBLE
-    assert found.differences[0] == "optimizer is fail, and was pass"
+    assert found.differences[0] == "optimizer is fail, and the proof says pass"
+
+
+@pytest.mark.parametrize(
+    ("tamper", "difference"),
+    [
+        (lambda proof: proof["checks"].pop("optimizer"), "optimizer is pass, and the proof says nothing of it"),
+        (lambda proof: proof["checks"]["outputs"].update(status="fail"), "outputs is pass, and the proof says fail"),
+        (lambda proof: proof.update(result="proven for inference"), "it is proven, and the proof says proven for"),
+        (lambda proof: proof.update(lost=["resume"]), "nothing is lost, and the proof says resume"),
+        (lambda proof: proof["inputs"][0].update(values="zeros"), "the inputs are others than the proof lists"),
+        (lambda proof: proof["reader"]["described"]["packages"].update(numpy="9.9"), "2.21.0 has numpy"),
+        (lambda proof: proof["old"].update(sha256="0" * 64), "model.h5 has another content than the proof says"),
+        (lambda proof: proof["new"].update(sha256="0" * 64), "model.keras has another content than the proof says"),
+    ],
+)
+def test_a_proof_that_somebody_changed_does_not_hold(bench, tamper, difference):
+    bench.migrate()
+    place = bench.out / "model.proof.json"
+    proof = json.loads(place.read_text())
+    tamper(proof)
+    place.write_text(json.dumps(proof))
+    found = verify(bench.project, place, RunOptions(quiet=True, offline=True, trust_model=True))
+    assert found.exit_code is ExitCode.INCOMPATIBLE
+    assert any(each.startswith(difference) for each in found.differences), found.differences
+
+
+def test_a_result_that_fits_nowhere_is_told_as_that_and_the_others_are_handed_over(bench, monkeypatch):
+    other = bench.root / "other.h5"
+    other.write_bytes(bench.model.read_bytes() + b"\0")
+    copyfile = shutil.copyfile
+
+    def full(source, target):
+        if Path(target).name == "model.keras" and bench.out in Path(target).parents:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return copyfile(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", full)
+        result = bench.migrate(bench.model, other)
+    assert result.exit_code is ExitCode.INFRASTRUCTURE
+    assert [to_json(result)["files"][index]["result"] for index in (0, 1)] == ["not measured", "proven"]
+    assert "model.keras cannot be written: No space left on device" in result.files[0].reason
+    assert bench.left() == ["other.keras", "other.proof.json"]
+    sent = len(bench.executor.jobs)
+    assert bench.migrate(bench.model, other).exit_code is ExitCode.OK
+    assert len(bench.executor.jobs) == sent, "it is measured already"
+
+
+def test_what_another_command_handed_over_meanwhile_is_not_replaced(bench):
+    def other(job):
+        bench.load = lambda job: (1.0, 5.0)
+        inner = bench.migrate()
+        assert inner.files[0].level is Level.WHOLE
+        (bench.out / "model.keras").write_bytes(b"the other's")
+        return (1.0, 5.0)
+
+    bench.load = other
+    found = bench.migrate().files[0]
+    assert found.done
+    assert (bench.out / "model.keras").read_bytes() == b"the other's"
 
 
 def test_a_proof_of_another_file_is_not_measured(bench):
