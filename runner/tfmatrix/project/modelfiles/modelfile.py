@@ -312,6 +312,8 @@ def models_in(folder: Path) -> tuple[Path, ...]:
 
 
 def _is_model(path: Path) -> bool:
+    if not path.is_file():  # a pipe has no end
+        return False
     try:
         with path.open("rb") as stream:
             ending = heads.ending_of(stream.read(heads.LENGTH))

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import tarfile
 import zipfile
 import zlib
@@ -246,6 +247,12 @@ def archived(path: Path, names: list[str]) -> Path:
         for name in names:
             target.addfile(tarfile.TarInfo(name), io.BytesIO())
     return path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_in_a_folder_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.h5")
+    assert "no model in it" in refusal(tmp_path).what
 
 
 @pytest.mark.parametrize("name", ["m.tar.gz", "m.tgz", "m.tar"])
