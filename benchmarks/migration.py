@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ def add(key: str, found: Mapping[str, Any]) -> None:
     results = read()
     for each in found["files"]:
         name = Path(each["file"]).stem
-        kept = {"result": each["result"], "way": each["way"], "lost": each["lost"], "reason": each["reason"]}
+        kept = {part: each[part] for part in ("result", "way", "lost", "reason", "readable")}
         results.setdefault(key, {})[name] = {**kept, "code": has_code(name)}
     text = json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomically(RESULTS, text + "\n")
@@ -170,29 +170,48 @@ def table() -> None:
 
 
 def lines(results: Results) -> Iterator[str]:
-    head = ("saved by, as", "for", "files", "without own code", "proven", "of these by tf-keras", "for inference")
-    yield "| " + " | ".join((*head, "refused", "with own code", "proven")) + " |"
-    yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    head = (
+        "saved by, as",
+        "for",
+        "files",
+        "not read by their writer",
+        "without own code",
+        "proven",
+        "of these by tf-keras",
+    )
+    yield "| " + " | ".join((*head, "for inference", "refused", "with own code", "proven")) + " |"
+    yield "| --- | --- |" + " ---: |" * 9
     for key, files in sorted(results.items(), key=lambda item: order(item[0])):
         writer, format_id, target = key.split("/")
-        plain = [each for each in files.values() if not each["code"]]
-        own = Counter(each["result"] for each in files.values() if each["code"])
+        read = [each for each in files.values() if each["readable"]]
+        plain = [each for each in read if not each["code"]]
+        own = [each for each in read if each["code"]]
         found = Counter(each["result"] for each in plain)
         legacy = sum(each["result"] == "proven" and each["way"] == "tf-keras" for each in plain)
         share = f"{found['proven']} ({found['proven'] / len(plain):.0%})" if plain else "0"
-        row = [f"{writer}, {format_id}", target, len(files), len(plain), share, legacy, found["proven for inference"]]
-        row += [found["refused"] + found["not measured"], sum(own.values()), own["proven"]]
+        row = [f"{writer}, {format_id}", target, len(files), len(files) - len(read), len(plain), share, legacy]
+        row += [found["proven for inference"], found["refused"] + found["not measured"]]
+        row += [len(own), sum(each["result"] == "proven" for each in own)]
         yield "| " + " | ".join(str(each) for each in row) + " |"
     yield ""
     yield "What is not proven whole, and why:"
     yield ""
+    yield from reasons(results, lambda each: each["result"] != "proven")
+    yield ""
+    yield "What is proven by tf-keras only, and why not without:"
+    yield ""
+    yield from reasons(results, lambda each: each["result"] == "proven" and each["way"] == "tf-keras")
+
+
+def reasons(results: Results, wanted: Callable[[Mapping[str, Any]], bool]) -> Iterator[str]:
+    """A row for each scenario, result and reason, with the migrations that came to it."""
     yield "| scenario | from | result | why |"
     yield "| --- | --- | --- | --- |"
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for key, files in sorted(results.items(), key=lambda item: order(item[0])):
         for name, each in sorted(files.items()):
-            if each["result"] != "proven":
-                why = to_markdown(one_line(each["reason"], 160), in_table=True)
+            if wanted(each):
+                why = to_markdown(one_line(each["reason"], 220), in_table=True)
                 grouped.setdefault((name, each["result"], why), []).append(key)
     for (name, result, why), keys in sorted(grouped.items()):
         yield f"| {name} | {', '.join(keys)} | {result} | {why} |"

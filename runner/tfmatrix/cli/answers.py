@@ -437,6 +437,7 @@ class MigratedFile(TypedDict):
     reason: str
     fix: str
     done_before: bool
+    readable: bool
 
 
 @with_config(_CLOSED)

@@ -64,7 +64,8 @@ class FileResult:
     """What one file came to.
 
     `result` is the new file, `proof` the proof beside it, where it was handed over; `done`: that was so before.
-    `reason` says why it was refused, or why no better way was found; `fix` what to do now.
+    `reason` says why it was refused, or why no better way was found; `fix` what to do now. `readable`: its own writer
+    loads it.
     """
 
     source: Source
@@ -80,6 +81,7 @@ class FileResult:
     done: bool = False
     infrastructure: bool = False
     writer: str = ""
+    readable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +257,8 @@ def _hand_over(
     chosen = done.chosen
     if chosen is None:
         reason, fix = refusal(done)
-        return replace(result, reason=reason, fix=fix, infrastructure=done.is_infrastructure)
+        readable = done.reference.status == "ok" or done.is_infrastructure
+        return replace(result, reason=reason, fix=fix, infrastructure=done.is_infrastructure, readable=readable)
     assert chosen.made is not None
     assert chosen.made.artifact is not None
     assert chosen.record is not None

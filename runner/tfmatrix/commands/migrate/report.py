@@ -16,7 +16,10 @@ from tfmatrix.reports import terminal
 from tfmatrix.reports.document import Block, Facts, Heading, Table
 
 WIDTH = 100
-FIELDS = ("file", "saved_with", "result", "way", "new_file", "proof", "lost", "reason", "fix", "done_before")
+FIELDS = (
+    *("file", "saved_with", "result", "way", "new_file", "proof", "lost", "reason", "fix"),
+    *("done_before", "readable"),
+)
 
 
 def to_text(result: MigrateResult) -> str:
@@ -59,6 +62,7 @@ def _row(each: FileResult) -> dict[str, Any]:
         "reason": each.reason,
         "fix": each.fix,
         "done_before": each.done,
+        "readable": each.readable,
     }
 
 
