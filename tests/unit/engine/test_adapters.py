@@ -130,6 +130,17 @@ def test_an_argument_that_is_gone_is_dropped_where_it_says_nothing_and_refused_e
         up(one(layer(class_name, "it", **{argument: telling})))
 
 
+@pytest.mark.parametrize("way", [up, down])
+def test_a_stateful_layer_is_refused_by_name(way):
+    whole = one(layer("LSTM", "it", units=2, stateful=False))
+    document = whole if way is up else up(whole)
+    way(copy.deepcopy(document))
+    layers_of(document)["it"]["config"]["stateful"] = True
+    with pytest.raises(CannotAdaptError, match="LSTM it is stateful") as raised:
+        way(document)
+    assert "stateful=False" in raised.value.fix
+
+
 def test_an_argument_of_keras_3_is_dropped_where_it_says_nothing_and_refused_else():
     document = up(one(layer("Dense", "d", units=1)))
     changed = copy.deepcopy(document)
