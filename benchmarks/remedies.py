@@ -59,7 +59,7 @@ def rows(causes: Sequence[Cause], records: Mapping[str, CellRecord]) -> Iterable
     for place, cause in enumerate(causes, 1):
         cells = [records[cell] for cell in cause.cells]
         firsts = Counter(filter(None, map(first_tried, cells)))
-        first = max(firsts, key=lambda name: (firsts[name], name), default="")
+        first = max(firsts, key=lambda name: (firsts[name], -ORDER.get(name, BEHIND)), default="")
         advised = cause.remedy.name if cause.remedy is not None else ""
         yield (
             str(place),

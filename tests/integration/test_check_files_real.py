@@ -16,7 +16,7 @@ from tfmatrix.executors.supply import EnvironmentSupply
 from tfmatrix.project.project import Project
 
 pytestmark = pytest.mark.real
-OLD, NEW = "2.15.1", "2.21.0"
+BEFORE, OLD, NEW = "2.12.1", "2.15.1", "2.21.0"
 FIRST_WITH_KERAS_3 = "2.16.2"
 
 LAMBDA_LOSS = """
@@ -61,6 +61,46 @@ class DyingInTraining(tf.keras.layers.Layer):
         if training and tf.__version__.startswith("2.21"):
             os.kill(os.getpid(), signal.SIGSEGV)
         return inputs * 2.0
+"""
+
+LAMBDA_ACTIVATION = """
+import sys
+import tensorflow as tf
+
+clipped = lambda x: tf.keras.activations.relu(x, max_value=20.0)
+model = tf.keras.Sequential([tf.keras.layers.Dense(4, input_shape=(3,), activation=clipped)])
+model.compile("adam", "mean_absolute_error")
+model.save(sys.argv[1])
+"""
+
+CLIPPED = """
+import tensorflow as tf
+
+
+def custom_objects():
+    return {"<lambda>": lambda x: tf.keras.activations.relu(x, max_value=20.0)}
+"""
+
+QUANTIZED = """
+import sys
+import tensorflow as tf
+
+layers = [tf.keras.layers.Input((64,)), tf.keras.layers.Dense(64, activation="relu"), tf.keras.layers.Dense(8)]
+converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Sequential(layers))
+converter.optimizations = [tf.lite.Optimize.DEFAULT]
+open(sys.argv[1], "wb").write(converter.convert())
+"""
+
+RECURRENT_DROPOUT = """
+import sys
+import tensorflow as tf
+
+tokens = tf.keras.Input((20,))
+inner = tf.keras.layers.Embedding(21, 8)(tokens)
+inner = tf.keras.layers.Bidirectional(tf.keras.layers.LSTM(6, recurrent_dropout=0.2))(inner)
+model = tf.keras.Model(tokens, tf.keras.layers.Dense(7, activation="softmax")(tf.keras.layers.Dropout(0.2)(inner)))
+model.compile("adam", "mean_squared_error")
+model.save(sys.argv[1])
 """
 
 
@@ -124,3 +164,30 @@ def test_what_dies_in_training_is_of_resume_and_longer_inputs_are_found(write, r
     assert died["checks"]["load"]["status"] == "pass"
     assert died["checks"]["outputs"]["status"] == "pass"
     assert died["checks"]["resume"]["status"] == "error"
+
+
+def test_a_lambda_that_is_handed_over_is_the_same_function_however_it_is_written(write, real_project, tmp_path):
+    path = write(BEFORE, LAMBDA_ACTIVATION, "clipped.h5")
+    code = tmp_path / "clipped.py"
+    code.write_text(CLIPPED)
+    data, cells = checked(real_project([BEFORE, OLD]), str(path), "--readers", OLD, "--custom-objects", str(code))
+    assert data["exit_code"] == 0
+    assert cells["h5", OLD]["checks"]["config"]["status"] == "pass"
+
+
+def test_recurrent_dropout_is_no_reason_to_fail(write, real_project):
+    path = write(BEFORE, RECURRENT_DROPOUT, "recurrent.h5")
+    data, cells = checked(real_project([BEFORE, OLD]), str(path), "--readers", OLD)
+    assert data["exit_code"] == 0
+    assert cells["h5", BEFORE]["status"] == "pass"
+
+
+def test_the_least_tensorflow_that_a_tflite_file_names_is_measured(write, real_project):
+    path = write(NEW, QUANTIZED, "quantized.tflite")
+    project = real_project([OLD, NEW])
+    inspected = json.loads(project.tfmatrix("inspect", str(path), "--json").stdout)
+    assert inspected["runtime"] == "2.17.0"
+    data, cells = checked(project, str(path), "--readers", OLD)
+    assert data["writer"]["id"] == NEW
+    assert cells["tflite", NEW]["status"] == "pass"
+    assert "'FULLY_CONNECTED' version '12'" in cells["tflite", OLD]["error"]["message"]

@@ -81,10 +81,12 @@ def compare(observations: Observations) -> Result:
     """
     writer, reader = observations.writer, observations.reader
     ours, theirs = writer.section("config"), reader.section("config")
-    found = _differences(ours, theirs, observations.same_keras)
+    weights = writer.section("weights")
+    owners = None if weights is None else {str(entry["layer"]) for entry in weights}
+    found = _differences(ours, theirs, observations.same_keras, owners)
     here = (reader.control or {}).get("config")
     if here and not observations.same_keras:
-        found = apart_from_notation(found, _differences(here, theirs, same_keras=True))
+        found = apart_from_notation(found, _differences(here, theirs, same_keras=True, owners=owners))
     unreadable = [path for path, layer in _by_path(ours["layers"]).items() if layer.get("config") is None]
     unreadable = [path for path in unreadable if path in _by_path(theirs["layers"])]
     return Result(
@@ -106,8 +108,10 @@ def compare(observations: Observations) -> Result:
     )
 
 
-def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], same_keras: bool) -> ConfigDifferences:
-    """How two sections differ."""
+def _differences(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], same_keras: bool, owners: Collection[str] | None
+) -> ConfigDifferences:
+    """How two sections differ. `owners` are the layers that have weights of their own; None where that is unknown."""
     mine, others = _by_path(ours["layers"]), _by_path(theirs["layers"])
     changes: list[ConfigDifference] = []
     aside: list[ConfigDifference] = []
@@ -125,10 +129,16 @@ def _differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], same_keras:
         changes.append(ConfigDifference(path=ORDER_OF_LAYERS, before=common, after=order))
     for path in common:
         _compare_layer(path, mine[path], others[path], same_keras, changes, aside)
-    changes += _compare_maps("trainable", ours.get("trainable"), theirs.get("trainable"), common)
+    # Whether a layer without weights may be trained means nothing, and is revived of a SavedModel as it comes.
+    trained = [path for path in common if owners is None or any(_holds(path, owner) for owner in owners)]
+    changes += _compare_maps("trainable", ours.get("trainable"), theirs.get("trainable"), trained)
     changes += _compare_maps("dtype", ours.get("dtype_policies"), theirs.get("dtype_policies"), common)
     changes += _compare_wiring(ours.get("wiring"), theirs.get("wiring"), {*mine} & {*others})
     return ConfigDifferences(differences=tuple(changes), aside=tuple(aside))
+
+
+def _holds(path: str, owner: str) -> bool:
+    return owner == path or owner.startswith(f"{path}/")
 
 
 def _by_path(layers: Sequence[Mapping[str, Any]]) -> _Layers:

@@ -395,6 +395,7 @@ class CheckedModel(TypedDict):
     unchanged: Literal[True]
     keras: str
     tensorflow: str
+    runtime: str
 
 
 @with_config(_CLOSED)
@@ -464,7 +465,9 @@ class MigrateVerified(TypedDict):
 
 @with_config(_CLOSED)
 class Inspect(TypedDict):
-    """`tfmatrix inspect --json`; `runs_code` says in words what loading the file runs."""
+    """`tfmatrix inspect --json`; `runs_code` says in words what loading the file runs, `runtime` the least TensorFlow
+    that a TFLite file names.
+    """
 
     schema: Literal[1]
     path: str
@@ -472,6 +475,7 @@ class Inspect(TypedDict):
     formats: list[str]
     keras: str
     tensorflow: str
+    runtime: str
     model_class: str
     layers: dict[str, int]
     custom: list[str]

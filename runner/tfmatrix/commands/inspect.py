@@ -32,6 +32,7 @@ class Inspected:
             "formats": list(model.formats),
             "keras": model.keras,
             "tensorflow": model.tensorflow,
+            "runtime": model.runtime,
             "model_class": contents.model_class,
             "layers": dict(contents.layers),
             "custom": list(contents.custom),

@@ -186,6 +186,7 @@ def test_class_of_a_layer_and_of_the_model() -> None:
 def test_trainable_and_policy() -> None:
     draft = loaded()
     draft.config["trainable"]["dense"] = False
+    draft.config["trainable"]["dropout"] = False  # it has nothing to train
     draft.config["dtype_policies"][""] = "mixed_float16"
     assert _config(draft)["detail"] == ["dense.trainable: True → False", "dtype: 'float32' → 'mixed_float16'"]
 

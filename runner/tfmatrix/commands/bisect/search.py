@@ -184,7 +184,7 @@ class _Search:
             if self.points[version].skipped:
                 raise InfrastructureError(
                     f"{version} cannot be measured, and a search needs both ends: {self.points[version].skipped}",
-                    fix="name another version for this end (--good, --bad), or another --python",
+                    fix="name another version for this end (--good, --bad), another --python, or --as-of today",
                 )
         if not {*self.points[first].cells} & {*self.points[last].cells}:
             raise NothingSelectedError("no cell was measured at both ends", fix="see `tfmatrix plan --cells`")

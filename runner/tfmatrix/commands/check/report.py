@@ -79,6 +79,7 @@ def to_json(result: CheckResult) -> dict[str, Any]:
             "unchanged": True,
             "keras": result.model.keras,
             "tensorflow": result.model.tensorflow,
+            "runtime": result.model.runtime,
         },
         "writer": {"id": result.writer.id, "known_by": result.account.get("writer_known_by") or ""},
         "inputs": result.account.get("inputs") or [],

@@ -1,8 +1,8 @@
 """`custom_objects` with Keras's own classes, for a short name that the loader does not know.
 
 Keras 2 writes the loss and the metrics of an HDF5 file as they were given, and Keras 3 looks short ones up among its
-functions, where they are not: `{"mse": MeanSquaredError()}` tells it. Nothing is lost this way; see
-https://github.com/keras-team/keras/issues/19330.
+functions, where they are not: `{"mse": MeanSquaredError()}` tells it, and the model is compiled as before; see
+https://github.com/keras-team/keras/issues/19330. What Keras 3 loses of an optimizer in HDF5 is lost all the same.
 """
 
 from __future__ import annotations
