@@ -122,8 +122,13 @@ def main() -> int:
                     kills += 1
                 begun.wait()
             rounds.append((run(arguments, Path(name)), left(project), size(project / "results" / "store")))
-            equal = rounds[-1][0].table == first.table
-            print(f"round {number + 1}: {'equal' if equal else 'DIFFERS'}", file=sys.stderr, flush=True)
+            needed, found, stored = rounds[-1]
+            equal = "equal" if needed.table == first.table else "DIFFERS"
+            # Told as it goes: a soak that is ended early has still measured what it did.
+            seconds = time.monotonic() - start
+            print(f"round {number + 1}: {equal}, {kills} kills, {needed.memory:.0f} MB,", end=" ", file=sys.stderr)
+            print(f"{needed.descriptors} descriptors, {len(found)} left,", end=" ", file=sys.stderr)
+            print(f"store {stored / 1e6:.1f} MB, {seconds:.0f} s", file=sys.stderr, flush=True)
     third = max(1, len(rounds) // 3)
     early, late = rounds[:third], rounds[-third:]
     figures = {

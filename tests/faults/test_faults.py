@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,10 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import docker.errors
 import pytest
 from needs import lacking
 from real_project import RealProject
+from tfmatrix.cli import run_command
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.executors import images
+from tfmatrix.executors.docker import DockerExecutor
 from tfmatrix.executors.engine import EngineUnavailableError, connect
 
 pytestmark = pytest.mark.real
@@ -255,6 +260,48 @@ def test_what_a_killed_run_left_is_swept_by_the_next(project: RealProject, engin
     assert set(table(project, *DOCKER).values()) == {"pass"}
     assert left(project) == []
     assert containers(engine, project) == []
+
+
+@pytest.mark.docker
+def test_an_image_that_is_gone_says_nothing_about_a_model(
+    project: RealProject, engine: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Removed after the environment was provided, before its worker starts."""
+    # One of this test alone: other runs of this machine use theirs.
+    monkeypatch.setattr(images, "USERLAND_REPOSITORY", "tfmatrix-test/host-userland")
+    settings = "defaults: {timeout: 60, docker: {host_userland: always}}\n"
+    matrix = project.root / "matrix.yaml"
+    matrix.write_text(matrix.read_text().replace("defaults: {timeout: 60}\n", settings))
+    removed = []
+
+    def start(self: Any, prepared: Any, mounts: Any, **options: Any) -> Any:
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            engine.remove_image(prepared.image, force=True)
+            removed.append(prepared.image)
+        return started(self, prepared, mounts, **options)
+
+    started = DockerExecutor.start
+    arguments = [*DOCKER, "--json", "-C", str(project.root)]
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(DockerExecutor, "start", start)
+            code = run_command(arguments)
+        said = capsys.readouterr()
+        assert len(removed) == 1
+        assert removed[0].startswith("tfmatrix-test/")
+        assert code == 4, said.err
+        assert "o such image" in said.err
+        assert "itself failed" not in said.err
+        assert "Traceback" not in said.err
+        # The next run makes it again.
+        assert run_command(arguments) == 0
+        cells = json.loads(capsys.readouterr().out)["cells"]
+        assert {each["status"] for each in cells} == {"pass"}
+        assert left(project) == []
+        assert containers(engine, project) == []
+    finally:
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            engine.remove_image(removed[0], force=True)
 
 
 # What was written, damaged

@@ -4,7 +4,8 @@ A fault is what is not the reader's one clear error, and what takes more than tw
 told once, by the place where it is raised, and its input is kept.
 
 Half of a target's time goes to mutations of what it accepts, half to inputs that coverage guides (atheris, where it is
-installed). Then the fastest third of the targets is tried on, until there were `--total` inputs in all.
+installed). Then the fastest third of the targets is tried on, until there were `--total` inputs in all. With `--tally`
+the inputs of runs before count, too: a million need not be one run.
 """
 
 from __future__ import annotations
@@ -169,6 +170,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--inputs", type=int, default=10**9, help="for each target at most")
     parser.add_argument("--total", type=int, default=0, help="in all at least")
+    parser.add_argument("--tally", type=Path, help="a file that counts what runs with it have tried")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, default=Path("results/fuzz"), help="where inputs of faults are kept")
     options = parser.parse_args()
@@ -177,26 +179,34 @@ def main() -> int:
     if not is_guided:
         print("fuzz: atheris is not installed: no inputs that coverage guides", flush=True)
     share = options.seconds / (1 + is_guided)
+    before = _read(options.tally)
+    seed = options.seed + sum(tally.tried for tally in before)  # other inputs than those
     tallies: dict[str, Tally] = {}
     rates: dict[str, float] = {}
     for name in names:
         started = time.monotonic()
-        tally = fuzz(name, Random(f"{options.seed} {name}"), seconds=share, count=options.inputs)
+        tally = fuzz(name, Random(f"{seed} {name}"), seconds=share, count=options.inputs)
         if is_guided:
-            tally.add(guided(name, seconds=share, seed=options.seed))
+            tally.add(guided(name, seconds=share, seed=seed))
         _tell(tally, options.keep)
         tallies[name] = tally
+        # After each: a run that is ended early has tried what it tried.
+        _write(options.tally, [*before, *tallies.values()])
         rates[name] = tally.tried / (time.monotonic() - started)
     fastest = sorted(names, key=rates.__getitem__)[-max(1, len(names) // 3) :]
     turn = 0
-    while sum(tally.tried for tally in tallies.values()) < options.total:
+    while sum(tally.tried for tally in (*before, *tallies.values())) < options.total:
         turn += 1
         for name in fastest:
-            tallies[name].add(fuzz(name, Random(f"{options.seed} {name} {turn}"), seconds=options.seconds))
+            tallies[name].add(fuzz(name, Random(f"{seed} {name} {turn}"), seconds=options.seconds))
+            _write(options.tally, [*before, *tallies.values()])
     if turn:
         for name in fastest:
             _tell(tallies[name], options.keep)
     print(_sum(list(tallies.values())))
+    if options.tally:
+        whole = _write(options.tally, [*before, *tallies.values()])
+        print(*whole, _sum(whole).replace("fuzz:", f"fuzz: {options.tally}:"), sep="\n")
     return int(any(tally.faults for tally in tallies.values()))
 
 
@@ -208,6 +218,25 @@ def _tell(tally: Tally, keep: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         print(f"  {place}: {path}\n{said}", flush=True)
+
+
+def _read(path: Path | None) -> list[Tally]:
+    """The tallies of the runs before: one for each target, with the places of its faults."""
+    if path is None or not path.exists():
+        return []
+    return [
+        Tally(**{**each, "faults": dict.fromkeys(each["faults"], (b"", ""))}) for each in json.loads(path.read_text())
+    ]
+
+
+def _write(path: Path | None, tallies: list[Tally]) -> list[Tally]:
+    """Joins the tallies of each target, and keeps them where there is a file for it."""
+    joined: dict[str, Tally] = {}
+    for tally in tallies:
+        joined.setdefault(tally.target, Tally(tally.target)).add(tally)
+    if path is not None:
+        path.write_text(json.dumps([{**vars(tally), "faults": sorted(tally.faults)} for tally in joined.values()]))
+    return list(joined.values())
 
 
 def _sum(tallies: list[Tally]) -> str:

@@ -52,6 +52,22 @@ def test_a_fault_and_a_slow_input_are_seen(monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted(data for data, _ in tally.faults.values()) == [b"raise", b"slow"]
 
 
+def test_what_runs_before_have_tried_counts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def read(data: bytes) -> None:
+        if data == b"raise":
+            raise KeyError("planted")
+
+    monkeypatch.setattr(fuzz, "find_spec", lambda _: None)
+    monkeypatch.setitem(fuzz.TARGETS, "planted", Target(lambda _: [b"good", b"raise"], lambda _: read))
+    common = ["fuzz.py", "planted", "--tally", str(tmp_path / "tally.json"), "--keep", str(tmp_path)]
+    for inputs, total in ((2, 2), (5, 7), (4, 11)):
+        monkeypatch.setattr(fuzz.sys, "argv", [*common, "--inputs", str(inputs), "--total", str(total)])
+        assert fuzz.main() == 1
+        assert f"tally.json: {total} inputs of 1 targets, 1 faults" in capsys.readouterr().out
+
+
 @given(st.binary(max_size=300), st.randoms(use_true_random=False))
 @settings(max_examples=200, deadline=None)
 def test_mutations_are_bytes_whatever_they_begin_with(data: bytes, random: Random) -> None:

@@ -32,5 +32,6 @@ def test_planted_code_is_seen_where_it_runs_and_only_there(tmp_path: Path) -> No
         assert cells[name]["status"] in ("drift", "load-error")
         assert cells[name]["remedies"] == []
     refused = cells[f"executes_lambda/keras/{NEW}/{NEW}"]
-    assert refused["status"] == "pass"
-    assert refused["checks"]["load"]["findings"][0]["code"] == "refused"
+    assert refused["status"] == "load-error"
+    assert refused["failed_checks"] == ["load"]
+    assert refused["checks"]["executes"]["status"] == "pass"

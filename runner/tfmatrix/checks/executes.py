@@ -1,7 +1,7 @@
 """Check `executes`: no code that was planted in the artifact ran while it was loaded.
 
-Only of scenarios that plant some (see scenarios/README.md). Their cells are judged by this check alone: what a reader
-refuses to load is what one hopes for.
+Only of scenarios that plant some (see scenarios/README.md). Nothing else of what was loaded is asked of their cells. A
+reader that refuses the file raises, as any other: the cell is a `load-error`, at which this check holds.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfmatrix.checks.contract import Jobs, Result, error, loss, note, nothing
+from tfmatrix.checks.contract import Jobs, Result, error, loss, note
 from tfmatrix.core.records import Finding
 
 NAME = "load"
@@ -16,13 +16,12 @@ FINDINGS = {
             f"the file says that it needs the interpreter of TensorFlow {figures['least']} or newer"
         )
     ),
-    "refused": nothing(lambda _subject, figures: f"refused: {figures['type']}: {figures['message']}"),
     "ended": error("loading does not return", lambda _subject, figures: f"{figures['type']}: {figures['message']}"),
 }
 
 
 def compare(jobs: Jobs) -> Result:
-    """No figures. A process that ended is told apart from a loader that raised, and that from one that refuses."""
+    """No figures. A process that ended is told apart from a loader that raised."""
     load = jobs.load
     least = (jobs.save.artifact or {}).get("runtime")
     said = [Finding(code="runtime", figures={"least": least})] if least else []
@@ -35,6 +34,4 @@ def compare(jobs: Jobs) -> Result:
         "message": str(found.get("message") or load.reason or ""),
     }
     code = "ended" if load.status in ("crash", "memory", "timeout") else "raised"
-    if load.executed is False:
-        code = "refused"  # the planted code did not run: there is nothing that should have been loaded
     return Result(findings=[Finding(code=code, figures=figures), *said])

@@ -20,7 +20,7 @@ def loaded(status: str, executed: bool | None) -> Outcome:
     ("status", "executed", "expected", "failed"),
     [
         ("ok", False, Status.PASS, ()),
-        ("error", False, Status.PASS, ()),
+        ("error", False, Status.LOAD_ERROR, ("load",)),
         ("ok", True, Status.DRIFT, ("executes",)),
         ("error", True, Status.LOAD_ERROR, ("load", "executes")),
         # Nothing is known of a process that ended.
@@ -28,7 +28,7 @@ def loaded(status: str, executed: bool | None) -> Outcome:
         ("error", None, Status.LOAD_ERROR, ("load",)),
     ],
 )
-def test_what_ran_is_red_and_what_is_refused_is_not(
+def test_only_what_ran_fails_the_check_and_what_is_refused_is_an_error_of_loading(
     status: str, executed: bool | None, expected: Status, failed: tuple[str, ...]
 ) -> None:
     verdict = judge(OK, loaded(status, executed), None)
@@ -38,6 +38,7 @@ def test_what_ran_is_red_and_what_is_refused_is_not(
 
 def test_a_refusal_is_told() -> None:
     verdict = judge(OK, loaded("error", executed=False), None)
-    assert verdict.checks["load"]["status"] == "not-applicable"
-    assert verdict.checks["load"]["detail"] == ["refused: ValueError: a Python lambda is unsafe"]
+    assert verdict.error is not None
+    assert verdict.error["message"] == "a Python lambda is unsafe"
+    assert verdict.checks["load"]["detail"] == ["ValueError: a Python lambda is unsafe"]
     assert verdict.checks["executes"]["status"] == "pass"
