@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import date
 from pathlib import Path
@@ -60,6 +61,10 @@ def plan(
     price: Annotated[
         float | None, typer.Option("--price", min=0, help="Of a worker's hour: what all of them cost.")
     ] = None,
+    job_matrix: Annotated[
+        float | None,
+        typer.Option("--job-matrix", metavar="MINUTES", min=1, help="Only a GitHub job's matrix of shards, as JSON."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run would do: environments, scenarios, formats, saves, loads, and what of it the store lacks.
@@ -83,6 +88,11 @@ def plan(
     from tfmatrix.engine.estimate import expected
 
     lacking, estimate = expected(opened, planned)
+    if job_matrix is not None:
+        from tfmatrix.engine.shards import job_matrix as matrix_of
+
+        typer.echo(json.dumps(matrix_of(len(planned.environments), estimate.seconds, job_matrix)))
+        return
     costs = None
     if workers is not None:
         from tfmatrix.engine.costs import cost

@@ -16,9 +16,13 @@ from datetime import UTC, datetime
 
 from tfmatrix.core.errors import UsageError
 from tfmatrix.core.ids import ID_PATTERN
+from tfmatrix.engine.estimate import INSTALL_SECONDS, START_SECONDS, duration
 from tfmatrix.engine.plan import Plan, part_of
 
 _SHARD = re.compile(r"(\d{1,4})/(\d{1,4})")
+MOST_JOBS = 256
+"""Of one matrix in GitHub Actions (docs.github.com, "Running variations of jobs in a workflow")."""
+
 _SLACK = 1.02
 """How much more than its share a shard may get before the next one is taken: balance against staying put."""
 
@@ -64,6 +68,27 @@ def group_name(plan: Plan, of: int, *, given: str | None, environ: Mapping[str, 
     selected = hashlib.sha256("\n".join([str(of), *map(str, plan.cells())]).encode()).hexdigest()[:6]
     run = environ.get("GITHUB_RUN_ID", "")
     return f"{run if ID_PATTERN.fullmatch(run) else f'{now.astimezone(UTC):%Y%m%d}'}-{selected}"
+
+
+def job_matrix(environments: int, seconds: float, minutes: float) -> dict[str, list[str]]:
+    """The matrix of a GitHub job: shards of a plan with so many environments that takes `seconds` to measure.
+
+    Each shard provides all environments, and then has the rest of `minutes` to measure. Shards are 1, 2, 4, … at most
+    MOST_JOBS, which then take longer: one more cell does not assign all of them anew. Raises UsageError where
+    `minutes` do not even provide the environments.
+    """
+    provided = environments * (INSTALL_SECONDS + START_SECONDS)
+    room = minutes * 60 - provided
+    if room <= 0:
+        raise UsageError(
+            f"{minutes:g} minutes are too short: providing {environments} environments takes about "
+            f"{duration(provided)}",
+            fix="give a job more time, or choose a smaller set",
+        )
+    count = 1
+    while count < MOST_JOBS and seconds / count > room:
+        count *= 2
+    return {"shard": [f"{number}/{count}" for number in range(1, count + 1)]}
 
 
 def shard_plan(plan: Plan, shard: Shard, *, helpers: Mapping[str, str] | None = None) -> Plan:

@@ -11,7 +11,7 @@ from tfmatrix.core.errors import UsageError
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.scenario import Scenario
 from tfmatrix.engine.plan import Plan, make_plan
-from tfmatrix.engine.shards import Shard, assign, group_name, parse_shard, shard_plan
+from tfmatrix.engine.shards import Shard, assign, group_name, job_matrix, parse_shard, shard_plan
 from tfmatrix.project.config import Selection
 from tfmatrix.project.formats import own_formats
 
@@ -48,6 +48,19 @@ def unsupported(made: Plan) -> dict[CellId, str]:
 
 def parts_of(plan: Plan, of: int) -> list[Plan]:
     return [shard_plan(plan, Shard(group="night", number=number, of=of)) for number in range(1, of + 1)]
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(0, 1), (3000, 1), (3100, 2), (7000, 4), (13_000, 8), (1e9, 256)])
+def test_a_matrix_of_jobs_has_as_many_shards_as_the_time_asks_for_and_github_takes(seconds, count):
+    # Ten environments take 530 s in each of them.
+    shards = job_matrix(10, seconds, 60)["shard"]
+    assert len(shards) == count
+    assert [parse_shard(each) for each in shards] == [(number, count) for number in range(1, count + 1)]
+
+
+def test_a_job_too_short_to_provide_the_environments_is_refused():
+    with pytest.raises(UsageError, match="providing 45 environments takes about 40 minutes"):
+        job_matrix(45, 1, 30)
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 4, 7])
