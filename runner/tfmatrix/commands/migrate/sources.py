@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tfmatrix.core.errors import NothingSelectedError, UsageError
+from tfmatrix.project.modelfiles.hdf5 import look_ahead
 from tfmatrix.project.modelfiles.modelfile import ModelFile, read_model
 from tfmatrix.project.project import Project
 
@@ -51,6 +52,7 @@ def find_sources(project: Project, given: Sequence[str], output: Path) -> list[S
     or a glob holds no model.
     """
     found: dict[Path, Source] = {}
+    look_ahead(Path(text) for text in given)
     for text in given:
         for source in _meant(project, text, output):
             found.setdefault(source.path.resolve(), source)
@@ -65,12 +67,15 @@ def _meant(project: Project, text: str, output: Path) -> list[Source]:
         matches = sorted(Path(each) for each in glob.glob(text, recursive=True))  # noqa: PTH207  (the pattern may be absolute)
         # What lies inside of a SavedModel is a part of it.
         models = [each for each in matches if each.is_dir() or each.suffix in ENDINGS]
+        look_ahead(models)
         listed = [source for each in models for source in _meant(project, str(each), output)]
         if not listed:
             raise NothingSelectedError(f"no model fits {text}", expected=f"SavedModel folders, {', '.join(ENDINGS)}")
         return listed
     if path.is_dir() and not (path / "saved_model.pb").is_file():
-        listed = [_source(project, each, output / each.parent.relative_to(path), strict=False) for each in _below(path)]
+        models = _below(path)
+        look_ahead(models)
+        listed = [_source(project, each, output / each.parent.relative_to(path), strict=False) for each in models]
         if not listed:
             raise NothingSelectedError(
                 f"{path} holds no model", expected=f"SavedModel folders, or files that end in {', '.join(ENDINGS)}"

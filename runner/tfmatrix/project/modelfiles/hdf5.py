@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,9 @@ WALL_SECONDS: Final = 30
 
 MEMORY: Final = 2 * 2**30
 """Bytes of the child's address space; a model's configuration has up to some 10 MB."""
+
+AT_ONCE: Final = 100
+"""Files whose heads one process reads."""
 
 _READER = Path(__file__).with_name("hdf5_reader.py")
 
@@ -72,13 +76,59 @@ def parameters_inside(archive: Path, member: str) -> int | None:
     return count
 
 
+def look_ahead(paths: Iterable[Path]) -> None:
+    """Reads heads of several files at once, for `read_head` to take: most of a reader's time is its imports.
+
+    Those that are damaged, and all where processes are not forked, are left to `read_head`.
+    """
+    waiting = [path.absolute() for path in paths if _begins_as_hdf5(path)]
+    if not hasattr(os, "fork"):
+        return
+    while waiting:
+        batch, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+        given = [str(each) for each in (WALL_SECONDS, CPU_SECONDS, MEMORY, *batch)]
+        try:
+            done = _run("--each", *given, seconds=WALL_SECONDS * len(batch))
+        except subprocess.TimeoutExpired:
+            return
+        each = iter(batch)
+        told: list[dict[str, Any]] = []
+        for line in _lines(done.stdout):
+            if "ended" not in line:
+                told.append(line)
+                continue
+            path = next(each)
+            if line["ended"] == 0 and told and "error" not in told[0]:
+                _AHEAD[path] = (_state(path), told)
+            told = []
+
+
+_AHEAD: Final[dict[Path, tuple[tuple[int, ...], list[dict[str, Any]]]]] = {}
+"""What was read ahead, with what the file looked like; each is taken once."""
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _begins_as_hdf5(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(len(HDF5)) == HDF5
+    except OSError:
+        return False
+
+
 def _told(path: Path, *more: str) -> list[dict[str, Any]]:
     """What the reader said, a line each: at least one. Raises Hdf5Error where it said nothing."""
-    command = [sys.executable, "-P", str(_READER), str(path.absolute()), str(CPU_SECONDS), str(MEMORY), *more]
-    # numpy would reserve address space for a thread on each CPU.
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    state, ahead = _AHEAD.pop(path.absolute(), ((), [])) if not more else ((), [])
+    if ahead and state == _state(path):
+        return ahead
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, timeout=WALL_SECONDS, check=False)
+        done = _run(str(path.absolute()), str(CPU_SECONDS), str(MEMORY), *more, seconds=WALL_SECONDS)
     except subprocess.TimeoutExpired as error:
         found = _lines(error.stdout)
         if not found:
@@ -96,6 +146,13 @@ def _told(path: Path, *more: str) -> list[dict[str, Any]]:
     raise InfrastructureError(
         f"HDF5 files cannot be read: {said[-1]}", fix="install tfmatrix again: it needs pyfive and numpy"
     )
+
+
+def _run(*arguments: str, seconds: int) -> subprocess.CompletedProcess[bytes]:
+    # numpy would reserve address space for a thread on each CPU.
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", str(_READER), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=seconds, check=False)
 
 
 def _lines(output: bytes | None) -> list[dict[str, Any]]:

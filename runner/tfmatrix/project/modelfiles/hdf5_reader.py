@@ -1,14 +1,18 @@
 """Reads the attributes of an HDF5 file's root with pyfive, as a process of its own with limits: see hdf5.py.
 
     python -P hdf5_reader.py FILE CPU_SECONDS BYTES [MEMBER]
+    python -P hdf5_reader.py --each SECONDS CPU_SECONDS BYTES FILE…
 
 Prints a JSON object a line: `{"names": […], "keras_version": "…", "model_config": "…", "training_config": "…"}`, then
 `{"parameters": …}`, how many numbers the model's variables have. With MEMBER the second alone, of the file of that name
-in the archive. `{"error": "…"}` in the place of what cannot be read.
+in the archive. `{"error": "…"}` in the place of what cannot be read. With `--each` every file has a process of its own
+all the same, forked behind the imports, which are most of the time; `{"ended": STATUS}` comes behind its lines.
 pyfive follows whatever offset a file names, for ever if it must; nothing in a file can make it do more than compute.
 """
 
 import json
+import os
+import signal
 import sys
 import types
 from typing import Any
@@ -104,12 +108,38 @@ def tell_member(stream: Any, member: str) -> dict[str, Any]:
         return parameters(inner)
 
 
-if __name__ == "__main__":
-    limit(int(sys.argv[2]), int(sys.argv[3]))
-    leave_out()
-    with open(sys.argv[1], "rb") as file:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
-        if len(sys.argv) > 4:
-            tell(lambda stream: tell_member(stream, sys.argv[4]), file)
-        else:
+def tell_file(path: str) -> None:
+    """The head of a file, and its parameters."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  (pathlib is one more import of a process that lives for this)
             tell(head, file)
             tell(parameters, file)
+    except OSError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+
+
+def tell_each(seconds: int, cpu_seconds: int, memory: int, paths: "list[str]") -> None:
+    """What `tell_file` says of each, in a process of its own."""
+    import pyfive  # noqa: F401  (once for all of them)
+
+    for path in paths:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(seconds)
+            limit(cpu_seconds, memory)
+            tell_file(path)
+            os._exit(0)
+        print(json.dumps({"ended": os.waitpid(child, 0)[1]}), flush=True)
+
+
+if __name__ == "__main__":
+    leave_out()
+    if sys.argv[1] == "--each":
+        tell_each(int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])
+        sys.exit()
+    limit(int(sys.argv[2]), int(sys.argv[3]))
+    if len(sys.argv) > 4:
+        with open(sys.argv[1], "rb") as archive:  # noqa: PTH123
+            tell(lambda stream: tell_member(stream, sys.argv[4]), archive)
+    else:
+        tell_file(sys.argv[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import struct
 import time
 import zlib
@@ -34,6 +35,32 @@ def test_attributes_of_the_root_in_every_layout(tmp_path, name):
     names = frozenset({"keras_version", "backend", "model_config", "ratio"})
     config = '{"class_name": "Sequential", "config": {"layers": []}}'
     assert read_head(path) == Hdf5Head(attributes=names, keras_version="2.10.0", model_config=config, parameters=2)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each is read by a process of its own there")
+def test_heads_of_many_files_are_read_by_one_process_and_a_bad_one_costs_the_others_nothing(tmp_path, monkeypatch):
+    good = [tmp_path / f"{name}.h5" for name in LAYOUTS]
+    for path, name in zip(good, LAYOUTS, strict=True):
+        path.write_bytes(golden(name))
+    damaged, endless, changed = (tmp_path / f"{name}.h5" for name in ("damaged", "endless", "changed"))
+    damaged.write_bytes(golden("OLD_H5PY")[:600])
+    endless.write_bytes(continued_in_itself(4_000_000))
+    monkeypatch.setattr(hdf5, "CPU_SECONDS", 1)
+    changed.write_bytes(golden("OLD_H5PY"))
+    (tmp_path / "notes.h5").write_text("no model")
+    alone = [read_head(path) for path in good]
+    began = []
+    run = hdf5._run
+    monkeypatch.setattr(hdf5, "_run", lambda *given, seconds: began.append(given[0]) or run(*given, seconds=seconds))
+    hdf5.look_ahead([damaged, good[0], endless, *good[1:], changed, tmp_path / "notes.h5", tmp_path / "none.h5"])
+    assert began == ["--each"]
+    assert [read_head(path) for path in good] == alone
+    assert began == ["--each"], "they were read already"
+    changed.write_bytes(golden("NEW_H5PY"))
+    assert read_head(changed) == alone[1]
+    for path in (damaged, endless):
+        with pytest.raises(Hdf5Error):
+            read_head(path)
 
 
 @settings(max_examples=12, deadline=None)  # a process each
