@@ -175,6 +175,7 @@ def test_a_lambda_that_is_handed_over_is_the_same_function_however_it_is_written
     assert cells["h5", OLD]["checks"]["config"]["status"] == "pass"
 
 
+@pytest.mark.slow
 def test_recurrent_dropout_is_no_reason_to_fail(write, real_project):
     path = write(BEFORE, RECURRENT_DROPOUT, "recurrent.h5")
     data, cells = checked(real_project([BEFORE, OLD]), str(path), "--readers", OLD)

@@ -209,7 +209,7 @@ def _hdf5(path: Path) -> ModelFile:
     return ModelFile(
         path=path,
         kind="weights",
-        what="a file of weights in HDF5, without the model",
+        what="a file of weights in HDF5 (without the model)",
         layout="weights",
         keras=keras,
         head=head,

@@ -127,6 +127,15 @@ def test_what_takes_too_long_says_so(tmp_path, monkeypatch):
         read_head(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="processor time cannot be limited there")
+def test_a_machine_that_is_busy_does_not_damage_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5, "WALL_SECONDS", 0.01)
+    path = tmp_path / "m.h5"
+    path.write_bytes(continued_in_itself(4_000))
+    with pytest.raises(InfrastructureError, match="too busy"):
+        read_model(path)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
