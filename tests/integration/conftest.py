@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from needs import lacking
 from real_project import RealProject
+from repository import ROOT
+from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
+from tfmatrix.envs.uv import Uv
+from tfmatrix.executors.supply import EnvironmentSupply
+from tfmatrix.project.project import Project
 
 
 @pytest.fixture
@@ -29,3 +35,18 @@ def engine() -> None:
         docker.from_env(timeout=10).ping()
     except docker.errors.DockerException as error:
         lacking(f"no Docker engine answers: {error}")
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str, str], Path]:
+    """Runs a script in an environment of the checkout; returns what it wrote."""
+
+    def write(environment: str, script: str, name: str) -> Path:
+        cache = EnvironmentCache(root=default_cache_root())
+        supply = EnvironmentSupply(locks=ROOT / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
+        lock = supply.lock(Project(root=ROOT).config.environment(environment))
+        path = tmp_path / name
+        subprocess.run([supply.on_host(lock).python, "-c", script, path], check=True, capture_output=True)
+        return path
+
+    return write

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from real_project import ROOT, RealProject
-from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
-from tfmatrix.envs.uv import Uv
-from tfmatrix.executors.supply import EnvironmentSupply
-from tfmatrix.project.project import Project
+from real_project import RealProject
 
 pytestmark = pytest.mark.real
 BEFORE, OLD, NEW = "2.12.1", "2.15.1", "2.21.0"
@@ -102,21 +95,6 @@ model = tf.keras.Model(tokens, tf.keras.layers.Dense(7, activation="softmax")(tf
 model.compile("adam", "mean_squared_error")
 model.save(sys.argv[1])
 """
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, str, str], Path]:
-    """Runs a script in an environment of the checkout; returns what it wrote."""
-
-    def write(environment: str, script: str, name: str) -> Path:
-        cache = EnvironmentCache(root=default_cache_root())
-        supply = EnvironmentSupply(locks=ROOT / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
-        lock = supply.lock(Project(root=ROOT).config.environment(environment))
-        path = tmp_path / name
-        subprocess.run([supply.on_host(lock).python, "-c", script, path], check=True, capture_output=True)
-        return path
-
-    return write
 
 
 def checked(project: RealProject, *arguments: str) -> tuple[dict[str, Any], dict[tuple[str, str], dict[str, Any]]]:

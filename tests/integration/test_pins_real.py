@@ -64,3 +64,5 @@ def test_a_setup_py_says_what_its_build_says(tmp_path, uv):
         ("tensorflow-text==2.15.0", "text"),
     ]
     assert found.python == "<3.12,>=3.9"
+    # What setuptools makes beside it to tell so is not left there.
+    assert {each.name for each in tmp_path.iterdir()} <= {"needs.txt", "setup.py", "cache"}

@@ -90,8 +90,8 @@ def new_scenario(
         str,
         typer.Option(
             "--from",
-            metavar="MODULE:FUNCTION",
-            help="Of the model that this function of yours builds.",
+            metavar="MODULE:FUNCTION|MODEL",
+            help="Of the model that this function of yours builds, or of a saved one: .keras, .h5, SavedModel.",
             show_default="a sample",
         ),
     ] = "",
@@ -100,12 +100,15 @@ def new_scenario(
     """Write a scenario that runs as it is, with comments on what to change. Writes over nothing.
 
     Examples: `tfmatrix new-scenario tanh_dense` · `tfmatrix new-scenario two_towers --kind subclassed -C service` ·
-    `tfmatrix new-scenario ranker --from app.models:build_model`
+    `tfmatrix new-scenario ranker --from app.models:build_model` · `tfmatrix new-scenario served --from model.keras`
     """
-    from tfmatrix.project.new_scenario import write_new_scenario, write_scenario_of
+    from tfmatrix.project.new_scenario import write_new_scenario, write_scenario_of, write_scenario_of_file
 
     opened = open_project(project)
-    if target:
+    if target and Path(target).exists():
+        file = write_scenario_of_file(opened.scenario_folder, name, Path(target))
+        say("load_model runs what lies in the file: only with files that you trust")
+    elif target:
         file = write_scenario_of(opened.scenario_folder, name, target, opened.source_folders)
     else:
         file = write_new_scenario(opened.scenario_folder, name, kind)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from tfmatrix.core.choices import ScenarioKind
 from tfmatrix.core.errors import ConfigError, UsageError
 from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.core.ids import ID_PATTERN
+from tfmatrix.project.modelfiles.contents import read_contents
+from tfmatrix.project.modelfiles.modelfile import read_model
 
 _HEAD = '''"""TITLE: say here, in one line, what this scenario is about.
 
@@ -183,15 +187,70 @@ _KNOWN_INPUTS = """def inputs(rng):
 
 _UNKNOWN_INPUTS = """def inputs(rng):
     # Eight rows of what the model says that it takes, with 4 where a size is open. Write them down here instead where
-    # values matter: tokens of a vocabulary, images, strings.
-    made = []
-    for each in build().inputs:
-        shape = [8, *[4 if size is None else int(size) for size in each.shape[1:]]]
-        name = getattr(each.dtype, "name", each.dtype)
+    # values matter: tokens of a vocabulary, images, words.
+    def rows(spec):
+        shape = [8, *[4 if size is None else int(size) for size in spec.shape[1:]]]
+        name = getattr(spec.dtype, "name", spec.dtype)
+        if name == "string":
+            return tf.constant(rng.choice(["one", "other"], size=shape))
         whole = name.startswith(("int", "uint"))
-        made.append((rng.randint(0, 2, size=shape) if whole else rng.uniform(-1.0, 1.0, size=shape)).astype(name))
-    return made[0] if len(made) == 1 else made
+        return (rng.randint(0, 2, size=shape) if whole else rng.uniform(-1.0, 1.0, size=shape)).astype(name)
+
+    return tf.nest.map_structure(rows, SPECS)
 """
+
+_OF_FILE = '''"""TITLE: a saved model, as whoever has the file uses it."""
+
+import IMPORTS
+import tensorflow as tf
+from PACKAGE import MODEL
+
+TAGS = ("mine",)
+
+
+BODYINPUTS'''
+
+_KERAS_BODY = """def build_model():
+    # A copy, for Keras 3.0 opens a .keras file to write, too. For its training to be compared, add training_data(rng).
+    file = shutil.copyfile(MODEL, os.path.join(tempfile.mkdtemp(), os.path.basename(MODEL)))
+    return tf.keras.models.load_model(fileCUSTOM)
+
+
+"""
+
+_CUSTOM_OBJECTS = """def custom_objects():
+    # The file names classes that are not of Keras: NAMES. Import them from where they are, and name them here.
+    return {}
+
+
+"""
+
+_SERVED_BODY = """class Served(tf.Module):
+    # What a server calls, and whoever does not have the code: the signature.
+    def __init__(self):
+        super().__init__()
+        self.loaded = tf.saved_model.load(MODEL)
+
+    @tf.function
+    def __call__(self, **inputs):
+        return self.loaded.signatures["serving_default"](**inputs)
+
+    def takes(self):
+        return self.loaded.signatures["serving_default"].structured_input_signature[1]
+
+
+def build_model():
+    return Served()
+
+
+"""
+
+_MODEL_PACKAGE = '''"""The saved model that scenarios/NAME.py is about."""
+
+import os
+
+MODEL = os.path.join(os.path.dirname(__file__), "FILE")
+'''
 
 
 def write_scenario_of(folder: Path, name: str, target: str, source_folders: Sequence[Path]) -> Path:
@@ -202,11 +261,9 @@ def write_scenario_of(folder: Path, name: str, target: str, source_folders: Sequ
     """
     module, colon, function = target.partition(":")
     if not colon or not function.isidentifier() or not all(part.isidentifier() for part in module.split(".")):
-        is_file = Path(target).exists()
         raise UsageError(
-            f'"{target}" is not a function' + (", but a file" if is_file else ""),
-            expected="PACKAGE.MODULE:FUNCTION, such as app.models:build_model",
-            fix=f"a saved model is asked about as it is: tfmatrix upgrade {target} --from … --to …" if is_file else "",
+            f'"{target}" is neither a function nor a saved model',
+            expected="PACKAGE.MODULE:FUNCTION, such as app.models:build_model, or the path of a model",
         )
     tree = _module(module, source_folders)
     known = None
@@ -222,13 +279,52 @@ def write_scenario_of(folder: Path, name: str, target: str, source_folders: Sequ
                 fix=did_you_mean(function, names),
             )
         known = _inputs_of(node) if node is not None else None
-    inputs = _UNKNOWN_INPUTS if known is None else _KNOWN_INPUTS.replace("VALUE", known)
-    title = name.replace("_", " ").replace("-", " ").strip().capitalize()
-    text = _FROM.replace("TITLE", title, 1).replace("INPUTS", inputs)
+    unknown = _UNKNOWN_INPUTS.replace("SPECS", "build().input")
+    inputs = unknown if known is None else _KNOWN_INPUTS.replace("VALUE", known)
+    text = _FROM.replace("TITLE", _title(name), 1).replace("INPUTS", inputs)
     if "tf." not in text.partition("def build_model")[2]:
         text = text.replace("import tensorflow as tf\n\n", "")
     as_build = function if function == "build" else f"{function} as build"
     return _write(folder, name, text.replace("MODULE", module).replace("FUNCTION as build", as_build))
+
+
+def write_scenario_of_file(folder: Path, name: str, path: Path) -> Path:
+    """Writes `folder/NAME.py`, a scenario of a saved model, and a copy of that in the package `_NAME` beside it.
+
+    A file of Keras is loaded, a SavedModel is called by its signature. Raises UsageError where `path` is no whole
+    model, else as `write_new_scenario`.
+    """
+    model = read_model(path)
+    if model.kind not in ("hdf5", "zip", "directory"):
+        raise UsageError(
+            f"{path} is {model.what}",
+            expected="a model in .h5 or .keras, or a SavedModel",
+            fix=f"such a file is asked about as it is: tfmatrix check {path}",
+        )
+    custom = read_contents(model).custom
+    package = "_" + re.sub(r"\W", "_", name)
+    if model.kind == "directory":
+        imports, body, specs = "", _SERVED_BODY, "Served().takes()"
+    else:
+        imports, body, specs = "os\nimport shutil\nimport tempfile\n", _KERAS_BODY, "build_model().input"
+        body = body.replace("CUSTOM", ", custom_objects=custom_objects()" if custom else "")
+        body += _CUSTOM_OBJECTS.replace("NAMES", ", ".join(custom)) if custom else ""
+    text = _OF_FILE.replace("BODY", body).replace("INPUTS", _UNKNOWN_INPUTS.replace("SPECS", specs))
+    text = text.replace("import IMPORTS\n", f"import {imports}\n" if imports else "").replace("PACKAGE", package)
+    file = _write(folder, name, text.replace("TITLE", _title(name), 1))
+    kept = folder / package
+    kept.mkdir(exist_ok=True)
+    copy = kept / f"model{path.suffix if path.is_file() else ''}"
+    (kept / "__init__.py").write_text(_MODEL_PACKAGE.replace("NAME", name).replace("FILE", copy.name), encoding="utf-8")
+    if path.is_dir():
+        shutil.copytree(path, copy, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(path, copy)
+    return file
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").strip().capitalize()
 
 
 def _module(module: str, source_folders: Sequence[Path]) -> ast.Module | None:
@@ -281,8 +377,7 @@ def _last_name(node: ast.expr) -> str:
 
 def scenario_text(name: str, kind: ScenarioKind) -> str:
     """The content of a new scenario file."""
-    title = name.replace("_", " ").replace("-", " ").strip().capitalize()
-    return _HEAD.replace("TITLE", title, 1) + _BODIES[kind]
+    return _HEAD.replace("TITLE", _title(name), 1) + _BODIES[kind]
 
 
 def _check_name(name: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import math
 import shutil
 import sys
 import warnings
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 MOST_BYTES: Final = 1 << 20
-"""Of one file of a package: code and what lies beside it, but no weights."""
+"""Of one file of a package: code and what lies beside it, but no weights. Helpers beside scenarios have no limit."""
 
 ALWAYS_THERE: Final = ("tensorflow", "keras", "tf_keras", "numpy")
 """Never the project's own, whatever folders it has."""
@@ -62,13 +63,12 @@ def find_sources(
 ) -> Sources:
     """What a file with these imports ("app.models", "helpers") reaches of the packages in some folders.
 
-    `packages` are single ones that lie elsewhere. `beside` is the folder of scenarios: of it, files whose names begin
-    with `_` may be imported.
+    `packages` are single ones that lie elsewhere. `beside` is the folder of scenarios: of it, files and packages whose
+    names begin with `_` may be imported.
     """
     there = {**_importable(folders), **{path.stem: path for path in packages if path.exists()}}
-    if beside is not None:
-        helpers = {path.stem: path for path in sorted(beside.glob("_*.py")) if path.name != "__init__.py"}
-        there = {**there, **helpers}
+    helpers = {path.stem: path for path in helpers_in(beside)} if beside is not None else {}
+    there = {**there, **helpers}
     files: dict[str, Path] = {}
     waiting = list(dict.fromkeys(name.partition(".")[0] for name in imports))
     seen = set(ALWAYS_THERE) | sys.stdlib_module_names
@@ -77,11 +77,17 @@ def find_sources(
         if name in seen or name not in there:
             continue
         seen.add(name)
-        for inside, path in _files_of(name, there[name]):
+        for inside, path in _files_of(name, there[name], math.inf if name in helpers else MOST_BYTES):
             files[inside] = path
             if inside.endswith(".py"):
                 waiting += [each.partition(".")[0] for each in imported_by(path)]
     return Sources(files=files)
+
+
+def helpers_in(folder: Path) -> list[Path]:
+    """The files and packages beside scenarios that they may import."""
+    packages = [path.parent for path in folder.glob("_*/__init__.py")]
+    return sorted([path for path in folder.glob("_*.py") if path.name != "__init__.py"] + packages)
 
 
 def imported_by(path: Path) -> Iterator[str]:
@@ -120,7 +126,7 @@ def _importable(folders: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def _files_of(name: str, path: Path) -> Iterator[tuple[str, Path]]:
+def _files_of(name: str, path: Path, most: float) -> Iterator[tuple[str, Path]]:
     if path.is_file():
         yield path.name, path
         return
@@ -129,5 +135,5 @@ def _files_of(name: str, path: Path) -> Iterator[tuple[str, Path]]:
         inside = each.relative_to(path)
         if any(part in _PASSED_OVER or part.startswith(".") for part in inside.parts):
             continue
-        if each.is_file() and each.resolve().is_relative_to(top) and each.stat().st_size <= MOST_BYTES:
+        if each.is_file() and each.resolve().is_relative_to(top) and each.stat().st_size <= most:
             yield f"{name}/{inside.as_posix()}", each

@@ -118,6 +118,11 @@ class Format:
         return Interpreted(model)
 
     @property
+    def is_of_scenario(self) -> bool:
+        """Whether it saves with a function of the scenario's own, which may do anything to the model."""
+        return "save_model" in self.functions
+
+    @property
     def kind(self) -> str:
         """How what `read` returns is called: "keras", "module" or "signature"."""
         return "signature" if self.loads == "interpreter" else self.loads

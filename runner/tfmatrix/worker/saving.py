@@ -4,6 +4,9 @@ In between the model is observed again: where a saver changed it, those that com
 own, and so is a saver that failed behind another. What a saver traced is not observed, and changes what the next one
 writes (measured with 2.15.1: behind `model.save("dir")`, `model.export` writes open batch sizes): behind anything but
 HDF5, a zip archive or a checkpoint nothing is saved any more. Alone or together, a save comes to the same result.
+
+A scenario's own save may train, as callbacks that save do (ModelCheckpoint, BackupAndRestore): it has a process of its
+own, and what it leaves is what it saved.
 """
 
 from __future__ import annotations
@@ -56,6 +59,8 @@ class Training(object):
         os.makedirs(os.path.join(folder, ARTIFACT))
         path = os.path.join(folder, ARTIFACT, saver.artifact)
         step(recorder, "save", saver.write, self._model, path, self._scenario)
+        if saver.is_of_scenario:
+            self._observation = self._observed(recorder)
         if hasattr(self._scenario, "plant"):
             step(recorder, "save", self._scenario.plant, path)
 
@@ -142,6 +147,8 @@ def save_together(jobs: Sequence[Mapping[str, Any]], going_on: Callable[[], None
         if reason:
             done.append((job, own, None, {"status": "unsupported", "phase": own.phase_name, "reason": reason}))
             break
+        if saver.is_of_scenario and not first:
+            break
         os.makedirs(job["folder"], exist_ok=True)
         os.chdir(job["folder"])
         try:
@@ -159,7 +166,9 @@ def save_together(jobs: Sequence[Mapping[str, Any]], going_on: Callable[[], None
         done.append((job, own, saver, {"status": "ok", "artifact": True, "observation": True}))
         first = False
         going_on()
-        if index + 1 < len(jobs) and not training.is_unchanged(saver, os.getcwd(), Recorder()):
+        if saver.is_of_scenario or (
+            index + 1 < len(jobs) and not training.is_unchanged(saver, os.getcwd(), Recorder())
+        ):
             break
     if training is not None and not first:
         capture.restore_said_once(said)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
+from saved_models import saved_model
 from tfmatrix.cli import run_command
 from tfmatrix.core.choices import ScenarioKind
 from tfmatrix.core.errors import ConfigError, ExitCode, UsageError
 from tfmatrix.project.formats import own_formats
-from tfmatrix.project.new_scenario import write_new_scenario
+from tfmatrix.project.new_scenario import write_new_scenario, write_scenario_of_file
 from tfmatrix.project.scenario import read_scenario, read_scenarios
 
 
@@ -87,3 +90,44 @@ def test_the_command_prints_the_file_and_what_to_do_next(
     assert "tfmatrix run --scenario two_towers" in printed.err
     assert run_command(["new-scenario", "two_towers"]) == ExitCode.USAGE
     assert "exists already" in capsys.readouterr().err
+
+
+def keras_file(path: Path) -> Path:
+    """A .keras archive of a model with one layer of somebody's own."""
+    layer = {"module": "app.layers", "class_name": "Ranking", "registered_name": "app>Ranking", "config": {}}
+    config = {"module": "keras", "class_name": "Sequential", "config": {"layers": [layer]}}
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.4.1"}))
+        archive.writestr("config.json", json.dumps(config))
+    return path
+
+
+def test_one_of_a_file_of_keras_loads_a_copy_of_it(folder: Path, tmp_path: Path) -> None:
+    file = write_scenario_of_file(folder, "two-towers", keras_file(tmp_path / "x.keras"))
+    scenario = read_scenario(file, formats=own_formats())
+    assert scenario.uses_keras
+    assert scenario.functions == ("build_model", "inputs", "custom_objects")
+    assert list(scenario.sources) == ["_two_towers/__init__.py", "_two_towers/model.keras"]
+    assert "Ranking" in file.read_text()
+    assert (folder / "_two_towers/model.keras").read_bytes() == (tmp_path / "x.keras").read_bytes()
+
+
+def test_one_of_a_saved_model_is_called_by_its_signature(folder: Path, tmp_path: Path) -> None:
+    file = write_scenario_of_file(folder, "served", saved_model(tmp_path / "model", "2.15.1", keras=True))
+    scenario = read_scenario(file, formats=own_formats())
+    assert not scenario.uses_keras
+    assert scenario.functions == ("build_model", "inputs")
+    assert "_served/model/saved_model.pb" in scenario.sources
+
+
+def test_the_command_takes_what_lies_there_for_a_saved_model(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "matrix.yaml").write_text('schema: 1\nenvironments: [{tensorflow: "2.15.1"}]\n')
+    model = keras_file(tmp_path / "x.keras")
+    assert run_command(["new-scenario", "mine", "--from", str(model), "-C", str(tmp_path)]) == ExitCode.OK
+    assert "only with files that you trust" in capsys.readouterr().err
+    (tmp_path / "notes.txt").write_text("no model")
+    with pytest.raises(UsageError, match="is no model"):
+        write_scenario_of_file(folder, "other", tmp_path / "notes.txt")
+    assert not (folder / "other.py").exists()

@@ -92,6 +92,19 @@ def test_helpers_beside_scenarios_may_be_imported(project):
     assert dict(found.files) == {"_common.py": helper}
 
 
+def test_helpers_may_be_packages_with_models_of_any_size(project):
+    write(project.root, "scenarios/_ranker/__init__.py", "MODEL = ''\n")
+    model = project.root / "scenarios/_ranker/model/saved_model.pb"
+    model.parent.mkdir()
+    model.write_bytes(bytes(2 << 20))
+    write(project.root, "scenarios/ranker.py", SCENARIO.replace("app.models", "_ranker"))
+    found = find_sources(project.source_folders, ["_ranker"], beside=project.scenario_folder)
+    assert list(found.files) == ["_ranker/__init__.py", "_ranker/model/saved_model.pb"]
+    before = read_scenario(project.root / "scenarios/ranker.py").digest
+    model.write_bytes(bytes((2 << 20) + 1))
+    assert read_scenario(project.root / "scenarios/ranker.py").digest != before
+
+
 def test_the_copy_is_what_a_path_entry_needs(project, tmp_path):
     found = find_sources(project.source_folders, ["app.models"])
     found.copy_to(tmp_path / "copy")
@@ -167,17 +180,17 @@ def build_other(size):
     assert f'return [{tokens}, rng.uniform(-1.0, 1.0, size=(8, 7)).astype("float32")]' in made
     assert "app/nets.py" in read_scenario(file, sources=folders).sources
     other = write_scenario_of(project.scenario_folder, "other", "app.nets:build_other", folders)
-    assert "for each in build().inputs:" in other.read_text()
+    assert "map_structure(rows, build().input)" in other.read_text()
     read_scenario(other, sources=folders)
 
 
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        ("app.models", "is not a function"),
+        ("app.models", "is neither a function nor a saved model"),
         ("app.models:biuld", 'did you mean "build"'),
         ("app.absent:build", "there is no module app.absent"),
-        ("helpers.py", "tfmatrix upgrade helpers.py"),
+        ("helpers.py", "is neither a function nor a saved model"),
     ],
 )
 def test_a_new_scenario_of_nothing(project, monkeypatch, target, words):

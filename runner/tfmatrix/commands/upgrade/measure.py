@@ -23,6 +23,7 @@ from tfmatrix.engine.files import FileRequest, measure_file
 from tfmatrix.engine.run import RunOptions, run_project
 from tfmatrix.envs.lock import NIGHTLY, ensure_lock, lock_path
 from tfmatrix.project.project import Project
+from tfmatrix.project.sources import helpers_in
 from tfmatrix.store.runs import Run
 
 if TYPE_CHECKING:
@@ -111,19 +112,22 @@ def shipped_scenarios() -> Path:
     return found
 
 
-def _collected(project: Project, files: Iterable[Path]) -> Path:
+def _collected(project: Project, files: Sequence[Path]) -> Path:
     """A folder with copies of scenario files from anywhere; the same files, the same folder."""
     by_name: dict[str, Path] = {}
-    files = list(files)
-    for path in [*files, *(helper for each in files for helper in sorted(each.parent.glob("_*.py")))]:
-        other = by_name.setdefault(path.name, path)
+    listed = [(path.name, path) for path in files]
+    for helper in dict.fromkeys(each for path in files for each in helpers_in(path.parent)):
+        found = [helper] if helper.is_file() else sorted(each for each in helper.rglob("*.*") if each.is_file())
+        listed += [(each.relative_to(helper.parent).as_posix(), each) for each in found if each.suffix != ".pyc"]
+    for name, path in listed:
+        other = by_name.setdefault(name, path)
         if other.resolve() != path.resolve():
             raise UsageError(f"two scenarios have one name: {other} and {path}", fix="rename one of them")
     contents = {name: path.read_bytes() for name, path in sorted(by_name.items())}
     digest = hashlib.sha256(b"\0".join([name.encode() + b"\0" + each for name, each in contents.items()]))
     folder = project.root / "results" / "adhoc" / "scenarios" / digest.hexdigest()[:12]
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
 

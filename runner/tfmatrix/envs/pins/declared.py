@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -282,6 +283,7 @@ def _metadata(path: Path, uv: Uv) -> Mapping[str, Any]:
         script = Path(folder, "metadata.py")
         script.write_text(_SCRIPT, encoding="utf-8")
         target = Path(folder, "metadata.json")
+        there = set(_egg_infos(path.parent))
         result = uv.run(
             [
                 "run",
@@ -297,6 +299,8 @@ def _metadata(path: Path, uv: Uv) -> Mapping[str, Any]:
                 str(target),
             ]
         )
+        for each in set(_egg_infos(path.parent)) - there:
+            shutil.rmtree(each, ignore_errors=True)
         if not result.succeeded or not target.exists():
             said = [line for line in result.stderr.splitlines() if line.strip()][-4:]
             raise ConfigError(
@@ -308,9 +312,22 @@ def _metadata(path: Path, uv: Uv) -> Mapping[str, Any]:
         return read_json(path, target.read_text(encoding="utf-8"))
 
 
+def _egg_infos(folder: Path) -> Iterator[Path]:
+    """What setuptools leaves in a project whose metadata it makes."""
+    for glob in ("*.egg-info", "*/*.egg-info"):
+        yield from folder.glob(glob)
+
+
 _SCRIPT = """\
-import json, sys, build.util
-found = build.util.project_wheel_metadata(sys.argv[1])
+import importlib.metadata, json, pathlib, sys, tempfile
+import build, build.env, pyproject_hooks
+
+# As build.util.project_wheel_metadata, which installs with pip: that takes minutes where uv has all in its cache.
+with build.env.DefaultIsolatedEnv(installer="uv") as env, tempfile.TemporaryDirectory() as folder:
+    builder = build.ProjectBuilder.from_isolated_env(env, sys.argv[1], pyproject_hooks.quiet_subprocess_runner)
+    env.install(builder.build_system_requires)
+    env.install(builder.get_requires_for_build("wheel"))
+    found = importlib.metadata.PathDistribution(pathlib.Path(builder.metadata_path(folder))).metadata
 told = {
     "requires": found.get_all("Requires-Dist") or [],
     "python": found.get("Requires-Python") or "",
