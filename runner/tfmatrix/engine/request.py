@@ -32,7 +32,8 @@ class RunRequest:
     sharing one changes nothing. For a `shard`, `plan` is its part, and `whole` what all shards make together.
     `subjects` has the scenarios of the plan by name, and `scenario_folder` their files. `audit` is the share of
     inferred cells that is measured nevertheless, and how many at least; None: none. `known` is what others measured.
-    `migrates`: every failing cell tries to be made anew (three jobs), and not only the first of a cause.
+    `migrates`: every failing cell tries to be made anew (three jobs), and not only the first of a cause. Nothing is
+    tried for what the `baseline` does not read of its own files.
     `has_writers`: the environments of the writers are here, so that a remedy may need both.
     """
 
@@ -53,6 +54,7 @@ class RunRequest:
     isolated: bool = False
     remedies: bool = True
     migrates: bool = False
+    baseline: str | None = None
     has_writers: bool = True
     resume_steps: int = RESUME_STEPS
     shard: Shard | None = None

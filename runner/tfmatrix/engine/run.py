@@ -36,7 +36,8 @@ class RunOptions:
 
     `say` gets the lines of progress, which otherwise go to stderr. `known` is a folder or an address with what others
     measured. `trust_model`: a model file may be loaded where nothing confines it. `migrates`: every cell that fails
-    may be made anew, and not only the first of its cause.
+    may be made anew, and not only the first of its cause. `baseline` is what others are judged against: for
+    what it does not read of its own files nothing is tried.
     Units of `engine` measure, over the store at the address `store`; `workers` and `engine_options` are for opening it.
     """
 
@@ -50,6 +51,7 @@ class RunOptions:
     quiet: bool = False
     trust_model: bool = False
     migrates: bool = False
+    baseline: str | None = None
     shard: str | None = None
     shard_group: str | None = None
     say: Callable[[str], None] | None = None
@@ -153,6 +155,7 @@ def run_project(
             isolated=options.isolated,
             remedies=options.remedies,
             migrates=options.migrates,
+            baseline=options.baseline,
             shard=shard,
             whole=whole if shard is not None else None,
             known=NOTHING if options.known is None else read_known(options.known, checks=checks_code_digest()),

@@ -72,10 +72,11 @@ class Tries:
 
     def add(self, loaded: Loaded) -> None:
         """Records a cell that was measured; one that has remedies waits for `begin`."""
-        fails = loaded.judgement.verdict.status.is_incompatibility
-        is_tried = self._request.remedies and fails and not loaded.outcome.is_planted
-        remedies = candidates(self._facts(loaded)) if is_tried else ()
         cell = loaded.load.cell
+        fails = loaded.judgement.verdict.status.is_incompatibility
+        is_given = cell.writer == cell.reader == self._request.baseline
+        is_tried = self._request.remedies and fails and not is_given and not loaded.outcome.is_planted
+        remedies = candidates(self._facts(loaded)) if is_tried else ()
         failing = _Failing(
             loaded=loaded,
             waiting=list(remedies),

@@ -689,6 +689,16 @@ def test_the_others_of_a_cause_are_made_anew_where_the_run_says_so(laboratory):
         assert sum("tfmatrix migrate" in {each["name"] for each in record.remedies} for record in records) == tried
 
 
+def test_nothing_is_tried_for_what_the_baseline_does_not_read_of_its_own(laboratory):
+    laboratory.load = lambda format_id, reader, job: unreadable(format_id, NEW, job)
+    for baseline in (None, OLD):
+        run = laboratory.run(baseline=baseline)
+        own, new = (cell(run, f"dense/keras/{OLD}/{reader}") for reader in (OLD, NEW))
+        assert own.status == new.status == "load-error"
+        assert new.remedies
+        assert bool(own.remedies) is (baseline is None)
+
+
 def test_an_artifact_made_anew_that_is_another_model_is_none(laboratory):
     laboratory.form = FORM
     laboratory.load = lambda format_id, reader, job: (

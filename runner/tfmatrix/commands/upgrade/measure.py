@@ -163,7 +163,8 @@ def measure(
         _lock(both, side, uv)
     runs = []
     if material.has_scenarios:
-        runs.append(run_project(both, selector=selector, options=replace(options, migrates=True))[0])
+        asked = replace(options, migrates=True, baseline=before.environment.id)
+        runs.append(run_project(both, selector=selector, options=asked)[0])
     files_only: set[str] = set()
     for model in material.models:
         run = _checked(both, model, material.loader, environments, options)
@@ -345,7 +346,8 @@ def _try(
     try:
         other = project.with_environments(environments, scenarios=material.scenarios)
         if globs:
-            found, _ = run_project(other, selector=Selector(only=tuple(globs)), options=options)
+            asked = replace(options, baseline=before.environment.id)
+            found, _ = run_project(other, selector=Selector(only=tuple(globs)), options=asked)
             records += found.records
         for model in material.models:
             records += _checked(other, model, material.loader, environments, options).records
