@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.real
+# Half a dozen environments more than the other tests have: `--slow`.
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 
 def test_the_first_tensorflow_that_refuses_a_saved_model_folder(real_project):

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 from real_project import RealProject
 
-pytestmark = pytest.mark.real
+# Three more environments for what single releases did: `--slow`.
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 EARLY, NEW, MIXED_UP = "2.16.2+keras3.0.5", "2.21.0", "2.21.0+keras3.14.0"
 
 PENALTY = '''\

@@ -118,8 +118,8 @@ def changed(each: Document, class_name: str, **arguments: Any) -> Document:
     [
         (weights_swapped, "inference", None),
         (slot_dropped, "native", {"compile", "optimizer", "resume"}),
-        (axis_off_by_one, "inference", None),
-        (epsilon_changed, "inference", None),
+        pytest.param(axis_off_by_one, "inference", None, marks=pytest.mark.slow),
+        pytest.param(epsilon_changed, "inference", None, marks=pytest.mark.slow),
     ],
 )
 def test_a_fault_planted_in_an_adapter_is_never_handed_over_as_proven(
