@@ -361,14 +361,14 @@ class _Comparison:
         target.append(ConfigDifference(path=path, before=before, after=after))
 
     def _is_resolved(self, key: str, before: Any, after: Any) -> bool:
-        """Whether the reader may only have resolved an axis: Keras 2 counts it from the front once its layer is built.
+        """Whether one side may only have resolved an axis: Keras 2 counts it from the front once its layer is built.
 
-        That it is the same one is for the outputs to say. The other way round somebody has to have written it.
+        Keras 3 says of the same file what it was given. That it is the same axis is for the outputs to say.
         """
         one = [value[0] if isinstance(value, list) and len(value) == 1 else value for value in (before, after)]
         if self._same_keras or key != "axis" or any(type(value) is not int for value in one):
             return False
-        return bool(one[0] < 0 <= one[1])
+        return bool(min(one) < 0 <= max(one))
 
 
 def _as_object(value: Any, other: Any) -> Any:
