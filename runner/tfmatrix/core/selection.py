@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tfmatrix.core.errors import NothingSelectedError, UsageError
+from tfmatrix.core.files import read_bounded
 from tfmatrix.core.globs import (
     CELL_SEGMENTS,
     NAME_SEGMENTS,
@@ -174,7 +175,7 @@ def _unmatched(
 def _read_globs(path: Path) -> list[str]:
     """The globs of a file: one a line, without comments and empty lines."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bounded(path, plain=False).decode("utf-8-sig")
     except OSError as error:
         raise UsageError(
             f"--only @{path}: cannot be read: {error.strerror}", expected="a file with one glob on cell ids a line"

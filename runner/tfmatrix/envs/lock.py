@@ -29,6 +29,7 @@ from packaging.version import Version
 from tfmatrix.core.data import parse_json
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, InfrastructureError
+from tfmatrix.core.files import read_bounded
 from tfmatrix.core.packages import KERAS, version_among
 from tfmatrix.envs.interpreters import look_for_interpreter
 from tfmatrix.envs.uv import Uv, UvResult
@@ -150,9 +151,11 @@ def read_lock(folder: Path, environment: Environment) -> Lock | None:
     """
     path = lock_path(folder, environment.id)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode("utf-8").replace("\r\n", "\n")
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _damaged(path, environment.id, 1, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise _damaged(path, environment.id, 1, f"not UTF-8: {error.reason}") from error
     header, lines_of_keys = _parse_header(path, environment.id, text)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tfmatrix.core.data import parse_toml
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 
 GROUP: Final = "tfmatrix_scenarios"
 
@@ -74,7 +75,7 @@ def _place_of(name: str) -> Path | None:
 
 def _of_project(root: Path) -> list[tuple[str, str]]:
     try:
-        data = parse_toml((root / "pyproject.toml").read_text(encoding="utf-8"))
+        data = parse_toml(read_bounded(root / "pyproject.toml").decode("utf-8"))
     except (OSError, ValueError):
         return []
     points: Any = data

@@ -19,6 +19,7 @@ from typing import Final
 from packaging.requirements import InvalidRequirement, Requirement
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.scenario import Scenario
 from tfmatrix.project.source import parse_file
@@ -97,7 +98,7 @@ def read_scenario(
             fix="rename the file",
         )
     try:
-        content = path.read_bytes()
+        content = read_bounded(path)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
     file = _File(parse_file(path, content), formats)

@@ -7,13 +7,14 @@ import warnings
 from pathlib import Path
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 
 
 def parse_file(path: Path, content: bytes | None = None) -> ast.Module:
     """The syntax tree of a file (of its `content`, where that is read already). Raises ConfigError."""
     if content is None:
         try:
-            content = path.read_bytes()
+            content = read_bounded(path)
         except OSError as error:
             raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
     try:

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.model import (
     Note,
@@ -160,7 +161,7 @@ def listed_files(path: Path, names: Iterable[str], *, extra: str = "") -> Iterat
     for name in names:
         file = path.parent / name
         try:
-            content = file.read_bytes()
+            content = read_bounded(file)
         except OSError as error:
             raise ConfigError(f"names {name}, which cannot be read: {error.strerror}", file=path) from error
         for pin in read_requirements(file, decode(file, content)).pins:

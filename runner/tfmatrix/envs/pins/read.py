@@ -10,6 +10,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 from tfmatrix.core.text import one_line
 from tfmatrix.envs.pins.model import PinFile
 from tfmatrix.envs.pins.readers import Kind, Rank, kinds
@@ -172,7 +173,7 @@ def python_beside(folder: Path, uv: Uv) -> tuple[tuple[SpecifierSet, str], ...]:
 def _version_in(path: Path) -> str:
     """The Python of .python-version or runtime.txt, as X.Y; nothing where it says something else."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_bounded(path).decode("utf-8", errors="replace")
     except OSError:
         return ""
     words = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.model import Note, Pin, PinFile, pin_of, version_in
 from tfmatrix.envs.pins.text import decode
@@ -139,7 +140,7 @@ class _Reading:
             return  # a file that several others include says the same again
         self.included.add((other, is_constraint))
         try:
-            content = other.read_bytes()
+            content = read_bounded(other)
         except OSError as error:
             raise ConfigError(
                 f"includes {name}, which cannot be read: {error.strerror or error}", file=path, line=number

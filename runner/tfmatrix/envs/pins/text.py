@@ -9,6 +9,7 @@ from typing import Any
 
 from tfmatrix.core.data import MAX_DEPTH, parse_json, parse_toml
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 
 _AT_LINE = re.compile(r"\(at line (\d+)")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -23,7 +24,7 @@ _DIGITS = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
 def read_text(path: Path) -> str:
     """The text of a file; ConfigError where it cannot be read or is none."""
     try:
-        content = path.read_bytes()
+        content = read_bounded(path)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=path, expected="a file") from error
     return decode(path, content)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 
 SELECTED_SCHEMA: Final = 1
 
@@ -42,7 +43,7 @@ class Selected:
 def read_selected(path: Path) -> dict[tuple[str, str], Selected]:
     """The choices by package and selector; none where there is no file. ConfigError on a damaged one."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode("utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:

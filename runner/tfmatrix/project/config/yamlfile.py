@@ -20,6 +20,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from tfmatrix.core.errors import ConfigError
+from tfmatrix.core.files import read_bounded
 
 Location = tuple[str | int, ...]
 """Where a value stands: `("environments", 0, "tensorflow")`."""
@@ -30,6 +31,9 @@ MAX_DEPTH = 50
 """Of a file: far more than anybody writes by hand. Aliases count as often as they are used."""
 
 _CORE = "tag:yaml.org,2002:"
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What YAML can spell (`"\\0"`) and no program, variable or file can be given."""
+
 _STRINGS = {"str", "timestamp", "merge"}  # a date stays text; `<<` is then an unknown key like any other
 _SCALARS = {"int", "float", "bool", "null"}
 
@@ -96,7 +100,7 @@ def read_yaml(path: Path, nullable: Collection[str] = ()) -> Document:
     `nullable` may have the value null, spelled out.
     """
     try:
-        content = path.read_bytes()
+        content = read_bounded(path)
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -223,6 +227,14 @@ class _Reader:
                     return [self.plain(item, (*location, index)) for index, item in enumerate(node.value)]
                 case ScalarNode() if kind in _STRINGS | _SCALARS:
                     document.texts[location] = node.value
+                    if (bad := _NO_TEXT.search(node.value)) is not None:
+                        raise ConfigError(
+                            f"character U+{ord(bad[0]):04X} in a value",
+                            file=document.path,
+                            line=_line(node),
+                            key=key_path(location),
+                            fix="remove the character",
+                        )
                     return node.value if kind in _STRINGS else self._scalar(node, kind, location)
         finally:
             self._open.pop()
