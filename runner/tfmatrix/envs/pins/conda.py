@@ -32,7 +32,8 @@ def left_out(path: Path, names: list[str]) -> list[Note]:
 
 def conda_specifier(text: str, path: Path, line: int | None) -> str:
     """Conda's notation as a specifier: `=2.15` is any 2.15, `=2.15.0=build` and `==2.15.0` are one version."""
-    value = text.strip()
+    # The build, by its name or a glob, says how a version was compiled: `=1.26.*=py311*`, `1.26.4 py311h1`.
+    value = re.sub(r"^(=?[\d.]+\.\*)(?:=\S+|\s+\S+)$", r"\1", text.strip())
     exact = re.fullmatch(r"={1,2}\s*(?P<version>[^=,<>!~*\s]+)(?P<build>=\S+)?", value)
     if exact is not None:
         is_one = value.startswith("==") or exact["build"]

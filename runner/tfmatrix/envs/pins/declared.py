@@ -61,7 +61,7 @@ def read_declared(path: Path, text: str, uv: Uv) -> PinFile:
         for extra, entry in (files.get("optional-dependencies") or {}).items():
             extras.append(extra)
             pins += listed_files(path, _names(entry), extra=extra)
-    groups = _groups(path, data, tool)
+    groups = _groups(path, text, data, tool, notes)
     for group, listed in groups.items():
         pins += _listed(path, text, listed, notes, group=group)
     value = project.get("requires-python")
@@ -127,16 +127,19 @@ def _of_extra(
                 yield from _of_extra(project, optional, other, (*seen, other))
 
 
-def _groups(path: Path, data: Mapping[str, Any], tool: Mapping[str, Any]) -> dict[str, list[str]]:
+def _groups(
+    path: Path, text: str, data: Mapping[str, Any], tool: Mapping[str, Any], notes: list[Note]
+) -> dict[str, list[str]]:
+    """What each group asks for. One that cannot be told is left out: an installation for production has none."""
     groups = table(data, "dependency-groups", file=path)
     found: dict[str, list[str]] = {}
     for group in groups:
         try:
             found[group] = list(map(str, resolve_dependency_groups(groups, group)))
         except (ValueError, LookupError, TypeError, ExceptionGroup) as error:
-            raise ConfigError(
-                f"dependency group {group}: {error}", file=path, key=f"dependency-groups.{group}"
-            ) from error
+            reason = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            line = line_with(text, f"{group} =", f"{group}=")
+            notes.append(Note(file=path, line=line, what=f"dependency group {group}: {reason}: left out"))
     found.setdefault("dev", []).extend(table(tool, "uv", file=path).get("dev-dependencies") or ())
     for group, listed in table(tool, "pdm", "dev-dependencies", file=path).items():
         found.setdefault(group, []).extend(each for each in listed if not str(each).startswith("-e"))

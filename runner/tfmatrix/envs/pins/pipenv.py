@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def python_of(requires: Mapping[str, Any]) -> str:
 
 def sources(listed: Iterable[Any]) -> tuple[str, ...]:
     """The indexes, as options of pip: the first in place of the usual one."""
-    urls = [str(each["url"]) for each in listed if isinstance(each, dict) and each.get("url")]
+    urls = [os.path.expandvars(str(each["url"])) for each in listed if isinstance(each, dict) and each.get("url")]
     if not urls:
         return ()
     return (f"--index-url {urls[0]}", *(f"--extra-index-url {url}" for url in urls[1:]))

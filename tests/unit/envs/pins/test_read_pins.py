@@ -500,6 +500,72 @@ def test_conda(tmp_path):
     assert "cudatoolkit: packages of conda, not of the package index" in note.what
 
 
+def test_conda_with_builds_brackets_and_channels(tmp_path):
+    path = write(tmp_path, "environment.yml", """\
+        dependencies:
+          - conda-forge/linux-64::keras=2.15
+          - numpy=1.26.*=py311*
+          - "h5py[version='>=3.8,<4', build=nompi*]"
+          - tensorflow-gpu 2.15.0 cuda118*
+          - libstdcxx-ng==13.2=h7e041cc_5
+          - null
+          - pip:
+            - tensorflow-hub
+            - ./nowhere
+        """)  # fmt: skip
+    found = read_pins(path)
+    assert [(pin.requirement, pin.line) for pin in found.pins] == [
+        ("keras==2.15.*", 2),
+        ("numpy==1.26.*", 3),
+        ("h5py<4,>=3.8", 4),
+        ("tensorflow-gpu==2.15.0", 5),
+        ("tensorflow-hub", 9),
+    ]
+    assert [(note.line, note.what.split()[0]) for note in found.notes] == [(10, "./nowhere"), (None, "libstdcxx-ng:")]
+
+
+def test_a_dependency_group_that_cannot_be_told_is_left_out(tmp_path):
+    path = write(tmp_path, "pyproject.toml", """\
+        [project]
+        name = "service"
+        version = "1"
+        dependencies = ["tensorflow==2.15.1"]
+        [dependency-groups]
+        a = [{include-group = "b"}]
+        b = [{include-group = "a"}]
+        c = [{include-group = "nothing"}]
+        dev = ["six"]
+        """)  # fmt: skip
+    found = read_pins(path)
+    assert versions(path) == {"tensorflow": "2.15.1", "six": ""}
+    assert [note.line for note in found.notes] == [6, 7, 8]
+    assert "Cyclic dependency group include" in found.notes[0].what
+    assert "'nothing' not found" in found.notes[2].what
+
+
+def test_a_build_argument_without_a_value_is_asked_for(tmp_path, monkeypatch):
+    text = "FROM python:3.11\nARG TF\nARG SIX\nRUN pip install tensorflow==${TF} six==$SIX\n"
+    path = write(tmp_path, "Dockerfile", text)
+    with pytest.raises(ConfigError, match="Dockerfile:4: the build argument TF has no value"):
+        read_pins(path)
+    monkeypatch.setenv("TF", "2.15.1")
+    found = read_pins(path)
+    assert [pin.requirement for pin in found.pins] == ["tensorflow==2.15.1"]
+    assert [str(note) for note in found.notes] == [f"{path}:4: six: the build argument SIX has no value: left out"]
+
+
+def test_the_address_of_a_pipfile_has_variables(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOKEN", "t0")
+    text = """\
+        [[source]]
+        url = "https://me:$TOKEN@example.org/${NAMELESS}/simple"
+        [packages]
+        tensorflow = "==2.15.1"
+        """
+    found = read_pins(write(tmp_path, "Pipfile", text))
+    assert found.options == ("--index-url https://me:t0@example.org/${NAMELESS}/simple",)
+
+
 def test_pixi(tmp_path):
     asked = """\
         [dependencies]

@@ -6,7 +6,6 @@ What conda builds is not what the package index has: versions are taken, builds 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -26,7 +25,10 @@ RANK = Rank.OTHER
 MADE_OF = ()
 
 _SAME = {"tensorflow-base": "tensorflow", "tensorflow-mkl": "tensorflow", "tensorflow-eigen": "tensorflow"}
-_SPEC = re.compile(r"^(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_.-]+?)\s*(?:\[.*\])?\s*(?P<version>[=<>!~ \d].*)?$")
+_BRACKETS = re.compile(r"\[.*?\bversion\s*=\s*['\"]?([^'\"\]]+)['\"]?.*\]")
+"""Conda's other notation: `numpy[version='>=1.22,<2', build=py311*]`."""
+
+_SPEC = re.compile(r"^(?:[\w./-]+::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\d].*)?(?:\[.*\])?$")
 
 
 def read(path: Path, text: str, uv: Uv) -> PinFile:
@@ -41,26 +43,30 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     options: tuple[str, ...] = ()
     python = ""
     for each in listed:
+        if each is None:
+            continue
         if isinstance(each, dict):
-            found = read_requirements(path, "\n".join(map(str, each.get("pip") or ())) or "#", following(uv))
-            pins += [
-                replace(pin, line=line_with(text, pin.package) if pin.file == path else pin.line) for pin in found.pins
-            ]
-            notes += found.notes
-            options += found.options
+            for entry in map(str, each.get("pip") or ()):
+                found = read_requirements(path, entry, following(uv), line=line_with(text, entry))
+                pins += found.pins
+                notes += found.notes
+                options += found.options
             continue
         line = line_with(text, str(each))
         match = _SPEC.match(str(each).strip())
         if match is None:
             continue
-        name, specifier = canonicalize_name(match["name"]), conda_specifier(match["version"] or "", path, line)
+        name = canonicalize_name(match["name"])
         name = canonicalize_name(_SAME.get(name, name))
+        if name != "python" and name not in TAKEN:
+            others.append(name)
+            continue
+        inside = _BRACKETS.search(str(each))
+        specifier = conda_specifier(inside[1] if inside else match["version"] or "", path, line)
         if name == "python":
             python = specifier
-        elif name in TAKEN:
-            pins.append(pin_of_conda(name, specifier, path, line))
         else:
-            others.append(name)
+            pins.append(pin_of_conda(name, specifier, path, line))
     notes += left_out(path, others)
     return PinFile(
         path=path,

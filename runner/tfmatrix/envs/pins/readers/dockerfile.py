@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
@@ -30,6 +32,7 @@ _TENSORFLOW = re.compile(
 )
 _PYTHON = re.compile(r"^(?:docker\.io/)?(?:library/)?python:(?P<version>3\.\d+)(?:[.-]|$)")
 _VARIABLE = re.compile(r"\$\{?(?P<name>\w+)(?::?-(?P<default>[^}]*))?\}?")
+_VERSION_UNSET = re.compile(r"^(?P<package>[A-Za-z0-9._-]+)(?:\[.*\])?[=<>!~]+\$\{?(?P<variable>\w+)")
 _HERE = re.compile(
     r"^(?P<run>RUN\b[^\n]*?)<<-?[\"']?(?P<end>\w+)[\"']?[^\n]*\n(?P<body>.*?)^[ \t]*(?P=end)[ \t]*$",
     re.MULTILINE | re.DOTALL,
@@ -61,7 +64,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
         match entry["instruction"].upper():
             case "ARG":
                 name, _, default = value.partition("=")
-                values.setdefault(name.strip(), default.strip("\"' "))
+                values.setdefault(name.strip(), default.strip("\"' ") or os.environ.get(name.strip(), ""))
             case "ENV":
                 for name, given in _assignments(value):
                     values[name] = env[name] = given
@@ -78,11 +81,13 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
                 if copied is not None and copied[1].lower() in stages:
                     stage.add(stages[copied[1].lower()].asked)
             case "RUN":
-                lines = [each for each in _installed(path, _filled(value, values)) if each]
+                left_out: list[Note] = []
+                lines = [each for each in _installed(path, _filled(value, values), number, left_out) if each]
+                stage.left_out += tuple(left_out)
                 stage.add([read_requirements(path, "\n".join(lines) or "#", following(uv), line=number)])
     image, line = stage.image, stage.line
     pins = [pin for each in stage.asked for pin in each.pins]
-    notes = [note for each in stage.asked for note in each.notes]
+    notes = [*(note for each in stage.asked for note in each.notes), *stage.left_out]
     found = _TENSORFLOW.match(image)
     if found is not None:
         pins.insert(0, pin_of(f"tensorflow=={found['version']}", path, line))
@@ -120,6 +125,7 @@ class _Stage:
     image: str = ""
     line: int = 0
     asked: tuple[PinFile, ...] = ()
+    left_out: tuple[Note, ...] = ()
 
     def add(self, more: Sequence[PinFile]) -> None:
         self.asked = tuple(dict.fromkeys((*self.asked, *more)))
@@ -163,8 +169,11 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _installed(path: Path, command: str) -> Iterator[str]:
-    """What `pip install` in a command line is asked for, as lines of a requirements file."""
+def _installed(path: Path, command: str, line: int, left_out: list[Note]) -> Iterator[str]:
+    """What `pip install` in a command line is asked for, as lines of a requirements file.
+
+    What names a variable without a value is left out, with a note; ConfigError where that is TensorFlow.
+    """
     words = _words(command)
     installs = False
     position = 0
@@ -187,6 +196,17 @@ def _installed(path: Path, command: str) -> Iterator[str]:
                 yield f"{name} {value}" if (path.parent / value).is_file() else ""
             elif name in _TAKEN:
                 yield f"{name} {value}"
+        elif installs and (unset := _VERSION_UNSET.match(word)) is not None:
+            if canonicalize_name(unset["package"]) in TENSORFLOW:
+                raise ConfigError(
+                    f"the build argument {unset['variable']} has no value",
+                    file=path,
+                    line=line,
+                    expected="its value, as where the image is built",
+                    fix=f"set it: {unset['variable']}=… tfmatrix …",
+                )
+            what = f"{unset['package']}: the build argument {unset['variable']} has no value: left out"
+            left_out.append(Note(file=path, line=line, what=what))
         elif installs and _names_a_package(word.rstrip(";")):
             yield word.rstrip(";")
         if ends:
