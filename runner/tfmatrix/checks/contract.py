@@ -183,7 +183,7 @@ def holds(check: Mapping[str, Any]) -> bool:
 
 def exception(raised: Mapping[str, Any]) -> dict[str, str]:
     """An exception as figures: its type and the first line of its message; of AutoGraph's, what was raised in it."""
-    kind, message = str(raised.get("type")), str(raised.get("message") or "")
+    kind, message = str(raised.get("type")), _ARRAY.sub(_shortened, str(raised.get("message") or ""))
     lines = [line.strip() for line in _STYLE.sub("", _FRAME.split(message)[-1]).splitlines() if line.strip()]
     # Keras 3 says first in which layer, and then what.
     said = [line for line in lines if not _IN_LAYER.fullmatch(line)]
@@ -191,6 +191,14 @@ def exception(raised: Mapping[str, Any]) -> dict[str, str]:
     return {"type": kind, "message": first.removeprefix(f"{kind}: ")}
 
 
+def _shortened(numbers: re.Match[str]) -> str:
+    """A printed array without its numbers; what is said of it comes behind them, lines later."""
+    text = numbers.group()
+    end = text.rfind("]") + 1
+    return "[…]" + text[end:] if end else text
+
+
+_ARRAY = re.compile(r"\[\[[\[\]\s\d.eE+,-]{40,}")
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _IN_LAYER = re.compile(r"Exception encountered when calling \S+\.")
 

@@ -101,6 +101,12 @@ AUTOGRAPH = """in user code:
             AUTOGRAPH,
             "ValueError: No loss found. You may have forgotten to provide a `loss` argument in the `compile()` method.",
         ),
+        (
+            "Exception encountered when calling Reshape.call().\n\nInvalid input shape for input [[[5.48e-01 7.1e-01"
+            " ... 7.9915857e-01]\n  [1.0e+00 2.0e+00]]\n\n [[3.1 4.1]]]. Expected shape (None, 32), but got (8, 21).",
+            "ValueError: Invalid input shape for input […]. Expected shape (None, 32), but got (8, 21).",
+        ),
+        ("[[" * 20_000, "ValueError: [["),
         (AUTOGRAPH.replace("    ValueError:", "    OpError:"), "ValueError: OpError: No loss found."),
     ],
 )
