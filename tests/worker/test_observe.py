@@ -129,11 +129,11 @@ def test_configs_lose_presentation_only():
 
 
 class Variable:
-    def __init__(self, *shape: int) -> None:
+    def __init__(self, *shape: int | None) -> None:
         self.shape = shape
 
 
-def weight(path: str, *shape: int) -> layers.Weight:
+def weight(path: str, *shape: int | None) -> layers.Weight:
     layer, _, role = path.rpartition("/")
     return layers.Weight(path, layer, role, Variable(*shape), True, True)
 
@@ -152,6 +152,14 @@ def entry(path: str, *shape: int) -> dict[str, Any]:
 def test_a_control_gets_its_weights_by_path_or_else_in_order(writer: Any, expected: Any):
     here = [weight("b/kernel", 4, 1), weight("a/w", 4)]
     assert [(mine.path, theirs["path"]) for mine, theirs in paired(here, writer)] == expected
+
+
+def test_a_variable_that_grows_takes_values_of_any_length():
+    here = [weight("a/summary", 2, None)]
+    assert len(paired(here, [entry("a/summary", 2, 40)])) == 1
+    for shape in ((3, 40), (2,)):
+        with pytest.raises(ValueError, match="other weights"):
+            paired(here, [entry("a/summary", *shape)])
 
 
 @pytest.mark.parametrize("writer", [[entry("b/kernel", 4, 1)], [entry("b/kernel", 4, 2), entry("a/w", 4)]])

@@ -411,11 +411,18 @@ def paired(here: List[layers.Weight], there: List[Dict[str, Any]]) -> List[Tuple
     if set(entries) == {weight.path for weight in here}:
         there = [entries[weight.path] for weight in here]
     shapes = [list(weight.variable.shape) for weight in here]
-    if shapes != [entry["array"]["shape"] for entry in there]:
+    if not _same_shapes(shapes, [entry["array"]["shape"] for entry in there]):
         mine = ["%s %s" % (weight.path, shape) for weight, shape in zip(here, shapes)]
         writers = ["%s %s" % (entry["path"], entry["array"]["shape"]) for entry in there]
         raise ValueError("rebuilt, the model has other weights: %s, and the writer's has %s" % (mine, writers))
     return list(zip(here, there))
+
+
+def _same_shapes(here: List[List[Any]], there: List[List[int]]) -> bool:
+    """Whether values of the shapes there fit into the variables here; those that grow say None."""
+    if [len(shape) for shape in here] != [len(shape) for shape in there]:
+        return False
+    return all(mine in (None, other) for shape, others in zip(here, there) for mine, other in zip(shape, others))
 
 
 def is_as_written(observation: Observation, reference: str) -> bool:
