@@ -45,22 +45,35 @@ model.save(sys.argv[1])
 """Recurrent layers, a nested model that is called twice, an operator, and a state of the optimizer to lose."""
 
 
+LAMBDA_LOSS = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+model = tf.keras.Sequential([tf.keras.Input((3,)), tf.keras.layers.Dense(2)])
+model.compile("adam", loss=lambda true, predicted: tf.reduce_mean(tf.square(true - predicted)))
+model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+model.save(sys.argv[1])
+"""
+"""Its writer loads it with compile=False only."""
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> RealProject:
     return RealProject(tmp_path_factory.mktemp("migrate") / "project", [OLD, NEW], ["dense"])
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory) -> Callable[[str, str], Path]:
+def saved(tmp_path_factory) -> Callable[..., Path]:
     """A file that a version saved, by a plain script with nothing of tfmatrix."""
     cache = EnvironmentCache(root=default_cache_root())
     supply = EnvironmentSupply(locks=ROOT / "locks", cache=cache, uv=Uv(cache=cache.downloads), say=print)
     folder = tmp_path_factory.mktemp("saved")
 
-    def make(version: str, name: str) -> Path:
+    def make(version: str, name: str, script: str = SCRIPT) -> Path:
         lock = supply.lock(Environment(id=version, tensorflow=version, python="3.11"))
         python = supply.on_host(lock).python
-        subprocess.run([python, "-c", SCRIPT, folder / name], check=True, capture_output=True)
+        subprocess.run([python, "-c", script, folder / name], check=True, capture_output=True)
         return folder / name
 
     return make
@@ -79,6 +92,16 @@ def test_a_model_is_the_same_on_the_other_side_of_keras_3(project, saved, tmp_pa
     proof = json.loads((tmp_path / f"{model.stem}.proof.json").read_text())
     assert proof["reader"]["id"] == to
     assert model.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_model_that_its_writer_loads_without_compiling_goes_on_as_what_was_loaded(project, saved, tmp_path):
+    model = saved(OLD, "lambda_loss", LAMBDA_LOSS)
+    arguments = ("migrate", str(model), "--saved-with", OLD, "--to", NEW, "-o", str(tmp_path), "--no-tf-keras")
+    found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
+    told = json.loads(found.stdout)["files"][0]
+    assert told["result"] == "proven", told
+    assert any("compile=False" in note for note in told["notes"])
 
 
 Document = Mapping[str, Any]

@@ -411,7 +411,11 @@ def refusal(done: Migrated) -> tuple[str, str]:
         if each.level is not Level.WHOLE and (each.way is not Way.INFERENCE or each.level is Level.NOTHING)
     ]
     fix = next((each.fix for each in done.attempts if each.fix), "")
-    return "; ".join(reasons), fix or "stay on the old version with this model, or rebuild it from its code"
+    if not fix:
+        fix = "stay on the old version with this model, or rebuild it from its code"
+        if done.file.subject.custom is None:
+            fix = f"give its own classes, where it has some, with --custom-objects FILE.py; else {fix}"
+    return "; ".join(reasons), fix
 
 
 def failure(attempt: Attempt) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import observe
 from capture import Recorder
 from declared import Format
+from loading import Loading
 from observe import calls, layers, optimizer
 from observe.arrays import Reference, to_numpy
 from protocol import ARTIFACT
@@ -80,12 +81,19 @@ def _begin(job: Mapping[str, Any], recorder: Recorder, seed: int) -> Tuple[Any, 
 
 
 def _loaded(job: Mapping[str, Any], recorder: Recorder) -> Tuple[Any, Any]:
-    """The model of a file, built, and its code."""
+    """The model of a file, built, and its code; loaded in the way that its writer found for the reference."""
     loader = Format.of_job(job["format"])
     scenario, given, inputs = _begin(job, recorder, job["seed"])
-    model = step(recorder, "load", loader.read, job["artifact"], given, None, scenario)
+    loading = Loading(loader, job["artifact"], given, _nothing, scenario)
+    way = (Reference(job["reference"]).json.get("given") or {}).get("way") or {}
+    loading.arguments.update(way.get("arguments") or {})
+    model = step(recorder, "load", loading.run)
     step(recorder, "load", calls.call, model, inputs, observe.kind_of(model, loader.kind))
     return model, scenario
+
+
+def _nothing() -> None:
+    """In place of what builds a model for weights: here the file holds all of it."""
 
 
 def _save(recorder: Recorder, target: Format, model: Any, scenario: Any) -> None:
