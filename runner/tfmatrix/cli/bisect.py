@@ -18,6 +18,7 @@ from tfmatrix.cli.options import (
     ProjectOption,
     QuietOption,
     echo_answer,
+    new_below,
     open_project,
     say,
     write,
@@ -108,7 +109,7 @@ def bisect(
         (lambda _text: None) if quiet else say,
     )
     if as_json:
-        echo_answer("bisect", to_json(answer), output)
+        echo_answer("bisect", to_json(answer), new_below(project, output))
     else:
-        write(to_text(answer, colour=output is None and sys.stdout.isatty()), output)
+        write(to_text(answer, colour=output is None and sys.stdout.isatty()), new_below(project, output))
     raise typer.Exit(int(exit_code(answer)))

@@ -23,6 +23,7 @@ from tfmatrix.cli.options import (
     TrustOption,
     below,
     echo_answer,
+    new_below,
     open_project,
     write,
 )
@@ -75,7 +76,7 @@ def check(
     from tfmatrix.engine.run import RunOptions
 
     opened = open_project(project)
-    model, output = below(project, model), output and below(project, output, is_new=True)
+    model, output = below(project, model), new_below(project, output)
 
     def one(path: Path) -> CheckResult:
         return check_file(

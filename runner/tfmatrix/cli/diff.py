@@ -21,6 +21,7 @@ from tfmatrix.cli.options import (
     ScenarioOption,
     WriterOption,
     formats_and_style,
+    new_below,
     open_project,
     selector_of,
     write,
@@ -75,6 +76,7 @@ def diff(
     selector = selector_of(only, writer, reader, scenario, globs)
     found = compared(read_source(results, before), read_source(results, after), selector)
     fmt = DocumentFormat.JSON if as_json else style
+    output = new_below(project, output)
     colour = output is None and sys.stdout.isatty()
     write(render(found, fmt, width=WIDTH, colour=colour, site=site), output)
     raise typer.Exit(int(found.exit_code))

@@ -31,6 +31,7 @@ from tfmatrix.cli.options import (
     WriterOption,
     echo_answer,
     engine_options_of,
+    new_below,
     open_project,
     say,
     selector_of,
@@ -255,7 +256,7 @@ def run(
     if output is None:
         write_at_once(finished, fmt, sys.stdout)
     else:
-        write(render(finished, fmt), output)
+        write(render(finished, fmt), new_below(project, output))
     raise typer.Exit(int(code))
 
 

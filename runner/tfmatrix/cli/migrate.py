@@ -86,7 +86,7 @@ def migrate(
     wanted = MigrateOptions(
         to=to,
         format=model_format,
-        output=below(project, output, is_new=True),
+        output=project / output,
         saved_with=saved_with,
         custom_objects=custom_objects,
         inputs=inputs,

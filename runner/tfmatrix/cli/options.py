@@ -126,10 +126,15 @@ def open_project(root: Path) -> Project:
     return Project(root=root.resolve())
 
 
-def below(project: Path, path: Path, *, is_new: bool = False) -> Path:
+def below(project: Path, path: Path) -> Path:
     """A path of the command line: `-C` is its base. What lies only where the command is typed is taken from there."""
     there = project / path
-    return there if is_new or there.exists() or not path.exists() else path
+    return there if there.exists() or not path.exists() else path
+
+
+def new_below(project: Path, path: Path | None) -> Path | None:
+    """A file or folder that a command writes: `-C` is its base."""
+    return None if path is None else project / path
 
 
 def selector_of(

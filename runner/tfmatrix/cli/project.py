@@ -15,6 +15,7 @@ from tfmatrix.cli.options import (
     JsonOption,
     OfflineOption,
     ProjectOption,
+    below,
     echo_answer,
     open_project,
     say,
@@ -105,8 +106,9 @@ def new_scenario(
     from tfmatrix.project.new_scenario import write_new_scenario, write_scenario_of, write_scenario_of_file
 
     opened = open_project(project)
-    if target and Path(target).exists():
-        file = write_scenario_of_file(opened.scenario_folder, name, Path(target))
+    saved = below(project, Path(target))
+    if target and saved.exists():
+        file = write_scenario_of_file(opened.scenario_folder, name, saved)
         say("load_model runs what lies in the file: only with files that you trust")
     elif target:
         file = write_scenario_of(opened.scenario_folder, name, target, opened.source_folders)
@@ -158,7 +160,13 @@ def nightly(
     from tfmatrix.commands.nightly import NightOptions, night
 
     options = NightOptions(
-        set_name=set_name, output=output, refreshed=refreshed, run=run, executor=executor, jobs=jobs, site=site
+        set_name=set_name,
+        output=project / output,
+        refreshed=refreshed,
+        run=run,
+        executor=executor,
+        jobs=jobs,
+        site=site,
     )
     found = night(open_project(project), options)
     typer.echo(found.news, nl=False)

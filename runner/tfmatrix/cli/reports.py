@@ -11,7 +11,7 @@ import typer
 
 from tfmatrix.cli import completion
 from tfmatrix.cli.app import app
-from tfmatrix.cli.options import JsonOption, OutputOption, ProjectOption, RunOption, open_project, write
+from tfmatrix.cli.options import JsonOption, OutputOption, ProjectOption, RunOption, new_below, open_project, write
 from tfmatrix.core.choices import CatalogueFormat, DocumentFormat
 from tfmatrix.core.errors import UsageError
 from tfmatrix.reports.export import DEFAULT, form_names
@@ -46,7 +46,7 @@ def report(
     from tfmatrix.reports.render import write as write_at_once
     from tfmatrix.store.runs import read_run
 
-    results = open_project(project).results
+    results, output = open_project(project).results, new_below(project, output)
     found = read_run(results, reference)
     name = "json" if as_json else report_format.value
     chosen = form(name)
@@ -70,7 +70,7 @@ def publish(
     """
     from tfmatrix.commands.publish import publish as published
 
-    raise typer.Exit(int(published(open_project(project).results, output)))
+    raise typer.Exit(int(published(open_project(project).results, project / output)))
 
 
 @app.command()
@@ -97,7 +97,7 @@ def explain(
 
     found = read_run(open_project(project).results, reference)
     fmt = DocumentFormat.JSON if as_json else explain_format
-    write(explained(found, target, fmt=fmt, traceback=whole_traceback), output)
+    write(explained(found, target, fmt=fmt, traceback=whole_traceback), new_below(project, output))
 
 
 @app.command()
@@ -117,7 +117,7 @@ def warnings(
     from tfmatrix.store.runs import read_run
 
     found = catalogue(read_run(open_project(project).results, reference))
-    write(render(found, CatalogueFormat.JSON if as_json else catalogue_format), output)
+    write(render(found, CatalogueFormat.JSON if as_json else catalogue_format), new_below(project, output))
 
 
 @app.command()
@@ -151,7 +151,7 @@ def reproduce(
         wanted,
         scenarios=opened.scenario_folder,
         locks=opened.locks,
-        output=output or Path("reproduce", *cell.split("/")),
+        output=project / (output or Path("reproduce", *cell.split("/"))),
         environments=opened.config.environments,
         formats=opened.formats,
     )

@@ -27,6 +27,7 @@ from tfmatrix.cli.options import (
     TrustOption,
     below,
     formats_and_style,
+    new_below,
     open_project,
     say,
     selector_of,
@@ -150,7 +151,7 @@ def upgrade(
         everything=everything,
         loader=loader.value if loader is not None else None,
     )
-    output, junit = (each and below(project, each, is_new=True) for each in (output, junit))
+    output, junit = new_below(project, output), new_below(project, junit)
     for path in filter(None, (output, junit)):
         if not path.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", fix="make it first, or name another file")

@@ -151,6 +151,27 @@ def test_report_of_a_stored_run(stored_run, capsys, report_format):
     assert "dense" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("command", "written"),
+    [
+        (["report", "--format", "csv", "-o", "a.csv"], "a.csv"),
+        (["report", "--format", "archive", "-o", "kept"], "kept/run.json"),
+        (["explain", "dense/h5/a/b", "-o", "why.txt"], "why.txt"),
+        (["warnings", "-o", "said.txt"], "said.txt"),
+        (["diff", "latest", "latest", "-o", "diff.txt"], "diff.txt"),
+        (["publish", "-o", "site"], "site/index.html"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_is_written_lies_below_the_project(stored_run, tmp_path, monkeypatch, command, written):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    run_command([*command, "-C", str(stored_run)])
+    assert (stored_run / written).exists()
+    assert not list(elsewhere.iterdir())
+
+
 def test_an_archive_is_a_run_that_reports_read(stored_run, capsys, tmp_path):
     archive = tmp_path / "archive"
     assert run_command(["report", "--format", "archive", "-C", str(stored_run), "-o", str(archive)]) == 0

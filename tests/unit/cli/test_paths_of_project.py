@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import tfmatrix
-from tfmatrix.cli.options import below
+from tfmatrix.cli.options import below, new_below
 
 
 def test_what_is_there_is_below_the_project_and_else_here(tmp_path, monkeypatch):
@@ -20,7 +20,7 @@ def test_what_is_there_is_below_the_project_and_else_here(tmp_path, monkeypatch)
     assert below(service, Path("both.h5")) == service / "both.h5"
     assert below(service, Path("here.h5")) == Path("here.h5")
     assert below(service, Path("neither.h5")) == service / "neither.h5"
-    assert below(service, Path("here.h5"), is_new=True) == service / "here.h5"
+    assert new_below(service, Path("here.h5")) == service / "here.h5"
     assert below(service, tmp_path / "both.h5") == tmp_path / "both.h5"
 
 
