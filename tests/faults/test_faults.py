@@ -290,7 +290,9 @@ def test_an_image_that_is_gone_says_nothing_about_a_model(
         assert len(removed) == 1
         assert removed[0].startswith("tfmatrix-test/")
         assert code == 4, said.err
-        assert "o such image" in said.err
+        lost = json.loads(said.out)["cells"]
+        assert {each["status"] for each in lost} == {"infra-error"}
+        assert all("o such image" in each["error"]["message"] for each in lost), lost[0]["error"]
         assert "itself failed" not in said.err
         assert "Traceback" not in said.err
         # The next run makes it again.

@@ -1,7 +1,7 @@
 """Hostile scenarios: what each does while its model is saved, and what its cell must come to.
 
 `ATTACKS` maps names to an Attack. Its body is the inside of `save_model(model, path)`; `save()` saves honestly. A body
-that asserts proves by a `pass` that it was held.
+that asserts proves by a `pass` that it was held. What it does while it is loaded is `load`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def inputs(rng):
 
 
 def load_model(path):
+{load}
     return tf.keras.models.load_model(os.path.join(path, "model.h5"))
 
 
@@ -109,11 +110,13 @@ class Attack:
     status: tuple[str, ...] = ("save-error",)
     words: str = ""
     only: str = ""
+    load: str = "pass"
 
     def scenario(self, name: str, canary: str) -> str:
-        return HEAD.format(
-            title=name.replace("_", " "), canary=canary, body=textwrap.indent(self.body.strip("\n"), "    ")
-        )
+        bodies = {
+            key: textwrap.indent(text.strip("\n"), "    ") for key, text in (("body", self.body), ("load", self.load))
+        }
+        return HEAD.format(title=name.replace("_", " "), canary=canary, **bodies)
 
 
 HELD = ("pass",)
@@ -373,6 +376,79 @@ ATTACKS = {
     ),
     "results_before_their_turn": Attack("send(message(done(), job=1)); send(message(done(), job=0)); os._exit(0)", words="out of turn"),
     "a_token_cut_short": Attack("forge(done(), token=child()['token'][:-1])", words="without its token"),
+    "a_reply_in_pieces": Attack(
+        "leave()\nfor byte in message(done()):\n    send(bytes([byte])); time.sleep(0.002)\nos._exit(0)", ("load-error",)
+    ),
+    "half_a_reply": Attack("leave(); raw = message(done()); send(raw[:len(raw) // 2]); os._exit(0)", ("crash", "save-error")),
+    "a_reply_that_never_ends": Attack("leave(); send(message(done())[:-1]); time.sleep(600)", ("timeout", "save-error")),
+    "a_closed_pipe": Attack("save(); os.close(child()['report'])", ("crash", "save-error")),
+    # Not promised otherwise (docs/security.md): it loads nothing, and its own cell passes.
+    "a_pass_of_its_own_making": Attack(
+        "save()",
+        HELD,
+        load="import shutil\nshutil.copytree(child()['request']['jobs'][0]['reference'], 'observation', copy_function=shutil.copyfile)\n"
+        "forge(done(artifact=False))",
+    ),
+    # Of the shared cases, and what else a breaker thinks of
+    "delete_what_others_work_on": Attack(
+        "import shutil\nmine, root = os.getcwd(), os.path.dirname(os.path.dirname(os.getcwd()))\n"
+        "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True:\n"
+        "            for name in [] if refused(os.listdir, root) else os.listdir(root):\n"
+        "                if not mine.startswith(os.path.join(root, name)):\n"
+        "                    shutil.rmtree(os.path.join(root, name), ignore_errors=True)\n"
+        "            time.sleep(0.005)\n    os._exit(0)\ntime.sleep(1); save()",
+        HELD,
+    ),
+    "a_namespace_of_its_own": Attack(
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "if os.fork() == 0:\n    libc.unshare(0x10000000 | 0x20000000); daemon(); os._exit(0)\nos.wait(); save()",
+        HELD,
+    ),
+    "the_clock": Attack("assert refused(time.clock_settime, time.CLOCK_REALTIME, 1e9); save()", HELD, only="docker"),
+    "limits_of_the_server": Attack(
+        "import resource\nassert refused(resource.prlimit, os.getppid(), resource.RLIMIT_NOFILE, (0, 0))\n"
+        "assert refused(os.setpriority, os.PRIO_PROCESS, os.getppid(), 19) and refused(os.sched_setaffinity, os.getppid(), {0}); save()",
+        HELD,
+        only="docker",
+    ),
+    "settings_of_the_kernel": Attack(
+        "for place in ('/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger', '/proc/sys/vm/drop_caches', '/sys/fs/cgroup/cgroup.procs'):\n"
+        "    assert refused(open, place, 'w'), place\nsave()",
+        HELD,
+        only="docker",
+    ),
+    "a_file_that_cannot_be_removed": Attack(
+        "import fcntl, struct\nsave()\nwith open('kept', 'w') as stream:\n"
+        "    assert refused(fcntl.ioctl, stream, 0x40086602, struct.pack('l', 0x10))",
+        HELD,
+        only="docker",
+    ),
+    "a_folder_that_nobody_enters": Attack(
+        "os.makedirs('closed/within'); open('closed/within/file', 'w').close()\nos.chmod('closed/within', 0); os.chmod('closed', 0); save()",
+        HELD,
+    ),
+    "shared_memory_that_is_full": Attack(
+        "kept = []\ntry:\n    with open('/dev/shm/full', 'wb') as stream:\n        while True:\n            stream.write(bytes(1 << 20)); stream.flush()\n"
+        "except OSError:\n    pass\nsave()",
+        ("pass", "crash"),
+        only="docker",
+    ),
+    "sockets_that_it_inherits": Attack(
+        "kept = {name: os.readlink('/proc/self/fd/' + name) for name in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + name)}\n"
+        "assert not [place for place in kept.values() if place.startswith('socket:')], kept\nsave()",
+        HELD,
+    ),
+    "names_of_other_systems": Attack(
+        "save()\nfor name in ('..\\\\up', 'CON', '-rf', '.incoming-x', ' ', 'a:b'):\n    open(os.path.join(path, name), 'w').close()",
+        ("pass", "save-error"),
+    ),
+    "bits_on_everything": Attack("save(); os.chmod(path, 0o7777); os.chmod('.', 0o7777)", HELD),
+    "arrays_of_many_members": Attack(
+        "import zipfile\n"
+        "def many():\n    with zipfile.ZipFile('observation/arrays.npz', 'w') as archive:\n"
+        "        for number in range(70000):\n            archive.writestr('a%d.npy' % number, b'')\n"
+        "leave(arrays=many)\nforge(done())",
+    ),
     "a_token_of_another_kind": Attack("forge(done(), token={'t': child()['token']})", words="without its token"),
 }  # fmt: skip
 
