@@ -1,11 +1,11 @@
 """Which cells of an older run have another verdict, cause or remedy in a newer one, and why.
 
-    python benchmarks/judged_anew.py results/published/nightly RUN [--cells]
+    python benchmarks/judged_anew.py results/published/nightly RUN [--cells] [--no-remedies]
 
 Both are folders of runs or archives; compared are the cells that RUN has. Causes of both are those of the present code,
 so that a cause differs where what was found does. Changes that are the same are one row, with their number; `--cells`
-lists each cell. "Why" is read off the records: the checks that fail now, or do not any more, with their findings, and
-the remedies that were tried on one side only.
+lists each cell, `--no-remedies` leaves remedies out. "Why" is read off the records: the checks that fail now, or do not
+any more, with their findings, and the remedies that were tried on one side only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def causes_of(run: Run) -> Mapping[str, str]:
     return {cell: "; ".join(sorted(titles)) for cell, titles in found.items()}
 
 
-def why(before: CellRecord, after: CellRecord) -> Iterator[str]:
+def why(before: CellRecord, after: CellRecord, *, of_remedies: bool) -> Iterator[str]:
     """What the two records hold that explains the change."""
     for name in before.failed_checks:
         if name not in after.failed_checks and name in after.checks:
@@ -47,7 +47,7 @@ def why(before: CellRecord, after: CellRecord) -> Iterator[str]:
             yield f"{name} fails now ({one_line('; '.join(detail[:2]), 200)})"
         elif {each.code for each in before.findings(name)} != {each.code for each in after.findings(name)}:
             yield f"{name} finds {', '.join(sorted({each.code for each in after.findings(name)}))}"
-    if before.remedy != after.remedy:
+    if of_remedies and before.remedy != after.remedy:
         old, new = ({str(each["name"]) for each in record.remedies} for record in (before, after))
         if new - old:
             yield f"tried now: {', '.join(sorted(new - old))}"
@@ -63,10 +63,12 @@ def main() -> None:
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument("--cells", action="store_true", help="list each cell")
+    parser.add_argument("--no-remedies", action="store_true", help="of a newer run that tried none")
     options = parser.parse_args()
     before, after = read_run_folder(options.before), read_run_folder(options.after)
     old, new = causes_of(before), causes_of(after)
     known = {record.cell: record for record in before.records}
+    kinds = ("verdict", "cause") if options.no_remedies else ("verdict", "cause", "remedy")
     rows: dict[tuple[str, ...], list[str]] = {}
     counts: Counter[str] = Counter()
     for record in after.records:
@@ -77,17 +79,16 @@ def main() -> None:
         verdicts = (was.status.value, record.status.value)
         causes = (old.get(record.cell, ""), new.get(record.cell, ""))
         remedies = (was.remedy or "none", record.remedy or "none")
-        changed = [
-            kind
-            for kind, (one, other) in (("verdict", verdicts), ("cause", causes), ("remedy", remedies))
-            if one != other
-        ]
+        every = {"verdict": verdicts, "cause": causes, "remedy": remedies}
+        compared = {kind: every[kind] for kind in kinds}
+        changed = [kind for kind, (one, other) in compared.items() if one != other]
         counts.update(changed)
         if not changed:
             counts["unchanged"] += 1
             continue
-        told = [f"{one} → {other}" if one != other else one for one, other in (verdicts, causes, remedies)]
-        rows.setdefault((", ".join(changed), *told, "; ".join(why(was, record))), []).append(record.cell)
+        told = [f"{one} → {other}" if one != other else one for one, other in compared.values()]
+        reasons = "; ".join(why(was, record, of_remedies=not options.no_remedies))
+        rows.setdefault((", ".join(changed), *told, reasons), []).append(record.cell)
     own = [record for record in after.records if record.writer == record.reader]
     notation = [
         record.cell
@@ -96,10 +97,11 @@ def main() -> None:
     ]
     print(
         f"{counts['compared']} cells compared, {counts['unchanged']} unchanged: "
-        + ", ".join(f"{counts[kind]} with another {kind}" for kind in ("verdict", "cause", "remedy"))
+        + ", ".join(f"{counts[kind]} with another {kind}" for kind in kinds)
     )
     print(f"{len(own)} of a version's own files, {len(notation)} of them fail by notation alone\n")
-    print("| cells | changed | verdict | cause | remedy | why |\n| --- | --- | --- | --- | --- | --- |")
+    head = ("cells", "changed", *kinds, "why")
+    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
     for row, cells in sorted(rows.items(), key=lambda item: (item[0][0], -len(item[1]))):
         named = (
             ", ".join(cells) if options.cells else f"{len(cells)}, such as {cells[0]}" if len(cells) > 1 else cells[0]
