@@ -195,7 +195,8 @@ def test_a_moving_variance_that_ends_elsewhere_is_named_and_booked_to_the_versio
 
 def test_an_axis_that_is_written_otherwise_is_notation(cells):
     config = cells[f"statistics/custom/{OLD}/{NEW}"]["checks"]["config"]
-    assert (config["status"], config["aside"]) == ("pass", ["norm.axis"])
+    assert config["status"] == "pass"
+    assert "norm.axis" in config["aside"]
 
 
 def test_metrics_that_are_called_otherwise_after_loading_are_named(cells):
