@@ -168,8 +168,8 @@ def test_a_saved_model_becomes_a_scenario(real_project, write, name):
     project = real_project([OLD, NEW])
     made = project.tfmatrix("new-scenario", "served", "--from", str(write(OLD, SAVED, name)))
     assert made.code == 0, made.stderr
-    found = statuses(project, "--writer", OLD, "--reader", OLD)
-    assert found
-    red = {cell: told for cell, told in found.items() if told[0] not in ("pass", "unsupported")}
-    assert red == {}
-    assert any(told[0] == "pass" for told in found.values())
+    # Of the others some are red for TensorFlow's own reasons: Keras 2 has no TFSMLayer, SavedModels lose vocabularies.
+    formats = [option for each in ("keras", "h5", "checkpoint", "tf-savedmodel-raw") for option in ("--format", each)]
+    found = statuses(project, "--writer", OLD, "--reader", OLD, *formats)
+    assert {cell: told for cell, told in found.items() if told != ("pass", [])} == {}
+    assert len(found) == (2 if name == "model" else 4)
