@@ -27,6 +27,7 @@ from tfmatrix.cli.options import (
     write,
 )
 from tfmatrix.core.choices import DocumentFormat
+from tfmatrix.core.errors import UsageError
 
 
 @app.command()
@@ -74,7 +75,14 @@ def diff(
     results = open_project(project).results
     globs, style = formats_and_style(formats, older_formats, style, DocumentFormat.TEXT)
     selector = selector_of(only, writer, reader, scenario, globs)
-    found = compared(read_source(results, before), read_source(results, after), selector)
+    first, second = read_source(results, before), read_source(results, after)
+    if first.past.id == second.past.id and first.published == second.published:
+        raise UsageError(
+            f"{before} and {after} are the same run, {first.past.id}",
+            expected="two runs",
+            fix="`tfmatrix diff previous latest` compares the newest with the one before it",
+        )
+    found = compared(first, second, selector)
     fmt = DocumentFormat.JSON if as_json else style
     output = new_below(project, output)
     colour = output is None and sys.stdout.isatty()

@@ -158,7 +158,6 @@ def test_report_of_a_stored_run(stored_run, capsys, report_format):
         (["report", "--format", "archive", "-o", "kept"], "kept/run.json"),
         (["explain", "dense/h5/a/b", "-o", "why.txt"], "why.txt"),
         (["warnings", "-o", "said.txt"], "said.txt"),
-        (["diff", "latest", "latest", "-o", "diff.txt"], "diff.txt"),
         (["publish", "-o", "site"], "site/index.html"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -164,6 +164,22 @@ def test_previous_and_latest_are_the_default(nights, capsys):
     assert "before  night-1" in capsys.readouterr().out
 
 
+def test_a_run_is_not_compared_with_itself(nights, capsys):
+    project = nights([record(CELL)], [record(CELL)])
+    assert run_command(["diff", "latest", "night-2", "-C", str(project)]) == 2
+    assert "latest and night-2 are the same run, night-2" in capsys.readouterr().err
+
+
+def test_what_is_written_lies_below_the_project(nights, tmp_path, monkeypatch):
+    project = nights([record(CELL)], [record(CELL)])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert run_command(["diff", "-o", "diff.txt", "-C", str(project)]) == 0
+    assert (project / "diff.txt").read_text().startswith("before  night-1")
+    assert not list(elsewhere.iterdir())
+
+
 def test_text_fits_80_columns_and_md_is_short(nights, capsys):
     scenario = "a_scenario_with_a_long_name" * 2
     cells = [f"{scenario}_{number}/savedmodel-tfsm/2.16.2+keras3.11.3/2.16.2+keras3.13.2" for number in range(40)]
