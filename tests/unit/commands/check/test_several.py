@@ -52,6 +52,7 @@ def test_an_archive_with_classes_of_its_own_is_asked_for_them_too(project: Proje
     with zipfile.ZipFile(path, "w") as target:
         target.writestr("config.json", json.dumps({"class_name": "My>Scale", "registered_name": "My>Scale"}))
         target.writestr("metadata.json", json.dumps({"keras_version": "3.4.1"}))
+        target.writestr("model.weights.h5", b"")
     found = missing(project, path)
     assert "m.keras has classes of its own: My>Scale" in found.what
     assert found.fix.endswith("--saved-with 2.16.2 --custom-objects layers.py")
