@@ -112,8 +112,7 @@ class Recorder(object):
         finally:
             for logger, handlers in saved:
                 logger.handlers = handlers
-            sys.stdout.flush()
-            sys.stderr.flush()
+            flush()
             self._read_native(offset)
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
@@ -128,6 +127,13 @@ class Recorder(object):
             if match:
                 severity = _SEVERITY[match.group("old") or match.group("new")]
                 self._add("stderr", severity, match.group("old_text") or match.group("new_text"))
+
+
+def flush() -> None:
+    """Hands over what was printed. A log that is full loses it: that is of who printed, and no fault of the worker."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
 
 
 def _size(descriptor: int) -> int:

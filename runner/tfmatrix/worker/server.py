@@ -20,6 +20,7 @@ long as it has the form of what it was asked for, with a token that no other pro
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import gc
 import hmac
@@ -173,8 +174,9 @@ def child_main(request: Mapping[str, Any], jail: confine.Jail, report: int, log:
         emit({"event": "result", "job": index, "result": result})
         if result["status"] != "ok":
             break
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # a log that is full: as in capture.py
+        sys.stdout.flush()
+        sys.stderr.flush()
     # Not sys.exit: destructors of a half-broken model must not turn a finished job into a crash.
     os._exit(0)
 
