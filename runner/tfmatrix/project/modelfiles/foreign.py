@@ -31,7 +31,7 @@ def _is_graph(head: bytes) -> bool:
 
 def _is_onnx(head: bytes) -> bool:
     """A ModelProto: the version of the format, 3 or more, and then a name or the graph."""
-    return head[:1] == b"\x08" and 3 <= head[1] < 64 and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a")
+    return head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a") and 3 <= head[1] < 64
 
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], Foreign], ...] = (

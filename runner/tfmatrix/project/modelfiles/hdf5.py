@@ -81,12 +81,12 @@ def look_ahead(paths: Iterable[Path]) -> None:
 
     Those that are damaged, and all where processes are not forked, are left to `read_head`.
     """
-    waiting = [path.absolute() for path in paths if _begins_as_hdf5(path)]
+    waiting = [(path.absolute(), state) for path in paths if (state := _state_of_hdf5(path)) is not None]
     if not hasattr(os, "fork"):
         return
     while waiting:
         batch, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
-        given = [str(each) for each in (WALL_SECONDS, CPU_SECONDS, MEMORY, *batch)]
+        given = [str(each) for each in (WALL_SECONDS, CPU_SECONDS, MEMORY, *(path for path, _ in batch))]
         try:
             done = _run("--each", *given, seconds=WALL_SECONDS * len(batch))
         except subprocess.TimeoutExpired:
@@ -97,14 +97,14 @@ def look_ahead(paths: Iterable[Path]) -> None:
             if "ended" not in line:
                 told.append(line)
                 continue
-            path = next(each)
+            path, state = next(each)
             if line["ended"] == 0 and told and "error" not in told[0]:
-                _AHEAD[path] = (_state(path), told)
+                _AHEAD[path] = (state, told)
             told = []
 
 
 _AHEAD: Final[dict[Path, tuple[tuple[int, ...], list[dict[str, Any]]]]] = {}
-"""What was read ahead, with what the file looked like; each is taken once."""
+"""What was read ahead, with what the file looked like before; each is taken once."""
 
 
 def _state(path: Path) -> tuple[int, ...]:
@@ -112,14 +112,16 @@ def _state(path: Path) -> tuple[int, ...]:
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-def _begins_as_hdf5(path: Path) -> bool:
+def _state_of_hdf5(path: Path) -> tuple[int, ...] | None:
+    """What a file looks like; None for what does not begin as HDF5."""
     try:
         if not path.is_file():
-            return False
+            return None
+        state = _state(path)
         with path.open("rb") as stream:
-            return stream.read(len(HDF5)) == HDF5
+            return state if stream.read(len(HDF5)) == HDF5 else None
     except OSError:
-        return False
+        return None
 
 
 def _told(path: Path, *more: str) -> list[dict[str, Any]]:

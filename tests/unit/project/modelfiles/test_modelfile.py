@@ -297,3 +297,11 @@ def test_half_of_the_values_of_a_saved_model_is_told(tmp_path, there, missing):
     (folder / "variables" / there).write_bytes(b"")
     with pytest.raises(UsageError, match=rf"variables\.{missing} is missing"):
         read_model(folder)
+
+
+@pytest.mark.parametrize("begin", [b"\x08", b"\x08\x07", b"\n", b"\n\x80", b"\x80", b"<", b"{"])
+def test_a_file_of_a_byte_or_two_is_one_error(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "m.h5"
+    path.write_bytes(begin)
+    with pytest.raises(UsageError):
+        read_model(path)
