@@ -109,19 +109,23 @@ def main() -> int:
         arguments = command(options, project)
         start = time.monotonic()
         first = run(arguments, Path(name))
-        whole = time.monotonic() - start
+        usual = time.monotonic() - start
         rounds: list[tuple[Needed, list[str], int]] = []
         kills = 0
         for number in range(options.rounds):
             forget(project, some, options.forget)
             if some.random() < 0.8:
                 begun = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                time.sleep(some.uniform(0.2, max(1.0, whole / 2)))
-                if begun.poll() is None:
+                try:
+                    begun.wait(some.uniform(0.2, max(1.0, usual)))
+                except subprocess.TimeoutExpired:
                     begun.send_signal(some.choice(KILLS))
                     kills += 1
                 begun.wait()
+            again = time.monotonic()
             rounds.append((run(arguments, Path(name)), left(project), size(project / "results" / "store")))
+            # A kill belongs into what a round needs, not into what the first run needed.
+            usual = time.monotonic() - again
             needed, found, stored = rounds[-1]
             equal = "equal" if needed.table == first.table else "DIFFERS"
             # Told as it goes: a soak that is ended early has still measured what it did.

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from tfmatrix.core.environment import Environment
@@ -18,6 +18,9 @@ from tfmatrix.envs.lock import Lock
 
 WORKER_FOLDER = Path(__file__).resolve().parent.parent / "worker"
 """The worker's code: everything in it is stdlib-only and runs inside the environments."""
+
+WORK_MOUNT = PurePosixPath("/tfmatrix/work")
+"""Where a worker in a container sees its work folder; elsewhere it sees the host's."""
 
 
 class WorkerLostError(InfrastructureError):

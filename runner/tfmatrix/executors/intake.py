@@ -13,13 +13,14 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tfmatrix.checks.observation_schema import problem_in
 from tfmatrix.core.errors import InfrastructureError, disk_failure
 from tfmatrix.core.outcome import Outcome
+from tfmatrix.executors.base import WORK_MOUNT
 from tfmatrix.executors.replies import RefusedError, Reply, read_reply
 from tfmatrix.project.modelfiles import tflite
 from tfmatrix.store.content import Store
@@ -30,6 +31,12 @@ from tfmatrix.worker.protocol import ARRAYS, ARTIFACT, DOCUMENT, OBSERVATION
 # Absent on Windows, where no executor opens, so that no worker leaves anything to take over.
 _FILE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _CHUNK = 1 << 20
+JOB_PLACE = "/tfmatrix/job"
+"""What a job's folder is called in what it said: where it lay, and as which request, is nothing of the model's.
+
+Two runs of the same, on two machines, say the same.
+"""
+
 _KINDS = {
     stat.S_IFLNK: "link",
     stat.S_IFIFO: "pipe",
@@ -87,7 +94,7 @@ def take_over(
             assert reply.error is not None, "read_reply holds that"
             said = f"the worker failed: {reply.error.type}: {reply.error.message}"
             return Outcome.infra(said, reply.error.traceback)
-        return _taken(reply, folder, store, quota, artifact, observes)
+        return _placed(_taken(reply, folder, store, quota, artifact, observes), folder)
     except RefusedError as refusal:
         return Outcome.refused(phase, str(refusal))
     except InfrastructureError as error:
@@ -154,6 +161,23 @@ def _taken(reply: Reply, folder: Path, store: Store, quota: Quota, artifact: str
             observation=None if observed is None else store.keep(observed),
             executed=reply.executed,
         )
+
+
+def _placed(outcome: Outcome, folder: Path) -> Outcome:
+    """The outcome with JOB_PLACE in its texts wherever they name the job's folder, in a container or outside."""
+    seen = (str(WORK_MOUNT / folder.parent.name / folder.name), str(folder), str(folder.resolve()))
+
+    def placed(told: Mapping[str, Any]) -> dict[str, Any]:
+        texts = {key: value for key, value in told.items() if isinstance(value, str)}
+        for name in seen:
+            texts = {key: value.replace(f"{name}/", f"{JOB_PLACE}/") for key, value in texts.items()}
+        return {**told, **texts}
+
+    return replace(
+        outcome,
+        error=None if outcome.error is None else placed(outcome.error),
+        warnings=tuple(map(placed, outcome.warnings)),
+    )
 
 
 def _stage_artifact(folder: Path, name: str, target: Path, quota: Quota) -> dict[str, Any]:

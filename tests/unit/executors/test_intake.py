@@ -102,6 +102,17 @@ def test_what_a_tflite_file_says_it_needs_is_kept(job: Job) -> None:
     assert job.taken().artifact.get("runtime") is None, "a damaged file says nothing"
 
 
+def test_what_was_said_does_not_tell_where_the_job_lay(job: Job) -> None:
+    for folder in (str(job.folder), "/tfmatrix/work/work/job"):
+        said = f"cannot read {folder}/copy/m.h5 beside {folder}-other/m"
+        error = {"type": "ValueError", "message": said, "traceback": f'File "{folder}/home/x.py", line 1'}
+        warning = {"phase": "load", "channel": "log", "category": "WARNING", "message": said, "count": 1}
+        outcome = job.taken({**DONE, "status": "error", "error": error, "warnings": [warning]})
+        placed = f"cannot read /tfmatrix/job/copy/m.h5 beside {folder}-other/m"
+        assert outcome.error["message"] == outcome.warnings[0]["message"] == placed
+        assert outcome.error["traceback"] == 'File "/tfmatrix/job/home/x.py", line 1'
+
+
 def test_everybody_can_read_what_is_kept_whatever_the_umask(job: Job) -> None:
     (job.artifact / "sub").mkdir()
     (job.artifact / "sub" / "one").write_text("1")
