@@ -55,7 +55,7 @@ def test_init_then_the_untouched_and_three_bumps(kind, tmp_path, package_index, 
     assert f'tensorflow: "{first}"' in (folder / "matrix.yaml").read_text()
     repository.commit("init")
     workflow = (repository.top / ".github/workflows/tfmatrix.yml").read_text()
-    assert ('project: "service"' in workflow) == (kind == "monorepo")
+    assert ("tfmatrix upgrade -C service" in workflow) == (kind == "monorepo")
 
     repository.git("switch", "-q", "-c", "untouched")
     (folder / "README.md").write_text("more\n")

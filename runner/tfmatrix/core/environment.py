@@ -26,7 +26,8 @@ class Environment:
 
     `tensorflow` is an exact version or "nightly"; empty where `image` brings its own. `as_of` is "release",
     "today" or an ISO date. `python` is "X.Y". `package` overrides the distribution's name. `index_options` are those of
-    the requirements file that it is made of; they may hold credentials, and are never shown.
+    the requirements file that it is made of; they may hold credentials, and are never shown. `overrides` are
+    requirements that stand for whatever other packages ask of theirs.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Environment:
     package: str | None = None
     image: str | None = None
     index_options: tuple[str, ...] = field(default=(), repr=False)
+    overrides: tuple[str, ...] = ()
 
 
 def uses_tf_keras(environment: Environment) -> bool:

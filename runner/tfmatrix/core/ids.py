@@ -94,7 +94,9 @@ def is_same(first: Environment, second: Environment) -> bool:
 def _meaning(environment: Environment) -> tuple[object, ...]:
     keras, requirements = _pins(environment)
     packages = tuple(map(_package, requirements))
-    bare = replace(environment, id="", keras=keras or None, with_packages=packages, env={}, index_options=())
+    bare = replace(
+        environment, id="", keras=keras or None, with_packages=packages, env={}, index_options=(), overrides=()
+    )
     return (bare, tuple(sorted(environment.env.items())))
 
 

@@ -11,9 +11,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from tfmatrix.envs.home import home_folder
+
+PRERELEASES: Final = "--pre"
+"""The option of a requirements file by which versions before a release are taken, too."""
 
 _UV = frozenset(
     {
@@ -131,7 +135,11 @@ def _is_usual(address: str) -> bool:
 def _with_options(result: dict[str, str], options: Sequence[str]) -> dict[str, str]:
     """With the index options of a requirements file; one that names the usual index leaves it where the host has it."""
     given: dict[str, list[str]] = {}
+    if PRERELEASES in options:
+        result["UV_PRERELEASE"] = "allow"
     for option in options:
+        if option == PRERELEASES:
+            continue
         name, _, value = option.partition(" ")
         if not _is_usual(value):
             given.setdefault(name, []).append(value)

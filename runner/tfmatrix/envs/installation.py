@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
@@ -21,6 +22,7 @@ from packaging.version import Version
 from tfmatrix.core.environment import default_python
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.packages import ONE_PLATFORM, TENSORFLOW
+from tfmatrix.envs.index import PRERELEASES
 from tfmatrix.envs.lock import KNOWN_OBSTACLES, host_platform
 from tfmatrix.envs.pins import Pin, PinFile
 from tfmatrix.envs.releases import Index, releases
@@ -92,7 +94,7 @@ class Installer:
                 line=file.python_line,
                 expected=f"one of {PYTHONS[0]} to {PYTHONS[-1]}",
             )
-        with_wheels = self._with_wheels(file)
+        with_wheels = {each for each in self._with_wheels(file) if _asks_with(file, each)}
         return tuple(reversed([each for each in possible if each in with_wheels] or possible))
 
     def _with_wheels(self, file: PinFile) -> set[str]:
@@ -102,12 +104,13 @@ class Installer:
             if pin.package in ONE_PLATFORM:
                 continue
             try:
-                listed = releases(pin.package, self._index(file), prereleases=bool(pin.version))
+                early = bool(pin.version) or PRERELEASES in file.options
+                listed = releases(pin.package, self._index(file), prereleases=early)
             except (InfrastructureError, UsageError):
                 return set(PYTHONS)
             allowed = SpecifierSet(pin.specifier)
             for release in listed:
-                if allowed.contains(release.version, prereleases=bool(pin.version)) and not release.yanked:
+                if allowed.contains(release.version, prereleases=early) and not release.yanked:
                     found.update(release.pythons)
         return found if found and "any" not in found else set(PYTHONS)
 
@@ -326,6 +329,12 @@ def _obstacles(file: PinFile) -> list[str]:
         if SpecifierSet(each.tensorflow, prereleases=True).contains(version)
         and canonicalize_name(each.constraint.partition("<")[0]) not in named
     ]
+
+
+def _asks_with(file: PinFile, python: str) -> bool:
+    """Whether the markers of its TensorFlow let the file ask for any with this Python."""
+    here = {"python_version": python, "python_full_version": f"{python}.0"}
+    return any(not pin.marker or Marker(pin.marker).evaluate(here) for pin in file.tensorflow)
 
 
 def _allows(specifier: SpecifierSet, python: str) -> bool:

@@ -274,6 +274,8 @@ def _entry(environment: Environment) -> dict[str, Any]:
     if environment.index_options:
         # The options themselves may hold credentials.
         entry["indexes"] = hashlib.sha256("\n".join(environment.index_options).encode()).hexdigest()[:12]
+    if environment.overrides:
+        entry["overrides"] = sorted(environment.overrides)
     return entry
 
 
@@ -466,6 +468,9 @@ class _Resolver:
             wanted, limits = Path(folder, "requirements.in"), Path(folder, "constraints.txt")
             wanted.write_text("\n".join(requirements) + "\n", encoding="utf-8")
             fixed = ["--quiet", "--no-header", "--no-python-downloads", "--python-version", self.environment.python]
+            if self.environment.overrides:
+                Path(folder, "overrides.txt").write_text("\n".join(self.environment.overrides) + "\n", encoding="utf-8")
+                fixed += ["--overrides", str(Path(folder, "overrides.txt"))]
             if constraints:
                 limits.write_text("\n".join(constraints) + "\n", encoding="utf-8")
                 fixed += ["--constraints", str(limits)]

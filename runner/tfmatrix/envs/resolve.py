@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from tfmatrix.core.environment import FIRST_WITH_KERAS_3, Environment, default_python
@@ -189,6 +191,7 @@ class Resolver:
             env=dict(file.env),
             as_of="today",
             index_options=file.options,
+            overrides=_at_installed(file.overrides, packages),
         )
         asks = TF_KERAS in others and (file.wanted is None or TF_KERAS in file.wanted)
         environment, said = self._with_variables(environment, asks=asks)
@@ -378,6 +381,15 @@ def _moved(side: Resolved, pythons: Sequence[str]) -> Resolved:
 
 def _is_pinned(source: Source) -> bool:
     return sum(source.allowed.contains(f"{each}.99") or source.allowed.contains(each) for each in PYTHONS) == 1
+
+
+def _at_installed(overrides: Iterable[str], packages: Mapping[str, str]) -> tuple[str, ...]:
+    """Overrides at the versions that were resolved; one of a package that is not installed stays as it is."""
+    found = []
+    for each in overrides:
+        name = canonicalize_name(Requirement(each).name)
+        found.append(f"{name}=={packages[name]}" if packages.get(name) else each)
+    return tuple(dict.fromkeys(found))
 
 
 def _of_ranges(pins: Iterable[Pin], packages: Mapping[str, str]) -> list[str]:

@@ -230,7 +230,7 @@ def _choose(root: Path, index: Index, uv: Uv, before: str, after: str) -> _Choic
     if old == new and not (before and after):
         # Pinned to the newest already: then the question is whether models of the release before still load.
         old, keras = known.before(new), ""
-        notes.append(f"{new} is pinned and is the newest: compared with the release before it, {old}")
+        notes.append(f"{new} is the newest already: compared with the release before it, {old}")
     if old == new:
         raise UsageError(f"--from and --to are both {old}", expected="two versions", fix="leave one of them out")
     if known.failure:

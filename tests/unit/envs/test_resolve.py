@@ -286,7 +286,51 @@ def test_overrides_stand_for_what_others_say(tmp_path):
         [tool.uv]
         override-dependencies = ["numpy==2.0.0"]
         """
-    assert packages(one(tmp_path, text, "pyproject.toml"))["numpy"] == "2.0.0"
+    side = one(tmp_path, text, "pyproject.toml")
+    assert packages(side)["numpy"] == "2.0.0"
+    assert side.environment.overrides == ("numpy==2.0.0",)
+    # TensorFlow itself takes no numpy 2: what is locked for it has it all the same, and the lock says why.
+    lock = make_lock(tmp_path / "locks", side.environment, Uv(cache=tmp_path / "uv-cache"))
+    assert lock.packages["numpy"] == "2.0.0"
+    with pytest.raises(ConfigError, match="made for another entry: overrides is"):
+        read_lock(tmp_path / "locks", replace(side.environment, overrides=()))
+
+
+def test_the_overrides_of_a_lock_are_its_versions(tmp_path):
+    """PDM locks what its overrides say, and what a package itself asks for then does not hold."""
+    declared = """\
+        [project]
+        name = "service"
+        version = "1"
+        dependencies = ["tensorflow==2.15.1", "mediapipe"]
+        [tool.pdm.resolution]
+        excludes = ["h5py"]
+        [tool.pdm.resolution.overrides]
+        protobuf = ">=4"
+        """
+    lock = ""
+    for name, version in (("tensorflow", "2.15.1"), ("mediapipe", "0.10.9"), ("protobuf", "4.25.3")):
+        lock += f'[[package]]\nname = "{name}"\nversion = "{version}"\ngroups = ["default"]\n'
+    write(tmp_path, "pyproject.toml", declared)
+    side = one(tmp_path, lock, "pdm.lock")
+    assert packages(side)["protobuf"] == "4.25.3"
+    assert "h5py" not in packages(side)
+    locked = make_lock(tmp_path / "locks", side.environment, Uv(cache=tmp_path / "uv-cache"))
+    assert locked.packages["protobuf"] == "4.25.3"
+    assert "h5py" not in locked.packages
+
+
+def test_versions_before_a_release_where_the_file_takes_them(tmp_path, package_index, monkeypatch):
+    early = PackageIndex(tmp_path / "early")
+    early.add("ours", "1.0", "2.0b1")
+    with early.served() as address:
+        text = f"--extra-index-url {address}\ntensorflow==2.15.1\nours\n"
+        assert packages(one(tmp_path, text))["ours"] == "1.0"
+        side = one(tmp_path, f"--pre\n{text}")
+        assert packages(side)["ours"] == "2.0b1"
+        assert (
+            make_lock(tmp_path / "locks", side.environment, Uv(cache=tmp_path / "uv-cache")).packages["ours"] == "2.0b1"
+        )
 
 
 def test_the_indexes_of_a_file_hold_for_installing_too(tmp_path, package_index, monkeypatch):

@@ -17,7 +17,9 @@ from packaging.utils import canonicalize_name
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.files import read_bounded
 from tfmatrix.core.packages import TENSORFLOW
+from tfmatrix.envs.index import PRERELEASES
 from tfmatrix.envs.pins.model import (
+    NEVER,
     Note,
     Pin,
     PinFile,
@@ -71,7 +73,10 @@ def read_declared(path: Path, text: str, uv: Uv) -> PinFile:
     for each in settings.get("constraint-dependencies") or ():
         pins.append(pin_of(str(each), path, line_with(text, str(each)), is_constraint=True))
     overrides = [str(each) for each in settings.get("override-dependencies") or ()]
+    resolution = table(tool, "pdm", "resolution", file=path)
+    overrides += _of_pdm(path, text, resolution, notes)
     pixi = read_pixi(path, text, table(tool, "pixi", file=path))
+    early = settings.get("prerelease") == "allow" or resolution.get("allow-prereleases") is True
     pins += pixi.pins
     notes += pixi.notes
     return PinFile(
@@ -80,13 +85,25 @@ def read_declared(path: Path, text: str, uv: Uv) -> PinFile:
         pins=tuple(pins),
         python=pixi.python or (python_specifier(value, path, line) if isinstance(value, str) else ""),
         python_line=line if value else pixi.python_line,
-        options=_indexes(tool),
+        options=(*_indexes(tool), *pixi.options, *((PRERELEASES,) if early else ())),
         notes=tuple(notes),
+        env=pixi.env,
         extras=tuple(extras),
         groups=tuple(dict.fromkeys((*groups, *pixi.groups))),
-        overrides=tuple(overrides),
+        overrides=(*overrides, *pixi.overrides),
         default_groups=tuple(group for group in groups if default == "all" or group in default),
     )
+
+
+def _of_pdm(path: Path, text: str, resolution: Mapping[str, Any], notes: list[Note]) -> Iterator[str]:
+    """What `[tool.pdm.resolution]` says for packages whatever others ask for: versions, and which are left out."""
+    for name, value in table(resolution, "overrides", file=path).items():
+        if "://" in str(value):
+            notes.append(not_of_an_index(path, line_with(text, f"{name} =", f"{name}="), name))
+            continue
+        yield f"{name}{'==' if str(value)[:1].isdigit() else ''}{value}"
+    for name in resolution.get("excludes") or ():
+        yield f"{name} ; {NEVER}"
 
 
 def following(uv: Uv) -> Follow:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tfmatrix.core.errors import ConfigError
-from tfmatrix.envs.pins.model import Pin, PinFile, line_of
+from tfmatrix.envs.pins.model import Pin, PinFile, line_of, overrides_of_lock
 from tfmatrix.envs.pins.requirements import read_requirements
 from tfmatrix.envs.uv import Uv
 
@@ -81,6 +81,7 @@ def _exported(
         extras=declared.extras,
         groups=declared.groups,
         default_groups=declared.default_groups,
+        overrides=overrides_of_lock(declared.overrides, pins),
         wanted=tuple(sorted({pin.package for pin in declared.pins})),
     )
 

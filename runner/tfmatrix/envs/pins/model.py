@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,12 @@ from packaging.version import InvalidVersion
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 
-_OPTIONS = re.compile(r"\s--[a-z][a-z-]*[=\s].*$")
-"""Of one requirement: --hash, --config-settings and the like."""
+_OPTIONS = re.compile(r"\s--?[A-Za-z].*$")
+"""Of one requirement: --hash, --config-settings, -C and the like. For pip the first of them ends the requirement."""
+
+
+NEVER = "python_version < '0'"
+"""The marker of what is nowhere installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +203,17 @@ def pin_of(
         group=group,
         wants=tuple(sorted(requirement.extras)),
     )
+
+
+def overrides_of_lock(overrides: Iterable[str], pins: Collection[Pin]) -> tuple[str, ...]:
+    """Overrides at the versions that a lock has for their packages; one without any version there stays as it is."""
+    found: list[str] = []
+    for each in overrides:
+        name = canonicalize_name(Requirement(each).name)
+        locked = [f"{pin.package}{pin.specifier}" + (f" ; {pin.marker}" if pin.marker else "") for pin in pins
+                  if pin.package == name and pin.version]  # fmt: skip
+        found += locked or [each]
+    return tuple(dict.fromkeys(found))
 
 
 def version_in(address: str) -> str:

@@ -11,15 +11,20 @@ from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
+from tfmatrix.envs.index import PRERELEASES
 from tfmatrix.envs.pins.model import Note, Pin, not_of_an_index, pin_of
 from tfmatrix.envs.pins.requirements import from_elsewhere
 
-_MARKERS = ("os_name", "sys_platform", "platform_machine", "platform_system", "python_version", "implementation_name")
+_MARKERS = (
+    "os_name", "sys_platform", "platform_machine", "platform_python_implementation", "platform_release",
+    "platform_system", "platform_version", "python_version", "python_full_version", "implementation_name",
+    "implementation_version",
+)  # fmt: skip
 _ELSEWHERE = {"git", "path", "file", "hg", "svn", "url"}
 
 
 def pin_of_entry(path: Path, line: int | None, name: str, entry: Any, group: str, notes: list[Note]) -> Pin | None:
-    """A package of a Pipfile; None, with a note, for one that comes from elsewhere."""
+    """A package of a Pipfile, or of pixi; None, with a note, for one that comes from elsewhere."""
     if isinstance(entry, str):
         entry = {"version": entry}
     if not isinstance(entry, dict):
@@ -32,8 +37,10 @@ def pin_of_entry(path: Path, line: int | None, name: str, entry: Any, group: str
             notes.append(not_of_an_index(path, line, name))
         return None
     version = str(entry.get("version") or "*")
+    if version[:1].isdigit():
+        version = f"=={version}"
     wants = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
-    markers = [str(entry["markers"])] if entry.get("markers") else []
+    markers = [str(entry[key]) for key in ("markers", "env-markers") if entry.get(key)]
     markers += [f"{key} {entry[key]}" for key in _MARKERS if entry.get(key)]
     marker = " and ".join(f"({each})" for each in markers) if len(markers) > 1 else "".join(markers)
     text = f"{name}{wants}{'' if version == '*' else version}"
@@ -52,3 +59,8 @@ def sources(listed: Iterable[Any]) -> tuple[str, ...]:
     if not urls:
         return ()
     return (f"--index-url {urls[0]}", *(f"--extra-index-url {url}" for url in urls[1:]))
+
+
+def prereleases(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The option that takes versions before a release, where the table `pipenv` asks for them."""
+    return (PRERELEASES,) if settings.get("allow_prereleases") is True else ()

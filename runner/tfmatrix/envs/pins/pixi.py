@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from tfmatrix.envs.index import PRERELEASES
 from tfmatrix.envs.pins.conda import TAKEN, conda_specifier, left_out, pin_of_conda
 from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with
 from tfmatrix.envs.pins.pipenv import pin_of_entry
@@ -28,6 +29,9 @@ def read_pixi(path: Path, text: str, data: Mapping[str, Any]) -> PinFile:
     notes: list[Note] = []
     others: list[str] = []
     pins: list[Pin] = []
+    options: list[str] = []
+    overrides: list[str] = []
+    env: dict[str, str] = {}
     python = ""
     environments = table(data, "environments", file=path)
     chosen = environments.get("default") or []
@@ -36,7 +40,13 @@ def read_pixi(path: Path, text: str, data: Mapping[str, Any]) -> PinFile:
     for feature, asked in features.items():
         group = "" if feature in ("", *default) else feature
         tables = [asked, *(table(asked, "target", each, file=path) for each in targets)]
+        if not group:
+            settings = table(asked, "pypi-options", file=path)
+            options += _indexes(path, settings)
+            overrides += _overrides(path, text, table(settings, "dependency-overrides", file=path), notes)
         for each in tables:
+            if not group:
+                env |= {name: str(value) for name, value in table(each, "activation", "env", file=path).items()}
             for name, entry in table(each, "dependencies", file=path).items():
                 line = line_with(text, f"{name} =", f"{name}=", name)
                 version = entry.get("version") if isinstance(entry, dict) else entry
@@ -58,9 +68,34 @@ def read_pixi(path: Path, text: str, data: Mapping[str, Any]) -> PinFile:
         pins=tuple(pins),
         python=python,
         python_line=line_with(text, "python =", "python="),
+        options=tuple(dict.fromkeys(options)),
+        overrides=tuple(overrides),
+        env=tuple((name, value) for name, value in env.items() if name.startswith(("TF_", "KERAS_"))),
         notes=(*notes, *left_out(path, others)),
         groups=tuple(dict.fromkeys(pin.group for pin in pins if pin.group)),
     )
+
+
+def _indexes(path: Path, settings: Mapping[str, Any]) -> Iterator[str]:
+    """`[pypi-options]` as lines of a requirements file."""
+    if settings.get("index-url"):
+        yield f"--index-url {settings['index-url']}"
+    for url in settings.get("extra-index-urls") or ():
+        yield f"--extra-index-url {url}"
+    for link in settings.get("find-links") or ():
+        if "url" in link:
+            yield f"--find-links {link['url']}"
+        elif (path.parent / link["path"]).is_dir():
+            yield f"--find-links {(path.parent / link['path']).resolve()}"
+    if settings.get("prerelease-mode") == "allow":
+        yield PRERELEASES
+
+
+def _overrides(path: Path, text: str, asked: Mapping[str, Any], notes: list[Note]) -> Iterator[str]:
+    for name, entry in asked.items():
+        pin = pin_of_entry(path, line_with(text, f"{name} =", f"{name}="), name, entry, "", notes)
+        if pin is not None:
+            yield pin.requirement
 
 
 def _any_patch(version: str) -> str:

@@ -162,7 +162,7 @@ def python_beside(folder: Path, uv: Uv) -> tuple[tuple[SpecifierSet, str], ...]:
         if kind.rank is Rank.REQUIREMENTS or path.name == "setup.py":
             continue
         try:
-            file = kind.read(path, read_text(path), uv)
+            file = _read_as(kind, path, read_text(path), uv)
         except ConfigError:
             continue
         if file.python:

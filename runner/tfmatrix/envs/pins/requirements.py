@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.files import read_bounded
 from tfmatrix.core.packages import TENSORFLOW
+from tfmatrix.envs.index import PRERELEASES
 from tfmatrix.envs.pins.model import Note, Pin, PinFile, pin_of, version_in
 from tfmatrix.envs.pins.text import decode
 
@@ -36,6 +37,7 @@ _VALUES = {
     "extra_index_urls": "--extra-index-url",
     "find_links": "--find-links",
 }
+_SWITCHES = {"no_index": "--no-index", "pre": PRERELEASES}
 
 
 Follow = Callable[[Path, Sequence[str]], PinFile | None]
@@ -91,7 +93,7 @@ class _Reading:
             if hasattr(entry, "options"):
                 yield from self._option(path, number, entry.options, seen, is_constraint=is_constraint)
             elif hasattr(entry, "error_message"):
-                self._invalid(path, number, entry.line)
+                yield from self._invalid(path, number, entry.line, is_constraint=is_constraint)
             else:
                 yield from self._pins(path, number, entry, is_constraint=is_constraint)
 
@@ -106,8 +108,8 @@ class _Reading:
             elif name in _VALUES:
                 for each in value if isinstance(value, list) else [value]:
                     self._index(path, number, _VALUES[name], each)
-            elif name == "no_index":
-                self.options.append("--no-index")
+            elif name in _SWITCHES:
+                self.options.append(_SWITCHES[name])
 
     def _index(self, path: Path, number: int, option: str, value: str) -> None:
         if "://" in value:
@@ -149,7 +151,8 @@ class _Reading:
         if content.strip():
             yield from self.read(other, decode(other, content), (*seen, other), is_constraint=is_constraint)
 
-    def _invalid(self, path: Path, number: int, line: str) -> None:
+    def _invalid(self, path: Path, number: int, line: str, *, is_constraint: bool) -> Iterator[Pin]:
+        """A line that the parser does not take: one with an option that it does not know is a requirement for pip."""
         if (missing := _VARIABLE.search(line)) is not None:
             raise ConfigError(
                 f"the environment variable {missing[1]} is not set",
@@ -164,7 +167,7 @@ class _Reading:
                 Note(file=path, line=number, what=f"{line.strip()[:60]} is no option that is known: left out")
             )
             return
-        pin_of(line, path, number)
+        yield pin_of(line, path, number, is_constraint=is_constraint)
 
     def _pins(self, path: Path, number: int, entry: Any, *, is_constraint: bool) -> Iterator[Pin]:
         if entry.link is None:

@@ -15,6 +15,8 @@ _AT_LINE = re.compile(r"\(at line (\d+)")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 """How files begin that are not plain UTF-8: PowerShell's `pip freeze > requirements.txt` writes UTF-16."""
 
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
+
 MAX_DIGITS = 200
 """More in a row is no version, and no date: readers of versions take seconds for thousands of digits."""
 
@@ -32,9 +34,11 @@ def read_text(path: Path) -> str:
 
 def decode(path: Path, content: bytes) -> str:
     """The text of a file; ConfigError for what is none."""
-    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "") or _declared(content) or "utf-8"
     try:
         text = content.decode(encoding)
+    except LookupError as error:
+        raise ConfigError(f"no encoding: {encoding!r}", file=path, line=1, expected="such as utf-8") from error
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError("not text in UTF-8", file=path, line=line, expected="a text file") from error
@@ -49,6 +53,14 @@ def decode(path: Path, content: bytes) -> str:
     if not text.strip():
         raise ConfigError("the file is empty", file=path, line=1, expected="pins such as tensorflow==2.15.1")
     return text
+
+
+def _declared(content: bytes) -> str:
+    """The encoding that a comment in the first two lines names, as Python (PEP 263) and pip read it."""
+    for line in content.split(b"\n", 2)[:2]:
+        if line.lstrip().startswith(b"#") and (found := _CODING.search(line)) is not None:
+            return found[1].decode("ascii")
+    return ""
 
 
 def read_toml(path: Path, text: str) -> dict[str, Any]:

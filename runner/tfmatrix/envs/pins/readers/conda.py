@@ -6,6 +6,7 @@ What conda builds is not what the package index has: versions are taken, builds 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -37,23 +38,39 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     listed = data.get("dependencies") or []
     if not isinstance(listed, list):
         raise ConfigError("`dependencies` is not a list", file=path, key="dependencies")
-    pins: list[Pin] = []
-    others: list[str] = []
+    of_pip: list[Pin] = []
     notes: list[Note] = []
     options: tuple[str, ...] = ()
-    python = ""
+    specs: list[tuple[str, int | None]] = []
     for each in listed:
-        if each is None:
-            continue
         if isinstance(each, dict):
             for entry in map(str, each.get("pip") or ()):
                 found = read_requirements(path, entry, following(uv), line=line_with(text, entry))
-                pins += found.pins
+                of_pip += found.pins
                 notes += found.notes
                 options += found.options
-            continue
-        line = line_with(text, str(each))
-        match = _SPEC.match(str(each).strip())
+        elif each is not None:
+            specs.append((str(each), line_with(text, str(each))))
+    pins, python, others = read_specs(path, specs)
+    notes += left_out(path, others)
+    return PinFile(
+        path=path,
+        kind=KIND,
+        pins=(*pins, *of_pip),
+        python=python,
+        python_line=line_with(text, "python=", "python"),
+        options=options,
+        notes=tuple(notes),
+    )
+
+
+def read_specs(path: Path, specs: Sequence[tuple[str, int | None]]) -> tuple[list[Pin], str, list[str]]:
+    """What `conda install` is asked for, each with its line: the pins, the Python, and names of what no index has."""
+    pins: list[Pin] = []
+    others: list[str] = []
+    python = ""
+    for each, line in specs:
+        match = _SPEC.match(each.strip())
         if match is None:
             continue
         name = canonicalize_name(match["name"])
@@ -61,19 +78,10 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
         if name != "python" and name not in TAKEN:
             others.append(name)
             continue
-        inside = _BRACKETS.search(str(each))
+        inside = _BRACKETS.search(each)
         specifier = conda_specifier(inside[1] if inside else match["version"] or "", path, line)
         if name == "python":
             python = specifier
         else:
             pins.append(pin_of_conda(name, specifier, path, line))
-    notes += left_out(path, others)
-    return PinFile(
-        path=path,
-        kind=KIND,
-        pins=tuple(pins),
-        python=python,
-        python_line=line_with(text, "python=", "python"),
-        options=options,
-        notes=tuple(notes),
-    )
+    return pins, python, others

@@ -1,4 +1,4 @@
-"""A Dockerfile: the image that it starts from, and what its `RUN pip install` lines name."""
+"""A Dockerfile: the image that it starts from, and what its `RUN` lines install by pip, conda and projects' tools."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -16,10 +16,13 @@ from packaging.utils import canonicalize_name
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
+from tfmatrix.envs.index import PRERELEASES
+from tfmatrix.envs.pins.conda import left_out
 from tfmatrix.envs.pins.declared import following
 from tfmatrix.envs.pins.model import Note, PinFile, pin_of
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import read_requirements
+from tfmatrix.envs.pins.text import read_text
 from tfmatrix.envs.uv import Uv
 
 KIND = "Dockerfile"
@@ -38,7 +41,7 @@ _HERE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _COPIED_FROM = re.compile(r"--from=(\S+)")
-_SEPARATORS = {"&&", "||", ";", "|"}
+_SEPARATORS = {"&&", "||", ";", "|", "&"}
 _FILES = ("-r", "--requirement", "-c", "--constraint")
 _TAKEN = (*_FILES, "-e", "--editable", "-i", "--index-url", "--extra-index-url", "-f", "--find-links")
 _PASSED_OVER = (
@@ -49,29 +52,55 @@ _PASSED_OVER = (
 )  # fmt: skip
 """Options of pip and uv that have a value: those that say what is installed, and the others."""
 
+_CONDA = ("conda", "mamba", "micromamba")
+_CONDA_VERBS = ("env", "install", "create", "update")
+_CONDA_VALUES = ("-n", "--name", "-p", "--prefix", "-c", "--channel", "-f", "--file", "--solver", "-r", "--root-prefix")
+_OF_PROJECTS: Mapping[tuple[str, str], Sequence[str]] = {
+    ("uv", "sync"): ("uv.lock", "pyproject.toml"),
+    ("poetry", "install"): ("poetry.lock", "pyproject.toml"),
+    ("poetry", "sync"): ("poetry.lock", "pyproject.toml"),
+    ("pdm", "sync"): ("pdm.lock",),
+    ("pdm", "install"): ("pdm.lock", "pyproject.toml"),
+    ("pipenv", "sync"): ("Pipfile.lock",),
+    ("pipenv", "install"): ("Pipfile.lock", "Pipfile"),
+    ("pixi", "install"): ("pixi.lock", "pixi.toml", "pyproject.toml"),
+}
+"""What a command of a tool reads, the first that there is."""
+
+_TOOLS = {"pip", "pip3", "uv pip", *_CONDA, *(tool for tool, _ in _OF_PROJECTS)}
+_PARTS = {
+    "--extra": "extra", "-E": "extra", "--extras": "extra",
+    "--group": "group", "--with": "group", "-G": "group", "--only-group": "group", "--categories": "group",
+}  # fmt: skip
+_EVERY = {"--all-extras": "extra", "--all-groups": "group"}
+"""Options that choose parts of a project, by their names and all of them."""
+
 
 def read(path: Path, text: str, uv: Uv) -> PinFile:
-    """The last stage: TensorFlow and Python by its image, what `pip install` asks for there or where it copies from."""
+    """The last stage: TensorFlow and Python by its image, what its commands install there or where it copies from."""
     from dockerfile_parse import DockerfileParser
 
     structure = DockerfileParser(fileobj=io.BytesIO(_HERE.sub(_one_line, text).encode())).structure
-    values: dict[str, str] = {}
-    env: dict[str, str] = {}
+    before: dict[str, str] = {}
     stages: dict[str, _Stage] = {}
     stage, number_of_stages = _Stage(), 0
     for entry in structure:
         number, value = entry["startline"] + 1, entry["value"]
+        values = stage.values if stages else before
         match entry["instruction"].upper():
             case "ARG":
-                name, _, default = value.partition("=")
-                values.setdefault(name.strip(), default.strip("\"' ") or os.environ.get(name.strip(), ""))
+                for word in _words(value):
+                    name, equals, default = word.partition("=")
+                    # Without a value in its stage it is that of before the first image.
+                    given = _filled(default, values) if equals else "" if values is before else before.get(name, "")
+                    values[name] = stage.env.get(name) or given or os.environ.get(name, "")
             case "ENV":
                 for name, given in _assignments(value):
-                    values[name] = env[name] = given
+                    stage.values[name] = stage.env[name] = _filled(given, values)
             case "FROM":
-                words = [each for each in _filled(value, values).split() if not each.startswith("--")]
+                words = [each for each in _filled(value, before).split() if not each.startswith("--")]
                 base = stages.get(words[0].lower()) if words else None
-                stage = replace(base) if base else _Stage(image=words[0] if words else "", line=number)
+                stage = base.based() if base else _Stage(image=words[0] if words else "", line=number)
                 stages[str(number_of_stages)] = stage
                 number_of_stages += 1
                 if len(words) == 3:
@@ -81,13 +110,14 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
                 if copied is not None and copied[1].lower() in stages:
                     stage.add(stages[copied[1].lower()].asked)
             case "RUN":
-                left_out: list[Note] = []
-                lines = [each for each in _installed(path, _filled(value, values), number, left_out) if each]
-                stage.left_out += tuple(left_out)
-                stage.add([read_requirements(path, "\n".join(lines) or "#", following(uv), line=number)])
+                stage.add(_installed(path, _filled(value, values), number, uv))
+    return _of_stage(path, stage)
+
+
+def _of_stage(path: Path, stage: _Stage) -> PinFile:
     image, line = stage.image, stage.line
     pins = [pin for each in stage.asked for pin in each.pins]
-    notes = [*(note for each in stage.asked for note in each.notes), *stage.left_out]
+    notes = [note for each in stage.asked for note in each.notes]
     found = _TENSORFLOW.match(image)
     if found is not None:
         pins.insert(0, pin_of(f"tensorflow=={found['version']}", path, line))
@@ -105,30 +135,46 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
             fix="give --from and --to as versions",
         )
     python = _PYTHON.match(image)
+    said = next((each for each in stage.asked if each.python), None)
     return PinFile(
         path=path,
         kind=KIND,
         pins=tuple(pins),
-        python=f"=={python['version']}.*" if python else "",
+        python=f"=={python['version']}.*" if python else said.python if said else "",
         python_line=line,
         options=tuple(dict.fromkeys(option for each in stage.asked for option in each.options)),
         notes=tuple(notes),
         reads=tuple(file for each in stage.asked for file in each.reads),
-        env=tuple((name, value) for name, value in env.items() if name.startswith(("TF_", "KERAS_"))),
+        wanted=_wanted(stage.asked),
+        env=tuple((name, value) for name, value in stage.env.items() if name.startswith(("TF_", "KERAS_"))),
+        overrides=tuple(dict.fromkeys(each for file in stage.asked for each in file.overrides)),
     )
+
+
+def _wanted(asked: Sequence[PinFile]) -> tuple[str, ...] | None:
+    """What is asked for, where a lock has more than that."""
+    if all(each.wanted is None for each in asked):
+        return None
+    named = [each.wanted if each.wanted is not None else [pin.package for pin in each.pins] for each in asked]
+    return tuple(sorted({name for names in named for name in names}))
 
 
 @dataclass(kw_only=True)
 class _Stage:
-    """A stage of the build: the image that it starts from, and what its commands install."""
+    """A stage of the build: the image that it starts from, its variables, and what its commands install."""
 
     image: str = ""
     line: int = 0
     asked: tuple[PinFile, ...] = ()
-    left_out: tuple[Note, ...] = ()
+    values: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
 
-    def add(self, more: Sequence[PinFile]) -> None:
+    def add(self, more: Iterable[PinFile]) -> None:
         self.asked = tuple(dict.fromkeys((*self.asked, *more)))
+
+    def based(self) -> _Stage:
+        """A stage that starts from this one."""
+        return replace(self, values=dict(self.values), env=dict(self.env))
 
 
 def _names_a_package(word: str) -> bool:
@@ -169,24 +215,126 @@ def _words(text: str) -> list[str]:
         return []
 
 
-def _installed(path: Path, command: str, line: int, left_out: list[Note]) -> Iterator[str]:
-    """What `pip install` in a command line is asked for, as lines of a requirements file.
+def _installed(path: Path, text: str, line: int, uv: Uv) -> Iterator[PinFile]:
+    """What the commands of a RUN install: those of pip, of conda, and of the tools that have a file of their own."""
+    for words in _commands(text):
+        tool, verb, arguments = _called(words)
+        notes: list[Note] = []
+        if verb == "install" and tool in ("pip", "pip3", "uv pip"):
+            lines = [each for each in _asked_of_pip(path, arguments, line, notes) if each]
+            found = read_requirements(path, "\n".join(lines) or "#", following(uv), line=line)
+            yield replace(found, notes=(*found.notes, *notes))
+        elif tool in _CONDA and verb in _CONDA_VERBS:
+            yield from _asked_of_conda(path, verb, arguments, line, uv)
+        elif (reader := _OF_PROJECTS.get((tool, verb))) is not None:
+            yield from _asked_of_project(path, tool, verb, reader, arguments, line, uv)
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """The commands of a line of the shell."""
+    command: list[str] = []
+    for word in _words(text):
+        if word in _SEPARATORS:
+            yield command
+            command = []
+        elif word.endswith(";"):
+            yield [*command, word.rstrip(";")]
+            command = []
+        else:
+            command.append(word)
+    yield command
+
+
+def _called(words: Sequence[str]) -> tuple[str, str, list[str]]:
+    """The tool of a command, what it is told to do, and the rest; three times nothing for any other command."""
+    for position, word in enumerate(words):
+        tool = word.rpartition("/")[2]
+        rest = list(words[position + 1 :])
+        if tool == "uv" and rest[:1] == ["pip"]:
+            tool, rest = "uv pip", rest[1:]
+        if tool in _TOOLS:
+            told = next((number for number, each in enumerate(rest) if not each.startswith("-")), len(rest))
+            if rest[told : told + 1] == ["run"]:
+                continue  # `conda run -n base pip install …`
+            return tool, (rest[told] if told < len(rest) else ""), [*rest[:told], *rest[told + 1 :]]
+        # `sudo -H`, `python3 -m`, `VARIABLE=value`, `--mount=…` stand before it.
+    return "", "", []
+
+
+def _asked_of_project(
+    path: Path, tool: str, verb: str, files: Sequence[str], arguments: Sequence[str], line: int, uv: Uv
+) -> Iterator[PinFile]:
+    """What a tool installs of the lock or the declaration that lies beside the Dockerfile."""
+    from tfmatrix.envs.pins.readers import kinds
+
+    file = next((path.parent / name for name in files if (path.parent / name).is_file()), None)
+    if file is None:
+        what = f"{tool} {verb} needs {' or '.join(files)}, which is not beside it: left out"
+        yield PinFile(path=path, kind=KIND, pins=(), notes=(Note(file=path, line=line, what=what),))
+        return
+    kind = next(each for each in kinds() if each.matches(file.name))
+    found = kind.read(file, read_text(file), uv)
+    chosen: dict[str, list[str]] = {"extra": [], "group": []}
+    for option, value in _options(arguments, (*_PARTS, *_EVERY)):
+        if option in _PARTS:
+            chosen[_PARTS[option]] += re.split(r"[\s,]+", value)
+        else:
+            chosen[_EVERY[option]] += found.extras if _EVERY[option] == "extra" else found.groups
+    selected = found.selected(chosen["extra"], chosen["group"])
+    pins = tuple(pin for pin in selected.pins if pin.is_production)
+    yield replace(selected, pins=pins, reads=(file, *selected.reads))
+
+
+def _asked_of_conda(path: Path, verb: str, arguments: Sequence[str], line: int, uv: Uv) -> Iterator[PinFile]:
+    """`conda env create -f FILE`, `conda install PACKAGES`, and the same of its kin."""
+    from tfmatrix.envs.pins.readers import conda
+
+    files = [value for _, value in _options(arguments, ("-f", "--file")) if value]
+    if verb == "env" and not files:
+        files = ["environment.yml"]
+    for name in files:
+        file = path.parent / Path(name).name
+        if file.is_file() and file.suffix in (".yml", ".yaml"):
+            found = conda.read(file, read_text(file), uv)
+            yield replace(found, reads=(file, *found.reads))
+        else:
+            what = f"{name} of conda is not beside it: left out"
+            yield PinFile(path=path, kind=KIND, pins=(), notes=(Note(file=path, line=line, what=what),))
+    specs = list(_plain(arguments, _CONDA_VALUES))
+    if not files and specs:
+        pins, python, others = conda.read_specs(path, [(each, line) for each in specs])
+        yield PinFile(path=path, kind=KIND, pins=tuple(pins), python=python, notes=tuple(left_out(path, others)))
+
+
+def _options(arguments: Sequence[str], names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The options among arguments, with their values: `-f FILE`, `--file=FILE`."""
+    for position, word in enumerate(arguments):
+        name, equals, value = word.partition("=")
+        if name in names:
+            yield name, value if equals else (arguments[position + 1] if position + 1 < len(arguments) else "")
+
+
+def _plain(arguments: Sequence[str], with_values: Collection[str]) -> Iterator[str]:
+    """The arguments that are no options, nor the values of these."""
+    position = 0
+    while position < len(arguments):
+        word = arguments[position]
+        position += 2 if word in with_values else 1
+        if not word.startswith("-"):
+            yield word
+
+
+def _asked_of_pip(path: Path, words: Sequence[str], line: int, notes: list[Note]) -> Iterator[str]:
+    """What `pip install` is asked for, as lines of a requirements file.
 
     What names a variable without a value is left out, with a note; ConfigError where that is TensorFlow.
     """
-    words = _words(command)
-    installs = False
     position = 0
     while position < len(words):
         word = words[position]
         position += 1
-        ends = word in _SEPARATORS or word.endswith(";")
         name, equals, value = word.partition("=")
-        if word == "install" and any(
-            each.endswith(("pip", "pip3", "uv")) for each in words[max(0, position - 4) : position]
-        ):
-            installs = True
-        elif installs and word.startswith("-"):
+        if word.startswith("-"):
             if name in (*_TAKEN, *_PASSED_OVER) and not equals and position < len(words):
                 value = words[position]
                 position += 1
@@ -196,7 +344,9 @@ def _installed(path: Path, command: str, line: int, left_out: list[Note]) -> Ite
                 yield f"{name} {value}" if (path.parent / value).is_file() else ""
             elif name in _TAKEN:
                 yield f"{name} {value}"
-        elif installs and (unset := _VERSION_UNSET.match(word)) is not None:
+            elif name == PRERELEASES or (name, value) == ("--prerelease", "allow"):
+                yield PRERELEASES
+        elif (unset := _VERSION_UNSET.match(word)) is not None:
             if canonicalize_name(unset["package"]) in TENSORFLOW:
                 raise ConfigError(
                     f"the build argument {unset['variable']} has no value",
@@ -206,8 +356,6 @@ def _installed(path: Path, command: str, line: int, left_out: list[Note]) -> Ite
                     fix=f"set it: {unset['variable']}=… tfmatrix …",
                 )
             what = f"{unset['package']}: the build argument {unset['variable']} has no value: left out"
-            left_out.append(Note(file=path, line=line, what=what))
-        elif installs and _names_a_package(word.rstrip(";")):
-            yield word.rstrip(";")
-        if ends:
-            installs = False
+            notes.append(Note(file=path, line=line, what=what))
+        elif _names_a_package(word):
+            yield word

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tfmatrix.envs.pins.model import Note, PinFile, line_with
-from tfmatrix.envs.pins.pipenv import pin_of_entry, python_of, sources
+from tfmatrix.envs.pins.pipenv import pin_of_entry, prereleases, python_of, sources
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.text import read_toml, table
 from tfmatrix.envs.uv import Uv
@@ -36,7 +36,7 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
         pins=tuple(pins),
         python=python_of(table(data, "requires", file=path)),
         python_line=line_with(text, "python_full_version", "python_version"),
-        options=sources(data.get("source") or ()),
+        options=(*sources(data.get("source") or ()), *prereleases(table(data, "pipenv", file=path))),
         notes=tuple(notes),
         groups=tuple(dict.fromkeys(pin.group for pin in pins if pin.group)),
     )

@@ -18,7 +18,7 @@ from tfmatrix.core.errors import ConfigError
 from tfmatrix.core.packages import TENSORFLOW
 from tfmatrix.envs.pins.declared import read_declared
 from tfmatrix.envs.pins.export import export_poetry, needs_its_tool
-from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with, not_of_an_index, python_specifier
+from tfmatrix.envs.pins.model import Note, Pin, PinFile, line_with, not_of_an_index, overrides_of_lock, python_specifier
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import from_elsewhere
 from tfmatrix.envs.pins.text import read_text, read_toml, table
@@ -91,7 +91,7 @@ def joined(lock: PinFile, declared: PinFile, declaration: Path) -> PinFile:
         notes=tuple(dict.fromkeys((*declared.notes, *lock.notes))),
         wanted=tuple(sorted({pin.package for pin in declared.pins})),
         reads=(declaration,),
-        overrides=(),
+        overrides=overrides_of_lock(declared.overrides, lock.pins),
     )
 
 

@@ -26,11 +26,17 @@ _PART = re.compile(r"'(?P<name>[^']+)' in (?P<what>extras|dependency_groups)|\"(
 def read(path: Path, text: str, uv: Uv) -> PinFile:
     """Every package of the lock; those of extras and dependency groups marked as such."""
     data = read_toml(path, text)
-    # The files of a package are not looked at here: a lock that is cut down to names and versions is read, too.
+    # The files of a package are not looked at here: a lock that is cut down to names and versions is read, too, and one
+    # without hashes.
     for each in data.get("packages") or ():
-        if isinstance(each, dict) and not {"wheels", "sdist", "vcs", "directory", "archive"} & set(each):
-            name = f"{each.get('name')}-{each.get('version')}.tar.gz"
-            each["sdist"] = {"name": name, "url": f"https://example.org/{name}", "hashes": {"sha256": "0"}}
+        if not isinstance(each, dict) or {"vcs", "directory"} & set(each):
+            continue
+        if isinstance(each.get("archive"), dict):
+            each["archive"]["hashes"] = each["archive"].get("hashes") or {"sha256": "0"}
+            continue
+        name = f"{each.get('name')}-{each.get('version')}.tar.gz"
+        each.pop("wheels", None)
+        each["sdist"] = {"name": name, "url": f"https://example.org/{name}", "hashes": {"sha256": "0"}}
     try:
         lock = Pylock.from_dict(data)
     except (PylockValidationError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 from pathlib import Path
 
 from tfmatrix.core.errors import ConfigError
@@ -19,19 +20,21 @@ MADE_OF = ()
 
 def read(path: Path, text: str, uv: Uv) -> PinFile:
     """`install_requires`, `extras_require` and `python_requires`."""
-    parser = configparser.ConfigParser(interpolation=None)
+    parser = configparser.ConfigParser()
     try:
         parser.read_string(text)
+        required = parser.get("options", "install_requires", fallback="")
+        extras = dict(parser.items("options.extras_require")) if parser.has_section("options.extras_require") else {}
+        python = parser.get("options", "python_requires", fallback="").strip()
     except configparser.Error as error:
-        line = getattr(error, "lineno", None)
+        # What `%(name)s` means is asked for when a value is, and knows no line.
+        line = getattr(error, "lineno", None) or line_with(text, "%(")
         raise ConfigError(
             f"not a setup.cfg: {str(error).splitlines()[0]}", file=path, line=line, expected="sections and keys"
         ) from error
-    pins = list(_listed(path, text, parser.get("options", "install_requires", fallback=""), ""))
-    extras = dict(parser.items("options.extras_require")) if parser.has_section("options.extras_require") else {}
+    pins = list(_listed(path, text, required, ""))
     for extra, value in extras.items():
         pins += _listed(path, text, value, extra)
-    python = parser.get("options", "python_requires", fallback="").strip()
     line = line_with(text, "python_requires")
     return PinFile(
         path=path,
@@ -41,6 +44,14 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
         python_line=line,
         extras=tuple(extras),
     )
+
+
+def _place(text: str, wanted: str) -> int | None:
+    """Where a requirement stands; one with an interpolated version, where its package does."""
+    name = re.split(r"[\s\[(<>=!~;]", wanted)[0]
+    whole = re.compile(rf"\s*{re.escape(name)}(?![\w.-])")
+    begun = (number for number, line in enumerate(text.splitlines(), start=1) if whole.match(line))
+    return line_with(text, wanted) or next(begun, None)
 
 
 def _listed(path: Path, text: str, value: str, extra: str) -> list[Pin]:
@@ -53,5 +64,5 @@ def _listed(path: Path, text: str, value: str, extra: str) -> list[Pin]:
     for each in value.split(separator):
         wanted = each.partition(" #")[0].strip()
         if wanted and not wanted.startswith("#"):
-            found.append(pin_of(wanted, path, line_with(text, wanted), extra=extra))
+            found.append(pin_of(wanted, path, _place(text, wanted), extra=extra))
     return found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tfmatrix.core.errors import ConfigError
 from tfmatrix.envs.pins.declared import read_declared
-from tfmatrix.envs.pins.model import Pin, PinFile, line_of
+from tfmatrix.envs.pins.model import Pin, PinFile, line_of, overrides_of_lock
 from tfmatrix.envs.pins.readers import Rank
 from tfmatrix.envs.pins.requirements import read_requirements
-from tfmatrix.envs.pins.text import read_text, read_toml
+from tfmatrix.envs.pins.text import read_text, read_toml, table
 from tfmatrix.envs.uv import Uv
 
 KIND = "uv.lock"
@@ -37,7 +39,7 @@ def read_project(path: Path, folder: Path, text: str, uv: Uv) -> PinFile:
             expected=f"{declaration}",
             fix="export it where that is: uv export --no-dev -o requirements.txt",
         )
-    read_toml(path, text)
+    manifest = table(read_toml(path, text), "manifest", file=path)
     declared = read_declared(declaration, read_text(declaration), uv)
     is_virtual = not read_toml(declaration, read_text(declaration)).get("project")
     whole = ["--all-packages"] if is_virtual else []
@@ -59,8 +61,15 @@ def read_project(path: Path, folder: Path, text: str, uv: Uv) -> PinFile:
         notes=tuple(dict.fromkeys((*declared.notes, *production.notes))),
         wanted=tuple(sorted({pin.package for pin in declared.pins})),
         reads=(declaration,),
-        overrides=(),
+        overrides=overrides_of_lock(_overrides(manifest), pins),
     )
+
+
+def _overrides(manifest: dict[str, Any]) -> Iterator[str]:
+    """Those of the whole workspace, as the lock says them."""
+    for each in manifest.get("overrides") or ():
+        marker = f" ; {each['marker']}" if each.get("marker") else ""
+        yield f"{each['name']}{each.get('specifier', '')}{marker}"
 
 
 def _export(path: Path, folder: Path, text: str, uv: Uv, options: list[str]) -> PinFile:
