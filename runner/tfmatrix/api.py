@@ -215,7 +215,7 @@ def migrate(
     files: Sequence[Path | str],
     *,
     to: str = "latest",
-    format: str = "keras",
+    format: str | None = None,
     output: Path = Path("migrated"),
     saved_with: str | None = None,
     inputs: Path | None = None,

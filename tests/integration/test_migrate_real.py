@@ -45,6 +45,34 @@ model.save(sys.argv[1])
 """Recurrent layers, a nested model that is called twice, an operator, and a state of the optimizer to lose."""
 
 
+WORDS = """
+import sys
+import numpy as np
+import tensorflow as tf
+L = tf.keras.layers
+
+words, numbers = tf.keras.Input((3,), dtype="string"), tf.keras.Input((3,), dtype="int64")
+ids = L.IntegerLookup(vocabulary=[1, 2, 3])(numbers)
+parts = [
+    L.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")(words),
+    L.CategoryEncoding(4, output_mode="count")(ids),
+]
+if tf.__version__.startswith("2.15"):
+    parts.append(L.Flatten()(L.Embedding(4, 2)(ids)))
+h = L.Dense(4, activation="swish")(L.Concatenate()(parts))
+model = tf.keras.Model([words, numbers], L.Dense(1)(h))
+model.compile(tf.keras.optimizers.AdamW(0.01, weight_decay=0.1), "mse")
+rng = np.random.RandomState(0)
+given = [tf.constant(rng.choice(["a", "b", "c"], (8, 3))), tf.constant(rng.randint(1, 4, (8, 3)), "int64")]
+model.fit(given, tf.constant(rng.rand(8, 1)), epochs=3, verbose=0)
+model.save(sys.argv[1])
+"""
+"""Lookups of words and numbers, tokens that repeat in a batch, and what the two Keras name otherwise.
+
+Keras 2 cannot train an embedding as Keras 3 does where a token repeats: only the older version's model has one.
+"""
+
+
 LAMBDA_LOSS = """
 import sys
 import numpy as np
@@ -92,6 +120,15 @@ def test_a_model_is_the_same_on_the_other_side_of_keras_3(project, saved, tmp_pa
     proof = json.loads((tmp_path / f"{model.stem}.proof.json").read_text())
     assert proof["reader"]["id"] == to
     assert model.read_bytes() == before
+
+
+@pytest.mark.parametrize(("version", "to"), [(OLD, NEW), (NEW, OLD)])
+def test_lookups_repeated_tokens_and_other_names_are_the_same_on_the_other_side(project, saved, tmp_path, version, to):
+    model = saved(version, f"words_{version}.keras", WORDS)
+    arguments = ("migrate", str(model), "--saved-with", version, "--to", to, "-o", str(tmp_path), "--no-tf-keras")
+    found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
+    told = json.loads(found.stdout)["files"][0]
+    assert (told["result"], told["way"]) == ("proven", "native"), told
 
 
 @pytest.mark.slow

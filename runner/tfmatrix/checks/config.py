@@ -24,6 +24,7 @@ from tfmatrix.checks.presentation import (
     class_name,
     compare_configs,
     each_alone,
+    is_dtype_ignored,
     owned_by,
     owner_of,
     without_indices,
@@ -132,9 +133,14 @@ def _differences(
     # Whether a layer without weights may be trained means nothing, and is revived of a SavedModel as it comes.
     trained = [path for path in common if owners is None or any(_holds(path, owner) for owner in owners)]
     changes += _compare_maps("trainable", ours.get("trainable"), theirs.get("trainable"), trained)
-    changes += _compare_maps("dtype", ours.get("dtype_policies"), theirs.get("dtype_policies"), common)
+    typed = [path for path in common if same_keras or not is_dtype_ignored(*_class_and_config(mine[path]))]
+    changes += _compare_maps("dtype", ours.get("dtype_policies"), theirs.get("dtype_policies"), typed)
     changes += _compare_wiring(ours.get("wiring"), theirs.get("wiring"), {*mine} & {*others})
     return ConfigDifferences(differences=tuple(changes), aside=tuple(aside))
+
+
+def _class_and_config(layer: Mapping[str, Any]) -> tuple[str, Any]:
+    return class_name(str(layer["class"])), layer.get("config")
 
 
 def _holds(path: str, owner: str) -> bool:

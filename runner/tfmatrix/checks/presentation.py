@@ -85,6 +85,12 @@ RENAMED_KEYS: Mapping[tuple[str, str], tuple[str, str]] = {
 }
 """(class, key): the newer name of the key, and since when."""
 
+FUNCTION_ALIASES: Mapping[str, str] = {"swish": "silu"}
+"""Names of one activation in different versions: Keras 2 writes the first, Keras 3 the second."""
+
+LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
+"""Layers that compute in what their output mode asks for: Keras 3 drops the dtype that it writes."""
+
 CLASS_ALIASES: Mapping[str, str] = {
     "Model": "Functional",  # TensorFlow up to 2.2 has one class for functional and subclassed models
     "BatchNormalizationV1": "BatchNormalization",
@@ -114,6 +120,7 @@ outputs."""
 
 _POLICIES = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"}
 _SEQUENCES = {"__tuple__", "TensorShape"}
+_PENALTIES = {"L1L2", "L1", "L2"}
 
 
 MAX_VALUE = 1_000
@@ -255,6 +262,8 @@ def _canonical_mapping(value: Mapping[str, Any], owner: str) -> Any:
     if name == "function":
         return canonical(config, owner)
     short = class_name(name)
+    if short in _PENALTIES and isinstance(config, Mapping) and not any(config.values()):
+        return None  # a regularizer of weight 0 adds nothing
     return {"class": short, "config": canonical(config or {}, short)}
 
 
@@ -271,6 +280,8 @@ def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
             continue
         name = RENAMED_KEYS.get((owner, key), (key, ""))[0]
         result[name] = canonical(item, owner)
+        if name.endswith("activation") and isinstance(result[name], str):
+            result[name] = FUNCTION_ALIASES.get(result[name], result[name])
         if owner.startswith("Random") and name.endswith("factor") and _is_number(result[name]):
             # Augmentation: a number is the range around 0, and some versions write the range.
             result[name] = [-result[name], result[name]]
@@ -283,12 +294,21 @@ def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
     if isinstance(result.get("axis"), list) and len(result["axis"]) == 1:
         # Normalization layers: a list in Keras 2.
         result["axis"] = result["axis"][0]
+    if owner == "Discretization" and result.get("bin_boundaries"):
+        # As many as the boundaries make; Keras 3 writes both once it has adapted.
+        result.pop("num_bins", None)
     if not result.get("use_ema", True):
         for key in ("ema_momentum", "ema_overwrite_frequency"):
             result.pop(key, None)
     if result.get("reduction") == "auto":
         result["reduction"] = "sum_over_batch_size"
     return result
+
+
+def is_dtype_ignored(class_name: str, config: Any) -> bool:
+    """Whether the dtype of a layer says nothing to another version of Keras: its output mode tells."""
+    is_counting = class_name == "Discretization" and (config or {}).get("output_mode", "int") == "int"
+    return class_name in LOOKUPS or is_counting
 
 
 def _mirrors(backward: Any, forward: Any) -> bool:
@@ -328,6 +348,11 @@ class _Comparison:
         before, after = _as_object(before, after), _as_object(after, before)
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             inner = str(before["class"]) if "class" in before and before.get("class") == after.get("class") else owner
+            if not self._same_keras and is_dtype_ignored(inner, before) and before.get("dtype") != after.get("dtype"):
+                path_of_dtype = f"{path}.dtype" if path else "dtype"
+                sides = {"before": before.get("dtype", ...), "after": after.get("dtype", ...)}
+                self.aside.append(ConfigDifference(path=path_of_dtype, **sides))
+                before, after = _without_dtype(before), _without_dtype(after)
             for key in [*before, *(key for key in after if key not in before)]:
                 self._key(before, after, key, inner, f"{path}.{key}" if path else key)
         elif _is_list(before) and _is_list(after) and len(before) == len(after):
@@ -369,6 +394,10 @@ class _Comparison:
         if self._same_keras or key != "axis" or any(type(value) is not int for value in one):
             return False
         return bool(min(one) < 0 <= max(one))
+
+
+def _without_dtype(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item for key, item in config.items() if key != "dtype"}
 
 
 def _as_object(value: Any, other: Any) -> Any:

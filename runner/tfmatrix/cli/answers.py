@@ -429,7 +429,7 @@ class MigratedFile(TypedDict):
     file: str
     saved_with: str
     result: Literal["proven", "proven for inference", "refused", "not measured"]
-    way: Literal["", "native", "tf-keras", "inference"]
+    way: Literal["", "native", "savedmodel", "tf-keras", "inference"]
     new_file: str
     proof: str
     lost: list[str]

@@ -34,8 +34,14 @@ def migrate(
     ] = None,
     to: Annotated[str, typer.Option("--to", metavar="VERSION", help="Who is to read the new files.")] = "latest",
     model_format: Annotated[
-        str, typer.Option("--format", metavar="keras|h5|savedmodel", help="What the new files are.")
-    ] = "keras",
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="keras|h5|savedmodel",
+            help="What the new files are; by default .keras, or a SavedModel where only that is the same.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where they go.")] = Path("migrated"),
     saved_with: SavedWithOption = None,
     custom_objects: CustomObjectsOption = None,

@@ -3,7 +3,7 @@
 Each file goes the same course. In the environment that wrote it, it is loaded and observed, as for a check, and leaves
 its neutral form. Adapters put that into the target's terms; a job there builds, fills and saves the model;
 a fresh process of the target loads the new file, and every check compares it with the observation of the old one. What
-fails goes the next way: tf-keras in the new TensorFlow, then what only predicts.
+fails goes the next way: another format of the target, tf-keras in the new TensorFlow, then what only predicts.
 
 Everything but the workers' work happens on the thread that calls `migrate_files`.
 """
@@ -49,6 +49,7 @@ class Way(StrEnum):
     """How a new file is made; best first."""
 
     NATIVE = "native"
+    SAVEDMODEL = "savedmodel"
     LEGACY = "tf-keras"
     INFERENCE = "inference"
 
@@ -150,6 +151,7 @@ class Migrated:
 class MigrationRequest:
     """What to make: `files` for `target` in the format `format`.
 
+    `savedmodel`: what `format` does not bring back whole is tried as a SavedModel of the target's Keras 2, too.
     `legacy` is the target's TensorFlow with tf-keras, provided where something fails without; None leaves that way out.
     `fresh`: everything is measured again, whatever the store has.
     `take` gets each file as soon as all is known of it, with the store and what run.json says of environments.
@@ -159,6 +161,7 @@ class MigrationRequest:
     target: Environment
     format: str
     take: Callable[[Migrated, Store, Mapping[str, Mapping[str, Any]]], None]
+    savedmodel: bool = False
     legacy: Environment | None = None
     fresh: bool = False
 
@@ -230,7 +233,8 @@ class _Course:
         self._formats: Mapping[str, Format] = run.formats
         self._files = [_Open(file=file) for file in request.files]
         self._done: dict[str, Migrated] = {}
-        self._ways = [Way.LEGACY, Way.INFERENCE] if request.legacy is not None else [Way.INFERENCE]
+        asked = {Way.SAVEDMODEL: request.savedmodel, Way.LEGACY: request.legacy is not None, Way.INFERENCE: True}
+        self._ways = [way for way, is_asked in asked.items() if is_asked]
 
     def run(self) -> list[Migrated]:
         for each in self._files:
@@ -273,7 +277,8 @@ class _Course:
         assert each.reference is not None
         assert each.reference.artifact is not None
         assert each.reference.observation is not None
-        attempt = Attempt(way=way, environment=target, format=self._request.format)
+        chosen = self._formats["savedmodel" if way is Way.SAVEDMODEL else self._request.format]
+        attempt = Attempt(way=way, environment=target, format=chosen.id)
         unavailable = self._environments.unavailable(target)
         if unavailable is not None:
             self._attempted(each, replace(attempt, made=Outcome.infra(unavailable)))
@@ -284,7 +289,6 @@ class _Course:
         except CannotAdaptError as error:
             self._attempted(each, replace(attempt, problem=str(error), fix=error.fix))
             return
-        chosen = self._formats[self._request.format]
         job = {
             "kind": "rebuild",
             **each.file.subject.load_code(),
@@ -299,12 +303,24 @@ class _Course:
         waiting = [each for each in self._files if each.file.key not in self._done]
         if not waiting or not self._ways:
             return False
-        if self._ways.pop(0) is Way.LEGACY:
-            self._begin_legacy([each for each in waiting if not _infrastructure(each)])
-        else:
-            for each in waiting:
-                self._begin_inference(each)
+        measured = [each for each in waiting if not _infrastructure(each)]
+        match self._ways.pop(0):
+            case Way.SAVEDMODEL:
+                for each in measured:
+                    self._begin_savedmodel(each)
+            case Way.LEGACY:
+                self._begin_legacy(measured)
+            case Way.INFERENCE:
+                for each in waiting:
+                    self._begin_inference(each)
         return True
+
+    def _begin_savedmodel(self, each: _Open) -> None:
+        first = each.attempts[0]
+        # What cannot be built cannot be written in any format.
+        is_built = first.made is not None and (first.made.status == "ok" or first.made.phase == "save")
+        if is_built:
+            self._rebuild(each, Way.SAVEDMODEL, self._request.target.id)
 
     def _begin_legacy(self, waiting: Sequence[_Open]) -> None:
         legacy = self._request.legacy

@@ -55,6 +55,9 @@ BACKWARD = {"class_name": "GRU", "config": {"units": 3, "go_backwards": True}}
         ("BatchNormalization", {"axis": [3]}, {"axis": 3}),
         ("BatchNormalization", {"axis": 3}, {"axis": 3, "renorm": False, "renorm_momentum": 0.99}),
         ("LeakyReLU", {"alpha": 0.3}, {"negative_slope": 0.3}),
+        ("Dense", {"activation": "swish"}, {"activation": "silu"}),
+        ("Discretization", {"bin_boundaries": [0.5], "num_bins": 2}, {"bin_boundaries": [0.5], "num_bins": None}),
+        ("Embedding", {"embeddings_regularizer": None}, {"embeddings_regularizer": _object("L2", l2=0.0)}),
         ("LSTM", {"units": 4, "implementation": 2, "time_major": False}, {"units": 4, "zero_output_for_mask": False}),
         ("Bidirectional", {"layer": FORWARD}, {"layer": FORWARD, "backward_layer": BACKWARD}),
         (
@@ -133,6 +136,30 @@ def test_argument_that_the_readers_keras_dropped_is_a_difference() -> None:
     assert [change.finding() for change in found.differences] == [
         Finding(code="missing", subject="oldie", figures={"before": 0.5})
     ]
+
+
+@pytest.mark.parametrize("class_name", ["IntegerLookup", "StringLookup", "TextVectorization", "Discretization"])
+def test_the_dtype_of_what_tells_it_by_its_output_mode_is_set_aside_between_versions(class_name: str) -> None:
+    ours, theirs = ({"output_mode": "int", "dtype": dtype} for dtype in ("float32", "int64"))
+    found = compare_configs(ours, theirs, owner=class_name, same_keras=False)
+    assert not found.differences
+    assert [each.path for each in found.aside] == ["dtype"]
+    assert [each.path for each in compare_configs(ours, theirs, owner=class_name).differences] == ["dtype"]
+
+
+def test_the_dtype_of_bins_as_floats_is_compared() -> None:
+    ours, theirs = ({"output_mode": "one_hot", "dtype": dtype} for dtype in ("float32", "float64"))
+    found = compare_configs(ours, theirs, owner="Discretization", same_keras=False)
+    assert [each.path for each in found.differences] == ["dtype"]
+
+
+def test_the_dtype_policy_of_a_lookup_is_set_aside_between_versions() -> None:
+    ours, theirs = loaded(), loaded()
+    for draft, dtype in ((ours, "float32"), (theirs, "int64")):
+        draft.config["layers"].append({"path": "l", "class": "StringLookup", "config": {"dtype": dtype}})
+        draft.config["dtype_policies"]["l"] = dtype
+    assert checked("config", ours.build(), theirs.build(), same_keras=False)["status"] == "pass"
+    assert checked("config", ours.build(), theirs.build(), same_keras=True)["status"] == "fail"
 
 
 def test_seeds_are_set_aside() -> None:

@@ -272,6 +272,61 @@ def test_words_that_were_learned_are_no_argument_and_those_that_were_given_stay_
     assert layers_of(up(one(layer("StringLookup", "l", vocabulary=["a"]))))["l"]["config"]["vocabulary"] == ["a"]
 
 
+@pytest.mark.parametrize(("class_name", "config"), [("StringLookup", {}), ("Discretization", {"output_mode": "int"})])
+@pytest.mark.parametrize("way", [up, down])
+def test_what_a_preprocessing_layer_computes_in_is_told_by_its_output_mode(way, class_name, config):
+    document = one(layer(class_name, "l", **config))
+    document = document if way is up else up(document)
+    layers_of(document)["l"]["config"]["dtype"] = "float32"
+    assert "dtype" not in layers_of(way(document))["l"]["config"]
+
+
+def test_what_counts_into_bins_as_floats_keeps_its_dtype():
+    document = one(layer("Discretization", "l", output_mode="one_hot"))
+    assert layers_of(down(up(document)))["l"]["config"]["dtype"] == "float32"
+
+
+def test_an_activation_is_named_as_each_version_names_it():
+    document = one(layer("LSTM", "l", units=1, activation="swish", recurrent_activation="swish"))
+    there = up(document)
+    config = layers_of(there)["l"]["config"]
+    assert (config["activation"], config["recurrent_activation"]) == ("silu", "silu")
+    back = layers_of(down(there))["l"]["config"]
+    assert (back["activation"], back["recurrent_activation"]) == ("swish", "swish")
+    assert (
+        layers_of(up(one(layer("Dense", "silu_like", units=1, activation="gelu"))))["silu_like"]["config"]["activation"]
+        == "gelu"
+    )
+
+
+def compiled_with(class_name: str, **config: Any) -> dict[str, Any]:
+    optimizer = {"class_name": class_name, "config": {"learning_rate": 0.1, **config}}
+    return {"optimizer": optimizer, "loss": "mse", "loss_weights": None, "metrics": None, "weighted_metrics": None}
+
+
+@pytest.mark.parametrize(("compiled", "is_given"), [(compiled_with("Adam"), 1), (compiled_with("SGD"), 0), (None, 0)])
+def test_gradients_of_repeated_tokens_are_summed_where_the_optimizer_could_tell(compiled, is_given):
+    document = {**one(layer("Embedding", "e", input_dim=4, output_dim=2)), "compile": compiled}
+    config = layers_of(up(document))["e"]["config"]
+    found = config.get("embeddings_regularizer")
+    assert (found is not None) == is_given
+    assert not found or found["config"] == {"l2": 0.0}
+
+
+def test_a_regularizer_that_an_embedding_has_stays():
+    own = {"class_name": "L1", "config": {"l1": 0.1}}
+    document = one(layer("Embedding", "e", input_dim=4, output_dim=2, embeddings_regularizer=own))
+    found = layers_of(up({**document, "compile": compiled_with("Adam")}))["e"]["config"]["embeddings_regularizer"]
+    assert found["config"] == {"l1": 0.1}
+
+
+def test_an_optimizer_that_keras_2_has_not_on_its_list_is_named_with_its_module():
+    whole = one(layer("Dense", "d", units=1))["model"]
+    found = down(form(whole, compiled_with("AdamW")))["compile"]["optimizer"]
+    assert (found["module"], found["class_name"]) == ("keras.optimizers", "AdamW")
+    assert "module" not in down(form(whole, compiled_with("Adam")))["compile"]["optimizer"]
+
+
 def test_a_form_stays_json():
     document = one(layer("Dense", "d", units=1))
     assert json.loads(json.dumps(up(document))) == up(document)

@@ -43,15 +43,18 @@ if TYPE_CHECKING:
     from tfmatrix.envs.releases import Index
 
 FORMATS = ("keras", "h5", "savedmodel")
-"""What a new file may be."""
+"""What a new file may be; where none is asked for, the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MigrateOptions:
-    """What to make. `to` is a version, an id of matrix.yaml or a selector of one; the others are as for a check."""
+    """What to make. `to` is a version, an id of matrix.yaml or a selector of one; the others are as for a check.
+
+    `format` None: the first of FORMATS, or another that the target has, where that does not bring all back.
+    """
 
     to: str
-    format: str = "keras"
+    format: str | None = None
     output: Path = Path("migrated")
     saved_with: str | None = None
     custom_objects: Path | None = None
@@ -103,7 +106,7 @@ def migrate_project(
     project: Project, given: Sequence[str], wanted: MigrateOptions, options: RunOptions
 ) -> MigrateResult:
     """Migrates what `given` names. Raises UsageError for what cannot be meant, before anything is started."""
-    if wanted.format not in FORMATS:
+    if wanted.format is not None and wanted.format not in FORMATS:
         raise UsageError(
             f"unknown format {wanted.format!r}", expected=one_of(FORMATS), fix=did_you_mean(wanted.format, FORMATS)
         )
@@ -139,8 +142,9 @@ def migrate_project(
             MigrationRequest(
                 files=[file for file, *_ in files.values()],
                 target=target,
-                format=wanted.format,
+                format=wanted.format or FORMATS[0],
                 take=take,
+                savedmodel=wanted.format is None and not has_keras_3(target),
                 legacy=legacy,
             ),
             options,
@@ -351,7 +355,7 @@ def _given(path: Path | None, folder: Path) -> GivenProof | None:
 def _command(source: Source, target: Environment, writer: Environment, wanted: MigrateOptions) -> list[str]:
     """The command that makes this result, in the folder of the old file."""
     words = ["tfmatrix", "migrate", source.path.name, "--to", target.id, "--saved-with", writer.id]
-    words += [] if wanted.format == "keras" else ["--format", wanted.format]
+    words += [] if wanted.format is None else ["--format", wanted.format]
     for option, path in (("--custom-objects", wanted.custom_objects), ("--inputs", wanted.inputs)):
         words += [] if path is None else [option, path.name]
     return words
@@ -361,7 +365,7 @@ def load_line(chosen: Attempt, code: Path | None) -> str:
     """How the new file is loaded. `code` is the file with the classes of its own."""
     arguments = "PATH" if code is None else f"PATH, custom_objects=…{code.name}"
     match chosen.way:
-        case Way.NATIVE:
+        case Way.NATIVE | Way.SAVEDMODEL:
             return f"tf.keras.models.load_model({arguments})"
         case Way.LEGACY:
             return f"TF_USE_LEGACY_KERAS=1, package tf-keras: tf.keras.models.load_model({arguments})"

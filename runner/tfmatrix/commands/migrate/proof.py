@@ -62,7 +62,7 @@ class Proof(_Part):
     schema_: Literal[1] = Field(default=1, alias="schema")
     tfmatrix: str
     result: Literal["proven", "proven for inference"]
-    way: Literal["native", "tf-keras", "inference"]
+    way: Literal["native", "savedmodel", "tf-keras", "inference"]
     lost: list[str]
     reason: str = ""
     fix: str = ""

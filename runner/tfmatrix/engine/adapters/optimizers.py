@@ -14,6 +14,8 @@ _ONLY_KERAS_2 = ("jit_compile", "is_legacy_optimizer")
 _RENAMED = {"LossScaleOptimizerV3": "LossScaleOptimizer"}
 _OPTIMIZERS, _SCHEDULES = "keras.optimizers", "keras.optimizers.schedules"
 _ONLY_KERAS_3 = ("loss_scale_factor", "gradient_accumulation_steps")
+_BY_MODULE = ("AdamW", "Adafactor", "Lion")
+"""Optimizers that Keras 2 finds by their module alone: its list of names has none of them."""
 
 
 def up(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -62,6 +64,8 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
         else:
             # Without it Keras 2.11 to 2.15 take a configuration for one of their legacy optimizers.
             config["is_legacy_optimizer"] = False
+        if each["class_name"] in _BY_MODULE:
+            each = {"module": _OPTIMIZERS, "registered_name": None, **each}
         named = {new: old for old, new in _RENAMED.items()}
         return {**with_config(each, config), "class_name": named.get(each["class_name"], each["class_name"])}
 

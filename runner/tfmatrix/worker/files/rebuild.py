@@ -153,6 +153,9 @@ def _compile(model: Any, compiled: Mapping[str, Any], given: Optional[Mapping[st
         return tf.keras.metrics.deserialize(value, custom_objects=objects)
 
     chosen = tf.keras.optimizers.deserialize(compiled["optimizer"], custom_objects=objects)
+    if isinstance(chosen, str):
+        # Keras 2.15 has a list of its optimizers, and gives back the name of one that is not on it (AdamW).
+        chosen = tf.keras.saving.deserialize_keras_object(compiled["optimizer"], custom_objects=objects)
     with tf.keras.utils.custom_object_scope(objects):
         model.compile(
             optimizer=chosen,

@@ -71,6 +71,16 @@ def observed(folder: Path, outputs: float, state: float, given: bool = False, si
     (target / "observation.json").write_text(json.dumps(document))
 
 
+def write_model(path: Path, how: str, environment: str) -> None:
+    """A file, or a folder for a format without a suffix, that says who made it."""
+    path.parent.mkdir(parents=True)
+    if path.suffix:
+        path.write_bytes(f"PK\x03\x04 {how} in {environment}".encode())
+    else:
+        path.mkdir()
+        (path / "saved_model.pb").write_bytes(b"graph")
+
+
 def raised(phase: str, kind: str, message: str) -> dict[str, Any]:
     error = {"type": kind, "message": message, "traceback": f"{kind}: {message}"}
     return {**OK, "status": "error", "phase": phase, "error": error, "seconds": {phase: 0.1}}
@@ -106,17 +116,10 @@ class Bench:
             case "rebuild":
                 if (failed := self.rebuild()) is not None:
                     return failed
-                (folder / "artifact").mkdir(parents=True)
-                (folder / "artifact" / "m.keras").write_bytes(b"PK\x03\x04 made in " + environment.encode())
+                write_model(folder / "artifact" / job["format"]["artifact"], "made", environment)
                 return {**done, "artifact": True}
             case "resave":
-                artifact = folder / "artifact" / job["target"]["artifact"]
-                artifact.parent.mkdir(parents=True)
-                if artifact.suffix:
-                    artifact.write_bytes(b"PK\x03\x04 saved again in " + environment.encode())
-                else:
-                    artifact.mkdir()
-                    (artifact / "saved_model.pb").write_bytes(b"graph")
+                write_model(folder / "artifact" / job["target"]["artifact"], "saved again", environment)
                 return {**done, "artifact": True}
         found = self.load(job)
         if isinstance(found, dict):
@@ -216,6 +219,32 @@ def test_a_file_that_predicts_is_kept_where_tf_keras_brings_no_more(bench):
     bench.load = lambda job: (1.0, 0.0)
     found = bench.migrate(tf_keras=True).files[0]
     assert (found.level, found.way, found.lost) == (Level.INFERENCE, "native", ("optimizer",))
+
+
+def test_what_a_file_of_keras_2_cannot_hold_is_tried_as_a_savedmodel_where_no_format_was_asked_for(bench):
+    bench.load = lambda job: (1.0, 5.0 if Path(job["artifact"]).is_dir() else 0.0)
+    found = bench.migrate(to="2.15.1").files[0]
+    assert (found.level, found.way, found.lost) == (Level.WHOLE, "savedmodel", ())
+    assert "native: optimizer did not hold" in found.reason
+    assert bench.left() == ["model", "model.proof.json", "saved_model.pb"]
+    proof = json.loads((bench.out / "model.proof.json").read_text())
+    hold("migrate-proof", proof)
+    assert "load_model" in proof["load"]
+    options = RunOptions(quiet=True, offline=True, trust_model=True)
+    assert verify(bench.project, bench.out / "model", options).exit_code is ExitCode.OK
+
+
+@pytest.mark.parametrize("wanted", [{"to": "2.15.1", "format": "keras"}, {"to": NEW}])
+def test_a_format_that_was_asked_for_and_keras_3_have_no_savedmodel_beside(bench, wanted):
+    bench.load = lambda job: (1.0, 0.0)
+    assert bench.migrate(**wanted).files[0].way == "native"
+    assert kinds(bench).count("rebuild") == 1
+
+
+def test_what_cannot_be_built_is_not_built_again_for_another_format(bench):
+    bench.rebuild = lambda: raised("build", "ValueError", "Unknown layer: Mine")
+    assert bench.migrate(to="2.15.1").files[0].way == "inference"
+    assert kinds(bench).count("rebuild") == 1
 
 
 def test_a_model_without_a_neutral_form_is_said_to_have_none(bench):

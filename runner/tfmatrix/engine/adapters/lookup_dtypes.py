@@ -1,0 +1,33 @@
+"""What a preprocessing layer computes in follows from its output mode in Keras 2; Keras 3 names a float and ignores it.
+
+Keras 2 takes the dtype at its word: a lookup that is to give numbers of words refuses a float, a TextVectorization all
+but `string`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tfmatrix.engine.adapters._objects import Object, in_model, without
+
+SINCE = "3.0"
+SOURCE = "https://github.com/keras-team/keras/blob/v3.0.0/keras/layers/preprocessing/index_lookup.py"
+
+LOOKUPS: Final = ("StringLookup", "IntegerLookup", "TextVectorization")
+"""Layers whose dtype Keras 3 drops whatever it is."""
+
+
+def up(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without a dtype: each version has its own for the output mode."""
+    return in_model(document, _by_output_mode)
+
+
+def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same."""
+    return in_model(document, _by_output_mode)
+
+
+def _by_output_mode(each: Object) -> Object:
+    is_counting = each["class_name"] == "Discretization" and each["config"].get("output_mode", "int") == "int"
+    return without(each, "dtype") if each["class_name"] in LOOKUPS or is_counting else each
