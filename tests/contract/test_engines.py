@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,15 @@ class Place:
         for module in ("local", "dask", "slurm", "kubernetes"):
             monkeypatch.setattr(f"tfmatrix.engine.engines.{module}.unit_arguments", arguments)
 
-    def open(self) -> Engine:
-        setting = Setting(remote=self.remote, run="20261122T1904Z-ab", folder=self.root / "engine", workers=2)
+    def open(self, minutes: str = "60") -> Engine:
+        """`minutes` that a batch may take at most."""
+        options = {"time": minutes} if self.name == "local" else {}
+        setting = Setting(
+            remote=self.remote, run="20261122T1904Z-ab", folder=self.root / "engine", workers=2, options=options
+        )
         match self.name:
             case "dask":
-                return self._dask()
+                return self._dask(60 * float(minutes))
             case "slurm":
                 return open_engine("slurm", replace(setting, options={"poll": "0.05", "partition": "long"}))
             case "kubernetes":
@@ -81,7 +85,7 @@ class Place:
                 )
         return open_engine(self.name, setting)
 
-    def _dask(self) -> Engine:
+    def _dask(self, limit: float) -> Engine:
         try:
             from distributed import Client, LocalCluster
         except ImportError:
@@ -91,7 +95,7 @@ class Place:
         self.cluster = LocalCluster(
             n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=0
         )
-        return DaskEngine(Client(self.cluster, set_as_default=False), self.remote.url, owns=True)
+        return DaskEngine(Client(self.cluster, set_as_default=False), self.remote.url, limit=limit, owns=True)
 
     def told(self, file: str) -> list[str]:
         path = self.root / file
@@ -128,6 +132,14 @@ def until_over(engine: Engine, count: int) -> list[End]:
     while len(ends) < count and time.monotonic() < deadline:
         ends += engine.ends(0.5)
     return ends
+
+
+def is_empty_soon(found: Callable[[], list[int]]) -> bool:
+    """What was killed is listed until it was waited for."""
+    deadline = time.monotonic() + 60
+    while found() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not found()
 
 
 def test_batches_end_once_and_failures_are_told(place):
@@ -172,12 +184,24 @@ def test_what_is_cancelled_is_gone(place):
         engine.cancel()
         engine.cancel()
         engine.close()
-    deadline = time.monotonic() + 60
-    while place.living() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not place.living()
+    assert is_empty_soon(place.living)
     assert "hangs-3" not in place.told("begun")
     assert not place.told("done")
+
+
+@pytest.mark.parametrize("place", ["local", "dask"], indirect=True)
+def test_a_unit_that_hangs_is_ended_at_its_limit(place):
+    """Queues end their tasks themselves."""
+    engine = place.open(minutes="0.1")
+    try:
+        assert engine.longest == pytest.approx(3.0), "a batch that is expected to be over at its limit is none"
+        engine.submit(sent("hangs-1", "well-1"))
+        failures = {each.name: each.failure for each in until_over(engine, 2)}
+        assert failures == {"hangs-1": "it took over 6 s, and was ended", "well-1": ""}
+        assert is_empty_soon(place.living)
+    finally:
+        engine.cancel()
+        engine.close()
 
 
 def test_what_cannot_be_is_one_error(tmp_path, monkeypatch):

@@ -15,6 +15,11 @@ from typing import Protocol
 from tfmatrix.core.errors import UsageError
 from tfmatrix.store.remote import Remote
 
+LIMIT = 3600.0
+"""Seconds that a batch may take where nobody says another limit: what hangs would be waited for without an end."""
+
+TIME_OPTION = "minutes of a batch at most (60), then it begins again; batches stay below half of it"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
@@ -95,6 +100,11 @@ class Setting:
         except ValueError:
             pass
         raise UsageError(f"--engine-option {name}={text}: not a number", expected=f"a number, such as {name}=600")
+
+
+def time_limit(setting: Setting) -> float:
+    """Seconds that a batch may take, by the option `time`. Raises UsageError."""
+    return 60 * setting.number("time", LIMIT / 60) or LIMIT
 
 
 Open = Callable[[Setting], Engine]

@@ -17,7 +17,7 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from tfmatrix.core.errors import InfrastructureError, UsageError
-from tfmatrix.engine.engines.base import End, Sent, Setting, unit_arguments
+from tfmatrix.engine.engines.base import LIMIT, TIME_OPTION, End, Sent, Setting, time_limit, unit_arguments
 from tfmatrix.engine.engines.local import UnitProcess
 from tfmatrix.engine.host import BYTES_PER_SLOT
 from tfmatrix.engine.unit import batch_name
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 OPTIONS = {
     "scheduler": "address of the scheduler, tcp://HOST:PORT or tls://HOST:PORT",
     "tls": "folder with ca.pem, cert.pem and key.pem",
+    "time": TIME_OPTION,
     "lifetime": "seconds that a worker lives at most (dask-jobqueue): batches stay well below",
     "wait": "seconds to wait for a first worker (60)",
 }
@@ -55,7 +56,14 @@ class DaskEngine:
     in_rounds = False
 
     def __init__(
-        self, client: Client, url: str, *, lifetime: float | None = None, wait: float = 60.0, owns: bool = False
+        self,
+        client: Client,
+        url: str,
+        *,
+        limit: float = LIMIT,
+        lifetime: float | None = None,
+        wait: float = 60.0,
+        owns: bool = False,
     ) -> None:
         """Raises InfrastructureError where no worker comes within `wait` seconds, or none is fit for a batch."""
         self._client = client
@@ -64,7 +72,8 @@ class DaskEngine:
         self._futures: dict[str, Future[Any]] = {}
         self._places: dict[str, str] = {}
         self._warm: dict[str, set[str]] = defaultdict(set)
-        self.longest = float("inf") if lifetime is None else _SHARE_OF_LIFETIME * lifetime
+        self._limit = limit
+        self.longest = _SHARE_OF_LIFETIME * min(limit, lifetime or limit)
         try:
             client.wait_for_workers(1, timeout=wait)
         except TimeoutError as error:
@@ -114,6 +123,7 @@ class DaskEngine:
                 run_unit,
                 batch_name(batch.name),
                 self._url,
+                self._limit,
                 key=f"tfmatrix-{batch.environments[0]}-{batch.name}-{time.monotonic_ns()}",
                 pure=False,
                 workers=[place],
@@ -179,22 +189,22 @@ _ended: set[str] = set()
 _lock = threading.Lock()
 
 
-def run_unit(batch: str, url: str) -> str:
+def run_unit(batch: str, url: str, limit: float) -> str:
     """Does a batch in a process of its own; returns why that did not come to its end, or nothing.
 
     Waits in slices, so that the worker's other threads go on and its heartbeat is heard.
     """
     with _lock:
         _ended.discard(batch)
-        unit = _units[batch] = UnitProcess(unit_arguments(batch, url), unit_variables(os.environ))
+        unit = _units[batch] = UnitProcess(unit_arguments(batch, url), unit_variables(os.environ), limit=limit)
     try:
         while not unit.is_over():
             time.sleep(_SLICE)
+        return "ended by its client" if batch in _ended else unit.failure()
     finally:
         with _lock:
             _units.pop(batch, None)
         unit.end()
-    return "ended by its client" if batch in _ended else unit.failure()
 
 
 def end_units(batches: Sequence[str]) -> None:
@@ -236,4 +246,6 @@ def open_engine(setting: Setting) -> DaskEngine:
         raise InfrastructureError(
             f"no scheduler of dask answers at {address}: {error}", fix="start one: dask scheduler, then dask worker"
         ) from error
-    return DaskEngine(client, setting.remote.url, lifetime=lifetime or None, wait=wait, owns=True)
+    return DaskEngine(
+        client, setting.remote.url, limit=time_limit(setting), lifetime=lifetime or None, wait=wait, owns=True
+    )

@@ -14,11 +14,11 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from tfmatrix.engine.engines.base import End, Sent, Setting, unit_arguments
+from tfmatrix.engine.engines.base import LIMIT, TIME_OPTION, End, Sent, Setting, time_limit, unit_arguments
 from tfmatrix.engine.host import cpus
 from tfmatrix.engine.unit import ENDING_SECONDS, batch_name
 
-OPTIONS: dict[str, str] = {}
+OPTIONS = {"time": TIME_OPTION}
 
 _SLICE = 0.05
 _LAST_WORDS = 2000
@@ -30,11 +30,13 @@ class LocalEngine:
 
     name = "local"
     in_rounds = False
-    longest = float("inf")
 
-    def __init__(self, url: str, workers: int) -> None:
+    def __init__(self, url: str, workers: int, *, limit: float = LIMIT) -> None:
+        """`limit` is how many seconds a unit may take: one that hangs is ended then, and its batch begins again."""
         self._url = url
         self._workers = workers
+        self._limit = limit
+        self.longest = limit / 2
         self._waiting: deque[Sent] = deque()
         self._running: dict[str, UnitProcess] = {}
 
@@ -73,13 +75,16 @@ class LocalEngine:
         while self._waiting and len(self._running) < self._workers:
             batch = self._waiting.popleft()
             command = unit_arguments(batch_name(batch.name), self._url)
-            self._running[batch.name] = UnitProcess(command, os.environ)
+            self._running[batch.name] = UnitProcess(command, os.environ, limit=self._limit)
 
 
 class UnitProcess:
     """A unit as a process of this machine, in a session of its own, so that all of it can be ended."""
 
-    def __init__(self, command: Sequence[str], variables: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], variables: Mapping[str, str], *, limit: float) -> None:
+        """`limit` is how many seconds it may take."""
+        self._limit = limit
+        self._begun = time.monotonic()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  (open as long as the unit lives)
         self._process = subprocess.Popen(
             command,
@@ -91,12 +96,19 @@ class UnitProcess:
         )
 
     def is_over(self) -> bool:
-        """Whether it has ended. It is not waited for: its number stays its own, and with it that of its group."""
+        """Whether it has ended, or has taken longer than it may."""
+        return self._has_ended() or time.monotonic() - self._begun > self._limit
+
+    def _has_ended(self) -> bool:
+        """It is not waited for: its number stays its own, and with it that of its group."""
         waited = self._process.returncode is not None
         return waited or os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def failure(self) -> str:
         """Why it did not come to its end, with its last words; empty where it did. What it left is ended."""
+        if not self._has_ended():
+            self.end()
+            return f"it took over {self._limit:.0f} s, and was ended"
         self.end()
         code = self._process.wait()
         with self._log:
@@ -112,9 +124,9 @@ class UnitProcess:
         if self._process.returncode is not None:
             return
         deadline = time.monotonic() + ENDING_SECONDS
-        if not self.is_over():
+        if not self._has_ended():
             self._process.terminate()
-        while not self.is_over() and time.monotonic() < deadline:
+        while not self._has_ended() and time.monotonic() < deadline:
             time.sleep(_SLICE)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -123,4 +135,4 @@ class UnitProcess:
 
 def open_engine(setting: Setting) -> LocalEngine:
     """See Open."""
-    return LocalEngine(setting.remote.url, setting.workers or cpus())
+    return LocalEngine(setting.remote.url, setting.workers or cpus(), limit=time_limit(setting))
