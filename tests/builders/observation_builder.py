@@ -35,6 +35,7 @@ class Draft:
     compile: Any = None
     resume: Any = None
     signatures: Any = None
+    course: Any = None
     control: Any = None
     reading: Any = None
     returns: str | None = None
@@ -96,7 +97,7 @@ class Draft:
                 name: refs(getattr(self, name))
                 for name in (
                     *("outputs", "optimizer", "config", "compile", "resume", "signatures", "control", "reading"),
-                    *("seeds", "notes"),
+                    *("course", "seeds", "notes"),
                 )
             },
         }
@@ -219,6 +220,18 @@ def trained() -> Draft:
             }
         },
     )
+
+
+def retrained() -> Draft:
+    """The same model as the format `code` has it: trained anew, after one step and after three."""
+    draft = trained()
+    last = draft.resume
+    del last["fresh"]
+    first = copy.deepcopy(last)
+    first["losses"], first["metrics"] = last["losses"][:1], {"mae": last["metrics"]["mae"][:1]}
+    draft.course = {"first": first, "last": last, "silent": []}
+    draft.outputs = draft.optimizer = draft.resume = draft.signatures = None
+    return draft
 
 
 def loaded() -> Draft:

@@ -31,7 +31,7 @@ def compare(
 ) -> dict[str, CheckRecord]:
     """Check name to record, for every check that looks at an observation; `verdict.judge` adds the others.
 
-    `applicable` are the checks that the format promises; None stands for all.
+    `applicable` are the checks that the format promises; None stands for all that are said of every format.
     """
     observations = Observations(writer=writer, reader=reader, tolerance_for=tolerance_for, same_keras=same_keras)
     return {
@@ -39,7 +39,7 @@ def compare(
         if applicable is None or name in applicable
         else check.record(_one("not-promised", subject=name))
         for name, check in checks().items()
-        if check.section is not None
+        if check.section is not None and not (check.said_where_promised and name not in (applicable or ()))
     }
 
 

@@ -16,6 +16,7 @@ and where they differ from the default
 - `TOLERANCE`: whether it allows for a tolerance, which matrix.yaml may give (False);
 - `EXPLAINED_BY`: checks whose failure explains this one's (none);
 - `JUDGES_ABSENCE`: whether `compare` itself says what it means that the reader has nothing there (False);
+- `SAID_WHERE_PROMISED`: whether records of formats that do not promise it leave it out (False);
 - `APPLIES_WITH`: another check; formats that promise that one promise this one (none);
 - `losses(findings, figures) -> list[str]`: what was lost, in words that are the same in every scenario (the words of
   the findings' kinds, each once).
@@ -108,6 +109,7 @@ class Check:
     explained_by: frozenset[str]
     judges_absence: bool
     applies_with: str | None
+    said_where_promised: bool
     own_losses: Losses | None
     plugin: str
 
@@ -138,6 +140,7 @@ class Check:
             explained_by=frozenset(getattr(module, "EXPLAINED_BY", ())),
             judges_absence=getattr(module, "JUDGES_ABSENCE", False),
             applies_with=getattr(module, "APPLIES_WITH", None),
+            said_where_promised=getattr(module, "SAID_WHERE_PROMISED", False),
             own_losses=getattr(module, "losses", None),
             plugin=plugin,
         )

@@ -27,6 +27,9 @@ SCHEMA = 1
 SECTIONS = ("outputs", "weights", "optimizer", "config", "compile", "resume", "signatures")
 """The parts of a model that are compared; an absent one is null, and `notes` says why."""
 
+TRAINED = ("course",)
+"""What formats that train the code anew have beside."""
+
 KINDS = ("keras", "module", "signature")
 
 _RETRY = "delete this entry and run again: it is measured anew"
@@ -240,7 +243,7 @@ def _checked(document: Any, source: str) -> Mapping[str, Any]:
         )
     if document.get("kind") not in KINDS:
         raise StoreError(f"{source}: unknown kind {document.get('kind')!r}", expected=" | ".join(KINDS), fix=_RETRY)
-    shapes = {**dict.fromkeys((*SECTIONS, "control", "reading", "notes"), dict), "weights": list}
+    shapes = {**dict.fromkeys((*SECTIONS, *TRAINED, "control", "reading", "notes"), dict), "weights": list}
     for name, shape in shapes.items():
         section = document.get(name)
         raised = isinstance(section, dict) and section.keys() == {"error"}

@@ -155,6 +155,12 @@ class _Resume(_Course):
     noise: _Noise | None = None
 
 
+class _Training(_Form):
+    first: _Resume
+    last: _Resume
+    silent: list[Text]
+
+
 class _Seed(_Form):
     path: Text
     state: list[int] | None
@@ -206,6 +212,7 @@ class Document(_Form):
     compile: _Compile | _Errored | None = None
     resume: _Resume | _Errored | None = None
     signatures: dict[Text, _Signature] | _Errored | None = None
+    course: _Training | _Errored | None = None
     control: _Control | _Errored | None = None
     reading: _Reading | _Errored | None = None
     seeds: list[_Seed] = []

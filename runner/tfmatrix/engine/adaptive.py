@@ -28,6 +28,7 @@ from tfmatrix.engine.saves import Saves
 from tfmatrix.store.artifact_class import artifact_class
 from tfmatrix.store.content import Store, write_atomically
 from tfmatrix.store.keys import digest_of, module_digest
+from tfmatrix.worker.retraining import is_trained
 
 SHOWN = 50
 """Wrong inferences that run.json lists; the others are counted."""
@@ -180,7 +181,9 @@ class Adaptive:
                 continue
             saved = self._saves[Save(scenario=square.scenario, saver=square.saver, writer=writer)]
             if saved.status == "ok" and saved.artifact is not None:
-                found[writer] = self._class_of(str(saved.artifact["digest"]))
+                # What is compared with a reader is how the writer trained, whatever its weights were.
+                trained = is_trained(self._request.formats[square.format].checks)
+                found[writer] = str(saved.observation) if trained else self._class_of(str(saved.artifact["digest"]))
         return found
 
     def _class_of(self, artifact: str) -> str:

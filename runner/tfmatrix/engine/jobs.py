@@ -19,6 +19,7 @@ from tfmatrix.executors.intake import Quota, take_over, take_unfinished
 from tfmatrix.store.content import Store
 from tfmatrix.worker.folders import remove_tree
 from tfmatrix.worker.protocol import CONTROL, NEUTRAL
+from tfmatrix.worker.retraining import TRAIN
 
 MAX_IDLE_WORKERS = 6
 """Workers kept without work; each holds an imported TensorFlow (about 0.5 GB)."""
@@ -138,13 +139,13 @@ class Jobs:
 
 
 def _phase(job: Mapping[str, Any]) -> str:
-    return "save" if job["kind"] == "save" else "load"
+    return "save" if job["kind"] in ("save", TRAIN) else "load"
 
 
 def _artifact_of(job: Mapping[str, Any]) -> str | None:
     """The name under which a job has to write; None for one that writes nothing."""
     match job["kind"]:
-        case "save" | "rebuild":
+        case "save" | "rebuild" | "train":
             return str(job["format"]["artifact"])
         case "resave":
             return str(job["target"]["artifact"])

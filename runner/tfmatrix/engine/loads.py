@@ -21,6 +21,7 @@ from tfmatrix.engine.records import Records
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.saves import Saves
 from tfmatrix.store.content import Store
+from tfmatrix.worker.retraining import RETRAIN, is_trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +59,11 @@ class Loading:
         """Loads the artifact of a cell with the loader of a format, perhaps as remedies (their files) change that."""
         assert saved.artifact is not None
         assert saved.observation is not None
+        chosen = self._request.formats[loader]
         return {
-            "kind": "load",
+            "kind": RETRAIN if is_trained(chosen.checks) else "load",
             **self._request.subjects[cell.scenario].load_code(),
-            "format": self._request.formats[loader].to_job(),
+            "format": chosen.to_job(),
             "artifact": self._store.folder(saved.artifact["digest"]) / saved.artifact["name"],
             "reference": self._store.folder(saved.observation),
             "remedies": list(remedies),

@@ -24,6 +24,7 @@ from tfmatrix.core.selection import Selector, Unmatched, unmatched
 from tfmatrix.project.config import Selection
 from tfmatrix.project.config.values import ADAPTIVE, NOT, PAIR_WORDS
 from tfmatrix.worker.declared import Format
+from tfmatrix.worker.retraining import is_trained
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -176,7 +177,7 @@ def make_plan(
     the worker. Raises NothingSelectedError where no cell is left.
     """
     selector = selector or Selector()
-    candidates = _candidates(selection, scenarios, formats)
+    candidates = _candidates(selection, scenarios, formats, _named_formats(selector))
     named = {square.scenario for square in candidates}
     chosen = sorted((each for each in scenarios if each.name in named), key=lambda scenario: scenario.name)
     missed = unmatched(selector, _Ids(candidates), chosen)
@@ -280,10 +281,20 @@ def writer_versions(environment: Environment, packages: Mapping[str, str] | None
     return {name: version for name, version in found.items() if _parse(version) is not None}
 
 
-def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, Format]) -> list[Square]:
-    """All squares of a selection, in the order of a plan. NothingSelectedError for a set included that has none."""
+def _named_formats(selector: Selector) -> set[str]:
+    """The formats that the command line names, without a glob."""
+    return {*selector.format, *(glob.split("/")[1] for glob in selector.only if glob.count("/"))}
+
+
+def _candidates(
+    selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, Format], named: Collection[str]
+) -> list[Square]:
+    """All squares of a selection, in the order of a plan. NothingSelectedError for a set included that has none.
+
+    `named` are formats that are asked for by name.
+    """
     if selection.parts:
-        return _united(selection, scenarios, formats)
+        return _united(selection, scenarios, formats, named)
     wanted_formats = GlobSet(selection.formats, segments=NAME_SEGMENTS)
     table = {name: info for name, info in formats.items() if wanted_formats.matches(name)}
     pairs, adaptive = _pairs(selection)
@@ -293,17 +304,19 @@ def _candidates(selection: Selection, scenarios: Sequence[Subject], formats: Map
         Square(scenario=scenario.name, format=name, saver=table[name].saver, pairs=pairs, adaptive=adaptive)
         for scenario in sorted(scenarios, key=lambda scenario: scenario.name)
         if _takes_scenario(selection.scenarios, scenario)
-        for name in _formats_of(scenario, table)
+        for name in _formats_of(scenario, table, {*named, *selection.formats})
     ]
 
 
-def _united(selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, Format]) -> list[Square]:
+def _united(
+    selection: Selection, scenarios: Sequence[Subject], formats: Mapping[str, Format], named: Collection[str]
+) -> list[Square]:
     """The union of the parts of a selection. What one of them wants measured is measured."""
     place = {environment.id: index for index, environment in enumerate(selection.environments)}
     row = {name: index for index, name in enumerate(formats)}
     found: dict[tuple[str, str], list[Square]] = defaultdict(list)
     for part in selection.parts:
-        squares = _candidates(part, scenarios, formats)
+        squares = _candidates(part, scenarios, formats, named)
         # Nothing for a selector that chooses nothing today is no mistake; nothing else is.
         if not squares and part.environments and part.pairs:
             raise _nothing(part, Selector(), [], ())
@@ -358,10 +371,15 @@ def _words_for(rows_down: int) -> set[str]:
     return words
 
 
-def _formats_of(scenario: Subject, table: Mapping[str, Format]) -> Iterator[str]:
-    """The formats a scenario is saved in: those it names, or else every one that fits what it builds."""
+def _formats_of(scenario: Subject, table: Mapping[str, Format], named: Collection[str]) -> Iterator[str]:
+    """The formats a scenario is saved in: those it names, or else every one that fits what it builds.
+
+    One that trains the code anew takes every scenario that is one, where somebody asks for it by name.
+    """
     for name, info in table.items():
-        if scenario.formats is not None:
+        if is_trained(info.checks) and name in named:
+            fits = isinstance(scenario, Scenario) and scenario.uses_keras
+        elif scenario.formats is not None:
             fits = name in scenario.formats
         else:
             functions = scenario.functions if isinstance(scenario, Scenario) else ()

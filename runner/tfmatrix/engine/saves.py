@@ -16,6 +16,7 @@ from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.store.content import Store
 from tfmatrix.store.runs import RunWriter
+from tfmatrix.worker.retraining import is_trained
 
 Pair = tuple[str, str]
 """A scenario and a writer."""
@@ -120,12 +121,17 @@ class Saves:
         return False
 
     def _groups(self, saves: Sequence[Save]) -> list[list[Save]]:
-        """What shares a child, and so one training: formats of one scenario, but not those that run its own code."""
+        """What shares a child, and so one training: formats of one scenario, but not those that run its own code.
+
+        A format that trains itself starts before that training.
+        """
         if self._request.isolated:
             return [[save] for save in saves]
-        shared = [save for save in saves if not self._request.formats[save.saver].functions]
+        formats = self._request.formats
+        alone = {name for name, each in formats.items() if each.functions or is_trained(each.checks)}
+        shared = [save for save in saves if save.saver not in alone]
         # Files first: behind a folder, which may be a SavedModel, the worker saves nothing more.
-        shared.sort(key=lambda save: "." not in self._request.formats[save.saver].artifact)
+        shared.sort(key=lambda save: "." not in formats[save.saver].artifact)
         return [each for each in (shared, *([save] for save in saves if save not in shared)) if each]
 
     def _submit(self, saves: Sequence[Save], then: Callable[[Pair], None]) -> None:

@@ -17,6 +17,7 @@ from tfmatrix.core.outcome import INFRA, Outcome
 from tfmatrix.core.scenario import Scenario, Subject
 from tfmatrix.store.keys import adoption_key, save_key
 from tfmatrix.worker.declared import Format
+from tfmatrix.worker.retraining import TRAIN, is_trained
 
 
 class MeasuredSubject(Protocol):
@@ -74,7 +75,8 @@ class ScenarioFile:
 
     def save_job(self, saver: Format) -> dict[str, Any]:
         """Builds, trains, saves, observes."""
-        return {"kind": "save", "format": saver.to_job(), **self.load_code()}
+        kind = TRAIN if is_trained(saver.checks) else "save"
+        return {"kind": kind, "format": saver.to_job(), **self.load_code()}
 
     def save_key(self, saver: Format, *, settings: Mapping[str, Any], environment: str) -> str:
         """By the scenario's file and the format's call."""

@@ -18,10 +18,12 @@ from typing import Any
 
 import tfmatrix.worker
 from tfmatrix.worker.declared import Format
+from tfmatrix.worker.retraining import is_trained
 
 _WORKER = Path(tfmatrix.worker.__path__[0])
 
-_PARTS = ("formats", "remedies", "files")
+_RETRAINING = "retraining"
+_PARTS = ("formats", "remedies", "files", _RETRAINING)
 """Folders of the worker whose code decides some measurements only; everything else is the core."""
 
 
@@ -49,8 +51,27 @@ def digest_of_code(paths: Iterable[Path], root: Path) -> str:
 
 @cache
 def _syntax(source: str) -> str:
-    """A digest of the syntax tree without docstrings; the same for every Python that parses the source alike."""
-    return digest_of(_plain(ast.parse(source)))
+    """A digest of the syntax tree without docstrings; the same for every Python that parses the source alike.
+
+    Where the core hands a job over to a part of it, it only says so: what that is counts for the part alone.
+    """
+    return digest_of(_plain(_WithoutPart().visit(ast.parse(source))))
+
+
+class _WithoutPart(ast.NodeTransformer):
+    """Takes out the import of `retraining` and what a table has of it."""
+
+    def visit_Import(self, node: ast.Import) -> ast.Import | None:
+        return None if [alias.name for alias in node.names] == [_RETRAINING] else node
+
+    def visit_Dict(self, node: ast.Dict) -> ast.AST:
+        kept = [(key, value) for key, value in zip(node.keys, node.values, strict=True) if not _is_of_part(value)]
+        node.keys, node.values = [key for key, _ in kept], [value for _, value in kept]
+        return self.generic_visit(node)
+
+
+def _is_of_part(node: ast.expr) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == _RETRAINING
 
 
 @cache
@@ -90,6 +111,12 @@ def files_digest() -> str:
 
 
 @cache
+def retraining_digest() -> str:
+    """What only formats go through that train."""
+    return digest_of_code(sorted((_WORKER / _RETRAINING).rglob("*.py")), _WORKER)
+
+
+@cache
 def remedy_digest(module: str) -> str:
     """A remedy, a module of the worker's folder `remedies`, and what it imports there; not the words about it."""
     folder = _WORKER / "remedies"
@@ -117,13 +144,21 @@ def saving_digest(chosen: Format) -> str:
     """What a format does to write, and to read back where the writer does so too."""
     reading = [_syntax(chosen.load), chosen.loads] if chosen.reading else []
     return digest_of(
-        ["saving", chosen.artifact, _syntax(chosen.save), dict(chosen.requires), chosen.reading, *reading],
+        [
+            *("saving", chosen.artifact, _syntax(chosen.save), dict(chosen.requires), chosen.reading, *reading),
+            *_of_training(chosen),
+        ],
     )
 
 
 def loading_digest(chosen: Format) -> str:
     """What a format does to read, and what is looked at of what it returns."""
-    return digest_of(["loading", _syntax(chosen.load), chosen.loads, list(chosen.checks), chosen.reading])
+    call = ["loading", _syntax(chosen.load), chosen.loads, list(chosen.checks), chosen.reading]
+    return digest_of([*call, *_of_training(chosen)])
+
+
+def _of_training(chosen: Format) -> list[str]:
+    return [retraining_digest()] if is_trained(chosen.checks) else []
 
 
 def code_digests(formats: Iterable[Format]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import declared
 import files
 import observe
 import protocol
+import retraining
 from capture import Recorder
 from loading import Loading
 from protocol import OBSERVATION
@@ -165,4 +166,6 @@ KINDS: Mapping[str, Callable[[Mapping[str, Any], Recorder], dict[str, Any]]] = {
     "rebuild": files.rebuild,
     "resave": files.resave,
     "dismantle": files.dismantle,
+    "train": retraining.train,
+    "retrain": retraining.retrain,
 }

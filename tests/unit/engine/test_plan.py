@@ -25,6 +25,7 @@ FORMATS = {
     "savedmodel-raw": make_format("savedmodel-raw", saver="savedmodel", requires=KERAS_2),
     "tf": make_format("tf", models="any"),
     "custom": make_format("custom", models="any", functions=("save_model", "load_model")),
+    "code": make_format("code", checks=("load", "updates"), by_name=True),
 }
 
 
@@ -213,6 +214,17 @@ def test_scenarios_are_left_out_with_an_exclamation_mark(patterns: tuple[str, ..
 def test_environments_without_a_cell_are_left_out() -> None:
     made = plan(environments=ENVIRONMENTS, formats=("h5",), pairs=("2.12.1/2.21.0",))
     assert [each.id for each in made.environments] == ["2.12.1", "2.21.0"]
+
+
+def test_code_is_trained_anew_where_it_is_asked_for_whatever_it_is_saved_in() -> None:
+    scenarios = scenario("any"), scenario("h5", formats=("h5",)), scenario("module", uses_keras=False)
+    assert "code" not in {square.format for square in plan(*scenarios).squares}
+    for asked in (
+        plan(*scenarios, formats=("code", "tf")),
+        plan(*scenarios, selector=Selector(format=("code",))),
+        plan(*scenarios, selector=Selector(only=("*/code/*/*",))),
+    ):
+        assert [each.scenario for each in asked.squares if each.format == "code"] == ["any", "h5"]
 
 
 def test_scenarios_are_selected_by_name_or_tag() -> None:

@@ -15,7 +15,7 @@ from tfmatrix.store import keys
 
 Keys = dict[str, str]
 
-CACHED = (keys.core_digest, keys.files_digest, keys.remedy_digest)
+CACHED = (keys.core_digest, keys.files_digest, keys.retraining_digest, keys.remedy_digest)
 PATHS = ["m.h5", "m.keras"]
 
 
@@ -120,6 +120,16 @@ def test_a_changed_remedy_changes_its_own_tries(worker: Path) -> None:
 def test_the_code_of_model_files_changes_model_files_only(worker: Path) -> None:
     found = changed(worker, "files/inputs.py", lambda text: text.replace("ROWS = 8", "ROWS = 9"))
     assert found == {"adopt/h5", "file/h5"}
+
+
+def test_the_code_of_training_changes_formats_that_train_only(worker: Path) -> None:
+    found = changed(worker, "retraining/course.py", lambda text: text.replace("STEPS = 20", "STEPS = 21"))
+    assert found == {"save/code", "load/code"}
+
+
+@pytest.mark.parametrize("line", ["import retraining\n", '    "train": retraining.train,\n'])
+def test_that_the_core_hands_jobs_over_to_a_part_is_not_of_the_core(worker: Path, line: str) -> None:
+    assert changed(worker, "jobs.py", lambda text: text.replace(line, "")) == set()
 
 
 @pytest.mark.parametrize("file", ["jobs.py", "loading.py", "observe/calls.py", "capture.py"])

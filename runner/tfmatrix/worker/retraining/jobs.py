@@ -1,0 +1,107 @@
+"""The two jobs of a format that trains: what a writer keeps, what a reader takes over, and what both observe."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Mapping
+
+import numpy as np
+import observe
+from capture import Recorder
+from declared import Format
+from observe import config, layers
+from observe.arrays import Reference
+from protocol import ARTIFACT, OBSERVATION
+from steps import Unsupported, import_file, rng, see_sources, step
+from versions import versions
+
+from . import course
+
+BUILDER_SEED = 0xC0DE
+"""Bits that tell the seed of what a reader draws from the writer's: what is not set must not come out right."""
+
+
+def train(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
+    """In the writer; the artifact is the weights before training, in the model's order."""
+    saver = Format.of_job(job["format"])
+    reason = saver.unsupported(versions())
+    if reason:
+        raise Unsupported(reason)
+    subject = _Subject(job, recorder, job["seed"])
+    os.makedirs(ARTIFACT)
+    step(recorder, "save", _keep, subject.weights, os.path.join(ARTIFACT, saver.artifact))
+    subject.observe()
+    return {"artifact": True, "observation": True}
+
+
+def retrain(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
+    """In a reader: the scenario's code, the writer's weights."""
+    subject = _Subject(job, recorder, job["seed"] ^ BUILDER_SEED)
+    step(recorder, "load", _take_over, subject.weights, Reference(job["reference"]))
+    subject.observe()
+    return {"observation": True}
+
+
+def _keep(weights: Any, path: str) -> None:
+    # The observation says what each of them is; strings (a vocabulary) are in the code.
+    np.savez(path, **{"w%d" % index: value for index, value in enumerate(observe.training.values_of(weights))})
+
+
+def _take_over(weights: Any, reference: Reference) -> None:
+    there = reference.json["weights"]
+    if not isinstance(there, list):
+        raise ValueError("the writer's weights were not observed")
+    for weight, entry in observe.paired(weights, there):
+        weight.variable.assign(reference.array(entry["array"]))
+
+
+class _Subject(object):
+    """A scenario's model, built by its code and called once. Raises Failed for what its code raises."""
+
+    def __init__(self, job: Mapping[str, Any], recorder: Recorder, seed: int) -> None:
+        self._job = job
+        self._recorder = recorder
+        observe.fresh_start(seed)
+        see_sources(job)
+        scenario = step(recorder, "import", import_file, job["scenario"])
+        self._build = scenario.build_model
+        self._inputs = step(recorder, "build", scenario.inputs, rng(job))
+        has_data = hasattr(scenario, "training_data")
+        self._data = step(recorder, "build", scenario.training_data, rng(job)) if has_data else None
+        self._model = step(recorder, "build", observe.built, self._build, self._inputs)
+        if not layers.is_keras_model(self._model):
+            raise Unsupported("build_model returns no Keras model")
+        self.weights = layers.weights(self._model)
+
+    def observe(self) -> None:
+        """Writes down everything; changes the model."""
+        observation = observe.Observation("keras")
+        with self._recorder.phase("observe"):
+            self._observe_meaning(observation)
+        with self._recorder.phase("train"):
+            self._observe_training(observation)
+        observation.write(OBSERVATION)
+
+    def _observe_meaning(self, observation: Any) -> None:
+        """As `observe_state` does, of a model whose outputs are compared layer by layer."""
+        model, arrays = self._model, observation.arrays
+        observation.set("model_class", type(model).__name__)
+        observation.absent("outputs", "the layers' outputs are compared one by one")
+        observation.weights = self.weights
+        observation.section("weights", lambda: course.weights_json(self.weights, arrays))
+        observation.set("seeds", layers.seeds(model))
+        observation.section("config", lambda: config.observe(model, observation.notes))
+        if config.is_compiled(model):
+            observation.section("compile", lambda: config.observe_compile(model))
+        else:
+            observation.absent("compile", "the model is not compiled")
+
+    def _observe_training(self, observation: Any) -> None:
+        observation.set("course", None)
+        if self._data is None or not config.is_compiled(self._model):
+            why = "the scenario has no training_data" if self._data is None else "the model is not compiled"
+            observation.absent("course", why)
+            return
+        x, y = self._data
+        seed, arrays = self._job["seed"], observation.arrays
+        observation.section("course", lambda: course.observe_course(self._model, x, y, seed, self.weights, arrays))
