@@ -10,6 +10,7 @@ all the same, forked behind the imports, which are most of the time; `{"ended": 
 pyfive follows whatever offset a file names, for ever if it must; nothing in a file can make it do more than compute.
 """
 
+import io
 import json
 import os
 import signal
@@ -104,8 +105,55 @@ def tell_member(stream: Any, member: str) -> dict[str, Any]:
     """The parameters of a file in an archive."""
     import zipfile
 
-    with zipfile.ZipFile(stream) as archive, archive.open(member) as inner:
-        return parameters(inner)
+    with zipfile.ZipFile(stream) as archive:
+        about = archive.getinfo(member)
+        with archive.open(member) as inner:  # checks the member's own head
+            if about.compress_type != zipfile.ZIP_STORED or about.flag_bits & 1:
+                return parameters(inner)
+            return parameters(
+                io.BufferedReader(Window(stream, beginning(stream, about.header_offset), about.file_size))
+            )
+
+
+class Window(io.RawIOBase):
+    """A part of a file, as Keras stores the weights in an archive: reading at any place costs what is read there.
+
+    What zipfile opens reads all that is before a place again, and weights are read in a thousand places.
+    """
+
+    def __init__(self, stream: Any, start: int, size: int) -> None:
+        self._stream, self._start, self._size, self._at = stream, start, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Goes to a place in the part."""
+        self._at = max(0, offset + (0, self._at, self._size)[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads on from there, no further than the part goes."""
+        self._stream.seek(self._start + self._at)
+        found = self._stream.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
+
+
+def beginning(stream: Any, header: int) -> int:
+    """Where the content of a member begins that has its head at an offset.
+
+    Source: "APPNOTE.TXT - .ZIP File Format Specification", 4.3.7.
+    """
+    stream.seek(header + 26)
+    name, extra = stream.read(2), stream.read(2)
+    return header + 30 + int.from_bytes(name, "little") + int.from_bytes(extra, "little")
 
 
 def tell_file(path: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import os
 import struct
 import time
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.project.modelfiles import hdf5
 from tfmatrix.project.modelfiles.hdf5 import Hdf5Error, Hdf5Head, read_head
+from tfmatrix.project.modelfiles.hdf5_reader import Window
 from tfmatrix.project.modelfiles.heads import HDF5
 from tfmatrix.project.modelfiles.modelfile import read_model
 
@@ -35,6 +38,27 @@ def test_attributes_of_the_root_in_every_layout(tmp_path, name):
     names = frozenset({"keras_version", "backend", "model_config", "ratio"})
     config = '{"class_name": "Sequential", "config": {"layers": []}}'
     assert read_head(path) == Hdf5Head(attributes=names, keras_version="2.10.0", model_config=config, parameters=2)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_variables_of_a_file_in_an_archive_are_counted_however_it_is_packed(tmp_path, name, how):
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w", how) as archive:
+        archive.writestr("config.json", "{}" * 50)
+        archive.writestr("umlaut ä.h5", golden(name))
+        archive.writestr("behind.json", "{}" * 50)
+    assert hdf5.parameters_inside(path, "umlaut ä.h5") == 2
+
+
+def test_a_part_of_a_file_is_read_at_any_place_and_no_further():
+    whole = io.BytesIO(bytes(range(200)))
+    window = io.BufferedReader(Window(whole, 20, 100))
+    for place, count in ((90, 20), (0, 5), (50, 1), (99, 3), (100, 1), (150, 4)):
+        window.seek(place)
+        assert window.read(count) == bytes(range(20, 120))[place : place + count]
+    assert window.seek(-3, io.SEEK_END) == 97
+    assert len(window.read()) == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each is read by a process of its own there")
