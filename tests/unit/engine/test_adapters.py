@@ -281,6 +281,13 @@ def test_what_a_preprocessing_layer_computes_in_is_told_by_its_output_mode(way, 
     assert "dtype" not in layers_of(way(document))["l"]["config"]
 
 
+@pytest.mark.parametrize(("before", "after"), [("3.4.1", "3.13.2"), ("3.13.2", "3.4.1")])
+def test_the_dtype_of_numbered_bins_changed_within_keras_3(before, after):
+    whole = form(model(layer("Discretization", "l", output_mode="int"), outputs=[["l", 0, 0]]))
+    assert "dtype" not in layers_of(adapt(whole, before, after))["l"]["config"]
+    assert "dtype" in layers_of(adapt(whole, "3.4.1", "3.11.0"))["l"]["config"]
+
+
 def test_what_counts_into_bins_as_floats_keeps_its_dtype():
     document = one(layer("Discretization", "l", output_mode="one_hot"))
     assert layers_of(down(up(document)))["l"]["config"]["dtype"] == "float32"

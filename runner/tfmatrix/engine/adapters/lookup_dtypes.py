@@ -29,5 +29,4 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _by_output_mode(each: Object) -> Object:
-    is_counting = each["class_name"] == "Discretization" and each["config"].get("output_mode", "int") == "int"
-    return without(each, "dtype") if each["class_name"] in LOOKUPS or is_counting else each
+    return without(each, "dtype") if each["class_name"] in LOOKUPS else each

@@ -152,7 +152,18 @@ def serialized(value: Any) -> Any:
 
 
 def _config(value: Any) -> Dict[str, Any]:
-    return {str(name): optimizer.rounded(item) for name, item in plain(value.get_config()).items()}
+    is_keras_3 = not versions()["keras"].startswith("2.")
+    rounded = _with_modules if is_keras_3 else optimizer.rounded
+    return {str(name): rounded(item) for name, item in plain(value.get_config()).items()}
+
+
+def _with_modules(value: Any) -> Any:
+    """Numbers as float32 prints them; Keras 3 finds what is nested in an argument by its module alone."""
+    if isinstance(value, list):
+        return [_with_modules(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_modules(item) for key, item in value.items() if key != "build_config"}
+    return optimizer.rounded(value)
 
 
 def _registered_name(chosen: type) -> str:
