@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.records import delta
@@ -35,7 +36,11 @@ class PastCell:
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
-    """A run without its evidence. `noise` is the floor of the outputs by `scenario/writer`, where it is not nothing."""
+    """A run without its evidence. `noise` is the floor of the outputs by `scenario/writer`, where it is not nothing.
+
+    `titles` are those of the causes by id, `environments` what run.json says of each, in matrix order; both are empty
+    where they are not told.
+    """
 
     id: str
     started: str
@@ -45,6 +50,8 @@ class Past:
     counts: Mapping[str, int]
     outcomes: Mapping[str, PastCell]
     noise: Mapping[str, float] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +118,8 @@ def remembered(run: Run, causes: Iterable[Cause]) -> Past:
     outcomes = {}
     ids: dict[str, str] = {}
     # By id: the rank of a cause, which is their order otherwise, changes with the cells of other scenarios.
-    for cause in sorted(causes, key=lambda cause: cause.id):
+    found_causes = sorted(causes, key=lambda cause: cause.id)
+    for cause in found_causes:
         for cell in cause.cells:
             ids[cell] = f"{ids[cell]} {cause.id}" if cell in ids else cause.id
     for record in run.records:
@@ -130,6 +138,8 @@ def remembered(run: Run, causes: Iterable[Cause]) -> Past:
         counts=counts,
         outcomes=outcomes,
         noise=_noise_of_outputs(run),
+        titles={cause.id: cause.title for cause in found_causes},
+        environments=dict(run.header.get("environments") or {}),
     )
 
 

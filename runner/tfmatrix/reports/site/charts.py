@@ -67,8 +67,9 @@ def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
     chosen = sorted(lines, key=lambda name: (-max(lines[name].values()), name))[:MAX_LINES]
     if not chosen:
         return ""
-    series = {name: [lines[name].get(reader) for reader in grid.environments] for name in sorted(chosen)}
-    return _lines(series, list(grid.environments), "Largest absolute difference of the outputs, by reader")
+    readers = [reader for reader in grid.environments if any(reader in lines[name] for name in chosen)]
+    series = {name: [lines[name].get(reader) for reader in readers] for name in sorted(chosen)}
+    return _lines(series, readers, "Largest absolute difference of the outputs, by reader")
 
 
 def _lines(series: Mapping[str, Sequence[float | None]], labels: Sequence[str], title: str) -> str:
@@ -102,7 +103,7 @@ def _options(labels: Sequence[str], y_title: str) -> dict[str, Any]:
         "height": 380,
         "margin": 12,
         "x_labels": [shown(label) for label in labels],
-        "x_label_rotation": 30 if len(labels) > 4 else 0,
+        "x_label_rotation": 90 if len(labels) > 20 else 30 if len(labels) > 4 else 0,
         "margin_right": 70,
         "y_title": y_title,
         "truncate_legend": 60,

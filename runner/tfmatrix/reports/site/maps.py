@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.records import delta
 from tfmatrix.analysis.upgrades import pairs_of
 from tfmatrix.core.records import CellRecord
@@ -109,6 +111,35 @@ def strips(
             )
         )
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class CauseRow:
+    """A cause along the versions: how many of its cells each environment has, None for none.
+
+    `side` says whether the environments read ("reader") or wrote ("writer") them.
+    """
+
+    cause: Cause
+    side: str
+    counts: tuple[int | None, ...]
+
+
+def cause_map(causes: Iterable[Cause], order: Sequence[str]) -> list[CauseRow]:
+    """Causes × environments: where each begins, ends, and comes again."""
+    rows = []
+    for cause in causes:
+        # A cell's id ends with writer and reader; at a failing save it is the writer that says anything.
+        place = -2 if cause.first_reader is None else -1
+        counts = Counter(cell.split("/")[place] for cell in cause.cells)
+        rows.append(
+            CauseRow(
+                cause=cause,
+                side="writer" if place == -2 else "reader",
+                counts=tuple(counts.get(name) for name in order),
+            )
+        )
+    return rows
 
 
 def _map(order: Sequence[str], field: Callable[[str, str], Field | None], caption: str) -> Map:

@@ -15,6 +15,8 @@ from markupsafe import Markup, escape
 
 from tfmatrix.analysis.causes import Cause, unreviewed
 from tfmatrix.analysis.diff.changes import Changes, Past, headline
+from tfmatrix.analysis.diff.regressions import Regression, regressions
+from tfmatrix.analysis.diff.surroundings import in_words
 from tfmatrix.analysis.upgrades import Upgrade, neighbours
 from tfmatrix.analysis.warnings import Advice, Catalogue, answer, catalogue, percent
 from tfmatrix.core.records import CellRecord
@@ -29,7 +31,7 @@ from tfmatrix.reports.site.declarations import declared
 from tfmatrix.reports.site.files import change_line
 from tfmatrix.reports.site.grid import MAX_CAUSES, Grid, Tally, cell_name
 from tfmatrix.reports.site.health import Problem
-from tfmatrix.reports.site.maps import counted_map, legend, strips
+from tfmatrix.reports.site.maps import cause_map, counted_map, legend, strips
 from tfmatrix.reports.site.names import in_url, printable, shown
 from tfmatrix.reports.site.steps import advice, asked_for, family
 
@@ -96,6 +98,7 @@ class Site:
             runs=list(reversed(self.runs)),
             news={changes.after: changes for changes in self.news},
         )
+        yield self._page("regressions.html", "regressions.html", map=cause_map(self.grid.causes[:LISTED], self._order))
         yield self._page("diff.html", "diff.html", runs=list(reversed(self.runs)))
 
     def _page(self, name: str, template: str, /, **values: Any) -> tuple[str, str]:
@@ -127,6 +130,7 @@ class Site:
             "with_code": lambda text: html.inline(with_code(text)),
             "headline": headline,
             "change_line": change_line,
+            "in_words": in_words,
             "cell_name": cell_name,
             "evidence": lambda record: html.inline(evidence(record)),
             "sign": lambda status: Status(status).sign,
@@ -146,6 +150,16 @@ class Site:
     def latest_news(self) -> Changes | None:
         """What changed since the run before; None where there is none to compare with."""
         return next((changes for changes in self.news if changes.after == self.grid.run.id), None)
+
+    @cached_property
+    def regressions(self) -> tuple[Regression, ...]:
+        """What became worse over the runs, and whether it still is."""
+        return regressions(self.runs, self.news)
+
+    @cached_property
+    def dates(self) -> Mapping[str, str]:
+        """The day on which each run started."""
+        return {run.id: run.started[:10] or run.id for run in self.runs}
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -277,6 +291,8 @@ class Site:
         grid, links = self.grid, Links(self.grid, "../")
         records = list(grid.records_of(fmt=fmt))
         scenarios = [name for name in grid.scenarios if grid.block(name, fmt)]
+        named = {name for record in records for name in (record.writer, record.reader)}
+        order = [name for name in self._order if name in named]
         return {
             "name": fmt,
             "info": (grid.run.header.get("format_info") or {}).get(fmt) or {},
@@ -285,11 +301,11 @@ class Site:
             "legend": legend(records),
             "map": counted_map(
                 records,
-                self._order,
+                order,
                 lambda writer, reader: links.filtered(format=fmt, writers=writer, readers=reader),
                 f"{shown(fmt)}: worst status of every writer and reader, over all scenarios",
             )
-            if len(self._order) ** 2 <= MAX_FIELDS
+            if len(order) ** 2 <= MAX_FIELDS
             else None,
             "scenarios": [{"name": name, "tally": Tally.of(grid.block(name, fmt).values())} for name in scenarios],
             "causes": self._causes_of(records),

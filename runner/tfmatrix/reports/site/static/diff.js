@@ -36,9 +36,9 @@
 
   const row = (id, before, after, runs) => make("tr", {},
     make("td", {}, make("a", { href: tfmatrix.cellLink(id, after ? runs[1] : runs[0]) }, make("code", {}, id))),
-    make("td", {}, before ? sign(before.status) : "–", before?.difference ? ` ${before.difference}` : ""),
-    make("td", {}, after ? sign(after.status) : "–", after?.difference ? ` ${after.difference}` : ""),
-    make("td", {}, ...tfmatrix.causes(after?.causes || [])));
+    make("td", { "data-label": "Before" }, before ? sign(before.status) : "–", before?.difference ? ` ${before.difference}` : ""),
+    make("td", { "data-label": "After" }, after ? sign(after.status) : "–", after?.difference ? ` ${after.difference}` : ""),
+    make("td", { "data-label": "Cause" }, ...tfmatrix.causes(after?.causes || [])));
 
   const draw = async () => {
     const mine = (turn += 1);

@@ -167,11 +167,11 @@
     const page = (folder, name) => `${folder}/${encodeURIComponent(name)}.html`;
     return make("tr", {},
       make("td", {}, make("a", { class: "plain", href: tfmatrix.cellLink(cell.id), "aria-label": `${cell.status}: ${cell.id}` }, sign(cell.status, cell.marks.includes("known")))),
-      make("td", {}, make("a", { href: page("scenario", block.scenario.page) }, cell.scenario)),
-      make("td", {}, make("a", { href: page("format", block.format.page) }, cell.format)),
-      make("td", {}, make("code", {}, cell.writer)),
-      make("td", {}, make("code", {}, cell.reader)),
-      make("td", {}, ...why));
+      make("td", { "data-label": "Scenario" }, make("a", { href: page("scenario", block.scenario.page) }, cell.scenario)),
+      make("td", { "data-label": "Format" }, make("a", { href: page("format", block.format.page) }, cell.format)),
+      make("td", { "data-label": "Writer" }, make("code", {}, cell.writer)),
+      make("td", { "data-label": "Reader" }, make("code", {}, cell.reader)),
+      make("td", { "data-label": "Why" }, ...why));
   };
 
   /** On a phone: what each reader makes of one writer's files, a line for each format, in place of the map. */
