@@ -24,6 +24,9 @@ from tfmatrix.cli.options import (
 )
 from tfmatrix.core.errors import UsageError
 
+MOST_SHOWN = 2
+"""Of the projects that ask for an environment, those that a table names; --json names all."""
+
 
 @app.command()
 def lock(
@@ -82,7 +85,11 @@ def env_list(
 
 
 def _in_a_table(value: object) -> object:
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return ", ".join(map(str, value[:MOST_SHOWN])) + (
+        f" and {len(value) - MOST_SHOWN} more" if len(value) > MOST_SHOWN else ""
+    )
 
 
 @env_app.command("build")

@@ -23,7 +23,8 @@ UNUSED_DAYS = 30
 
 def chosen_environments(project: Project, ids: Sequence[str]) -> list[Environment]:
     """The environments of those ids, all without any; UsageError with a did-you-mean for one that there is not."""
-    return [project.config.environment(each) for each in ids] if ids else list(project.config.environments)
+    config = project.config_of_environments
+    return [config.environment(each) for each in ids] if ids else list(config.environments)
 
 
 def describe_environments(
@@ -37,7 +38,7 @@ def describe_environments(
     cached = () if brief else EnvironmentCache(root=default_cache_root()).list_environments()
     unlisted = {found.key: found for found in cached}
     rows = []
-    for environment in project.config.selection(set_name).environments:
+    for environment in _selected(project, set_name):
         lock = None if environment.image else read_lock(project.locks, environment)
         row: dict[str, Any] = {
             "environment": environment.id,
@@ -61,6 +62,12 @@ def describe_environments(
     return rows
 
 
+def _selected(project: Project, set_name: str | None) -> Sequence[Environment]:
+    if set_name is None and not project.matrix_file.exists():
+        return ()  # what the cache has is asked for where there is no project, too
+    return project.config_of_environments.selection(set_name).environments
+
+
 def _provided(found: CachedEnvironment | None) -> dict[str, Any]:
     return {
         "provided": "yes" if found else "no",
@@ -76,7 +83,7 @@ def build_environments(
 ) -> ExitCode:
     """Provides environments ahead of a run."""
     environments = chosen_environments(project, ids)
-    defaults = with_network(project.config.defaults, offline=offline)
+    defaults = with_network(project.config_of_environments.defaults, offline=offline)
     failed = False
     with make_progress(quiet=quiet) as progress:
         opened, reason = open_executor(
@@ -131,7 +138,7 @@ def plan_pruning(project: Project, *, unused_days: int | None = None, everything
     """
     cache = EnvironmentCache(root=default_cache_root())
     locks = (
-        [read_lock(project.locks, each) for each in project.config.environments if not each.image]
+        [read_lock(project.locks, each) for each in project.config_of_environments.environments if not each.image]
         if project.matrix_file.exists()
         else []
     )

@@ -51,7 +51,7 @@ class Locking:
             write_atomically(file, selected_text(new.values()))
         project = replace(self.project)  # reads matrix.yaml anew: selectors may stand for other environments now
         named = self._named(project, uses)
-        for environment in project.config.environments:
+        for environment in project.config_of_environments.environments:
             if environment.image or not (not self.ids or environment.id in named):
                 continue
             if self._is_due(project, environment, named):
@@ -72,7 +72,7 @@ class Locking:
         if any(use.key not in old for use in uses):
             return stale
         named = self._named(self.project, uses)
-        environments = [each for each in self.project.config.environments if not each.image]
+        environments = [each for each in self.project.config_of_environments.environments if not each.image]
         for environment in environments:
             if self.ids and environment.id not in named:
                 continue
@@ -119,8 +119,8 @@ class Locking:
     def _named(self, project: Project, uses: Sequence[SelectorUse]) -> set[str]:
         """The ids that are meant, with those that named selectors stand for. UsageError with a did-you-mean."""
         texts = {use.selector.text for use in uses}
-        found = {each for text in self.ids if text in texts for each in project.config.selected[text]}
-        return found | {project.config.environment(each).id for each in self.ids if each not in texts}
+        found = {each for text in self.ids if text in texts for each in project.config_of_environments.selected[text]}
+        return found | {project.config_of_environments.environment(each).id for each in self.ids if each not in texts}
 
     def _is_due(self, project: Project, environment: Environment, named: Collection[str]) -> bool:
         if environment.id in named and environment.id in self.ids:

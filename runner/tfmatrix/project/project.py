@@ -54,17 +54,24 @@ class Project:
         return MatrixConfig(path=self.matrix_file, environments=self.environments, defaults=defaults)
 
     @cached_property
-    def written_environments(self) -> tuple[Environment, ...]:
-        """Those of matrix.yaml, where there is one; its scenarios do not matter here, and need not exist."""
+    def config_of_environments(self) -> MatrixConfig:
+        """matrix.yaml for what is about environments alone: scenarios do not matter here, and need not exist."""
         from tfmatrix.project.config import load_config
 
-        return load_config(self.matrix_file).environments if self.matrix_file.exists() else ()
+        return load_config(self.matrix_file)
+
+    @property
+    def written_environments(self) -> tuple[Environment, ...]:
+        """Those of matrix.yaml, where there is one."""
+        return self.config_of_environments.environments if self.matrix_file.exists() else ()
 
     @cached_property
     def _written_config(self) -> MatrixConfig:
         from tfmatrix.project.config import load_config
 
-        return load_config(self.matrix_file, scenarios=self.scenarios, formats=self.formats)
+        # Where there is no matrix.yaml, that is what is told.
+        scenarios = self.scenarios if self.matrix_file.exists() else ()
+        return load_config(self.matrix_file, scenarios=scenarios, formats=self.formats)
 
     @cached_property
     def scenarios(self) -> tuple[Scenario, ...]:
