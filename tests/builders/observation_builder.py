@@ -36,6 +36,9 @@ class Draft:
     resume: Any = None
     signatures: Any = None
     course: Any = None
+    forward: Any = None
+    gradients: Any = None
+    draws: Any = None
     control: Any = None
     reading: Any = None
     returns: str | None = None
@@ -97,7 +100,7 @@ class Draft:
                 name: refs(getattr(self, name))
                 for name in (
                     *("outputs", "optimizer", "config", "compile", "resume", "signatures", "control", "reading"),
-                    *("course", "seeds", "notes"),
+                    *("course", "forward", "gradients", "draws", "seeds", "notes"),
                 )
             },
         }
@@ -229,9 +232,47 @@ def retrained() -> Draft:
     del last["fresh"]
     first = copy.deepcopy(last)
     first["losses"], first["metrics"] = last["losses"][:1], {"mae": last["metrics"]["mae"][:1]}
-    draft.course = {"first": first, "last": last, "silent": []}
+    draft.course = {
+        "first": first,
+        "last": last,
+        "silent": [],
+        "drawn": [],
+        "evaluated": {"before": {"loss": 0.5, "mae": 0.95}, "after": {"loss": 0.3, "mae": 0.7}},
+    }
+    rng = np.random.default_rng(1)
+
+    def sample(path: str, shape: tuple[int, ...], **about: Any) -> dict[str, Any]:
+        values = rng.normal(size=int(np.prod(shape))).astype("float32")
+        return {"path": path, "shape": list(shape), "scale": float(abs(values).max()), "array": values, **about}
+
+    def tensors() -> list[dict[str, Any]]:
+        layers = {"dense": "Dense", "batch_normalization": "BatchNormalization", "dense_1": "Dense", "": "Functional"}
+        return [sample(path, (2, 8), **{"class": kind, "call": 0, "name": ""}) for path, kind in layers.items()]
+
+    draft.forward = {"inference": tensors(), "training": tensors()}
+    trained_ones = [weight for weight in draft.weights if weight.trainable]
+    draft.gradients = {"loss": 0.5, "variables": [sample(each.path, each.values.shape) for each in trained_ones]}
+    draft.draws = {
+        "builds": 8,
+        "repeats": True,
+        "weights": [drawn("dense/kernel", rng.uniform(-0.5, 0.5, 640)), drawn("dense/bias", np.zeros(64), distinct=1)],
+    }
     draft.outputs = draft.optimizer = draft.resume = draft.signatures = None
     return draft
+
+
+def drawn(path: str, numbers: np.ndarray, distinct: int = 8) -> dict[str, Any]:
+    """One variable of the section `draws`, of eight models."""
+    return {
+        "path": path,
+        "layer": path.rpartition("/")[0],
+        "distinct": distinct,
+        "size": numbers.size // 8,
+        "mean": float(numbers.mean()),
+        "std": float(numbers.std()),
+        "largest": float(abs(numbers).max()),
+        "numbers": np.sort(numbers).astype("float32"),
+    }
 
 
 def loaded() -> Draft:

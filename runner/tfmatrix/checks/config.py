@@ -84,10 +84,10 @@ def compare(observations: Observations) -> Result:
     ours, theirs = writer.section("config"), reader.section("config")
     weights = writer.section("weights")
     owners = None if weights is None else {str(entry["layer"]) for entry in weights}
-    found = _differences(ours, theirs, observations.same_keras, owners)
+    found = differences(ours, theirs, observations.same_keras, owners)
     here = (reader.control or {}).get("config")
     if here and not observations.same_keras:
-        found = apart_from_notation(found, _differences(here, theirs, same_keras=True, owners=owners))
+        found = apart_from_notation(found, differences(here, theirs, same_keras=True, owners=owners))
     unreadable = [path for path, layer in _by_path(ours["layers"]).items() if layer.get("config") is None]
     unreadable = [path for path in unreadable if path in _by_path(theirs["layers"])]
     return Result(
@@ -109,7 +109,7 @@ def compare(observations: Observations) -> Result:
     )
 
 
-def _differences(
+def differences(
     ours: Mapping[str, Any], theirs: Mapping[str, Any], same_keras: bool, owners: Collection[str] | None
 ) -> ConfigDifferences:
     """How two sections differ. `owners` are the layers that have weights of their own; None where that is unknown."""

@@ -132,6 +132,10 @@ class Courses:
         """What is allowed for the losses."""
         return self._limit("losses", series(self.ours["losses"]), (self.noise or {}).get("losses", 0.0))
 
+    def is_near(self, name: str, ours: Any, theirs: Any) -> bool:
+        """Whether two series are one, up to rounding."""
+        return not self._series(name, ours, theirs, 0.0).beyond
+
     def _metric(self, name: str, ours: Any, theirs: Any) -> Distance:
         noise = ((self.noise or {}).get("metrics") or {}).get(name, 0.0)
         return self._series(f"metrics/{name}", ours, theirs, noise)

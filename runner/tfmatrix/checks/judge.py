@@ -14,6 +14,7 @@ from tfmatrix.checks.contract import CheckRecord, Result, holds
 from tfmatrix.checks.fingerprint import with_fingerprints
 from tfmatrix.checks.observation import Observation
 from tfmatrix.checks.registry import checks, checks_code_digest, promised_by
+from tfmatrix.checks.retraining import attribute_training
 from tfmatrix.checks.verdict import Verdict, judge
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
@@ -22,6 +23,7 @@ from tfmatrix.core.status import Status
 from tfmatrix.store.content import Store
 from tfmatrix.store.keys import digest_of
 from tfmatrix.worker.declared import Format
+from tfmatrix.worker.retraining import is_trained
 
 
 class Tolerances(Protocol):
@@ -177,6 +179,8 @@ class Judge:
             same_keras=question["same_keras"],
         )
         failed = [name for name, check in found.items() if not holds(check)]
+        if is_trained(question["applicable"]):
+            return {"checks": found, "attribution": attribute_training(found) if failed else None}
         tolerances = {"tolerance": tolerance_for("outputs"), "training": tolerance_for("resume")}
         attribution = attribute(writer, reader, failed_checks=failed, **tolerances) if failed else None
         return {"checks": found, "attribution": attribution}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfmatrix.checks.contract import Kind, Result, loss, text
+from tfmatrix.checks.contract import Kind, Result, loss, note, text
 from tfmatrix.checks.course import Courses, series
 from tfmatrix.checks.distance import number
 from tfmatrix.checks.observations import Observations
@@ -26,6 +26,9 @@ SAID_WHERE_PROMISED = True
 ASPECT = "losses and final outputs of training"
 EXPLAINED_BY = ("defaults", "forward", "gradients", "updates")
 
+DEVIATIONS = 6.0
+"""How many standard errors the mean losses of several seeds may lie apart."""
+
 FINDINGS: Mapping[str, Kind] = {
     **KINDS,
     "losses": loss(
@@ -38,6 +41,20 @@ FINDINGS: Mapping[str, Kind] = {
     "steps": loss(
         "the loss goes elsewhere",
         lambda _subject, figures: f"{figures['after']} steps were made, the writer made {figures['before']}",
+    ),
+    "drawn": loss(
+        "with what random layers draw, the loss goes elsewhere",
+        lambda _subject, figures: (
+            f"with what {', '.join(figures['layers'])} draw, the loss after {figures['steps']} steps is "
+            f"{text(figures['after'])} on average of {figures['seeds']} seeds, in the writer {text(figures['before'])}"
+        ),
+    ),
+    "numbers": note(
+        lambda _subject, figures: (
+            f"{', '.join(figures['layers'])}: from the same seed other random numbers are drawn, of the same "
+            f"distribution: the loss after {figures['steps']} steps is {text(figures['after'])} on average of "
+            f"{figures['seeds']} seeds, in the writer {text(figures['before'])}"
+        )
     ),
     "outputs": loss(
         "the trained model predicts otherwise",
@@ -70,7 +87,25 @@ def compare(observations: Observations) -> Result:
         findings.append(Finding(code="losses", figures={**said, "max_abs": number(apart.max_abs)}))
     if outputs.figures.beyond:
         findings.append(outputs.finding("outputs", steps=steps(last)))
+    findings += _drawn(observations, last)
     return Result(findings=[*findings, *notes(observations, both)], figures=figures)
+
+
+def _drawn(observations: Observations, last: Courses) -> list[Finding]:
+    """Whether random layers draw from one distribution: the losses of several seeds on both sides."""
+    ours, theirs = (each.section(SECTION) for each in (observations.writer, observations.reader))
+    a, b = (np.asarray(each["drawn"], dtype=np.float64) for each in (ours, theirs))
+    if not a.size or a.shape != b.shape:
+        return []
+    if last.is_near("losses", ours["drawn"], theirs["drawn"]):
+        return []
+    before, after = (each[:, -1] for each in (a, b))
+    means = float(np.mean(before)), float(np.mean(after))
+    spread = float(np.sqrt((np.var(before, ddof=1) + np.var(after, ddof=1)) / len(before)))
+    said = {"layers": list(ours["silent"]), "steps": a.shape[1], "seeds": a.shape[0]}
+    figures = {**said, "before": number(means[0]), "after": number(means[1]), "spread": number(spread)}
+    is_other = abs(means[0] - means[1]) > DEVIATIONS * spread and last.losses().beyond == 0
+    return [Finding(code="drawn" if is_other else "numbers", figures=figures)]
 
 
 def _first_step(course: Courses) -> int:

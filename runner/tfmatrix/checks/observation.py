@@ -27,7 +27,7 @@ SCHEMA = 1
 SECTIONS = ("outputs", "weights", "optimizer", "config", "compile", "resume", "signatures")
 """The parts of a model that are compared; an absent one is null, and `notes` says why."""
 
-TRAINED = ("course",)
+TRAINED = ("course", "forward", "gradients", "draws")
 """What formats that train the code anew have beside."""
 
 KINDS = ("keras", "module", "signature")

@@ -155,10 +155,57 @@ class _Resume(_Course):
     noise: _Noise | None = None
 
 
+class _Evaluated(_Form):
+    before: dict[Text, Any]
+    after: dict[Text, Any]
+
+
 class _Training(_Form):
     first: _Resume
     last: _Resume
     silent: list[Text]
+    drawn: list[list[Number]] = []
+    evaluated: _Evaluated | None = None
+
+
+class _Sample(_Form):
+    path: Text
+    shape: list[Size]
+    scale: Number
+    array: Ref
+
+
+class _Tensor(_Sample):
+    class_: Annotated[Text, Field(alias="class")]
+    call: Size
+    name: Text
+
+
+class _Forward(_Form):
+    inference: list[_Tensor]
+    training: list[_Tensor]
+
+
+class _Gradients(_Form):
+    loss: Any
+    variables: list[_Sample]
+
+
+class _Drawn(_Form):
+    path: Text
+    layer: Text
+    distinct: Size
+    size: Size
+    mean: Number
+    std: Number
+    largest: Number
+    numbers: Ref
+
+
+class _Draws(_Form):
+    builds: Size
+    repeats: bool
+    weights: list[_Drawn]
 
 
 class _Seed(_Form):
@@ -213,6 +260,9 @@ class Document(_Form):
     resume: _Resume | _Errored | None = None
     signatures: dict[Text, _Signature] | _Errored | None = None
     course: _Training | _Errored | None = None
+    forward: _Forward | _Errored | None = None
+    gradients: _Gradients | _Errored | None = None
+    draws: _Draws | _Errored | None = None
     control: _Control | _Errored | None = None
     reading: _Reading | _Errored | None = None
     seeds: list[_Seed] = []

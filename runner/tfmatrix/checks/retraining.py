@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfmatrix.checks.contract import Kind, Result, error, exception, note, nothing, raised
+from tfmatrix.checks import registry
+from tfmatrix.checks.contract import CheckRecord, Kind, Result, error, exception, note, nothing, raised
 from tfmatrix.checks.course import Courses
 from tfmatrix.checks.observations import Observations
 from tfmatrix.core.records import Finding
+from tfmatrix.core.status import CheckStatus
 
 SECTION = "course"
 
@@ -72,6 +74,68 @@ def notes(observations: Observations, found: Mapping[str, Courses]) -> list[Find
     silent = observations.writer.section(SECTION)["silent"]
     notes = [Finding(code="silent", figures={"layers": list(silent)})] if silent else []
     return notes + ([Finding(code="unmeasured")] if found["last"].noise is None else [])
+
+
+COMPUTED = ("forward", "gradients", "updates")
+"""Checks of what is computed, in the order in which one follows from another."""
+
+
+def attribute_training(found: Mapping[str, CheckRecord]) -> dict[str, Any]:
+    """Where two trainings of one code part, as the record's `attribution`.
+
+    `training` has `by`, of "default", "arithmetic", "numerics", "randomness" and "interface", and `first`, the check
+    and subject of what parts first. Arithmetic: the same configuration computes something else. Numerics: all that one
+    step computes agrees, and rounding that grows explains the rest. Nothing went through a file.
+    """
+    failed = {name: [each for each in check["findings"] if _fails(name, each)] for name, check in found.items()}
+    by: dict[str, tuple[str, Mapping[str, Any]]] = {}
+
+    def blame(share: str, name: str) -> None:
+        if failed.get(name):
+            by.setdefault(share, (name, failed[name][0]))
+
+    blame("default", "defaults")
+    for name in COMPUTED:
+        blame("arithmetic", name)
+    if not by:
+        # Values that follow from nothing else; names are no arithmetic.
+        for each in failed.get("metrics", []):
+            if each["code"] in ("source", "value"):
+                by.setdefault("arithmetic", ("metrics", each))
+    for each in failed.get("learning", []):
+        if each["code"] == "drawn":
+            by.setdefault("randomness", ("learning", each))
+    blame("randomness", "initializers")
+    if not by:
+        blame("numerics", "learning")
+    blame("interface", "signatures")
+    if any(each["code"] in ("renamed", "missing", "new") for each in failed.get("metrics", [])):
+        blame("interface", "metrics")
+    name, first = next(iter(by.values()), ("", {}))
+    return {
+        "serialization": None,
+        "numerics": {"found": "numerics" in by, "checks": ["learning"] if "numerics" in by else []},
+        "training": {"by": list(by), "first": {"check": name, "subject": str(first.get("subject") or "")}},
+        "sentence": "; ".join(f"{_SHARES[share]}: {_said(*blamed)}" for share, blamed in by.items()) or "cannot tell",
+    }
+
+
+_SHARES = {
+    "default": "a default changed",
+    "arithmetic": "the same configuration computes something else",
+    "numerics": "rounding that grows from step to step",
+    "randomness": "random numbers",
+    "interface": "what the model is called from outside",
+}
+
+
+def _said(name: str, finding: Mapping[str, Any]) -> str:
+    return registry.checks()[name].sentence(Finding.from_json(finding))
+
+
+def _fails(name: str, finding: Mapping[str, Any]) -> bool:
+    kinds = registry.checks()[name].kinds
+    return kinds[finding["code"]].status in (CheckStatus.FAIL, CheckStatus.ERROR)
 
 
 def figures_of(found: Mapping[str, Courses]) -> dict[str, Any]:

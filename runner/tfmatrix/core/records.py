@@ -58,8 +58,10 @@ class Try:
 
     @property
     def brings_back_the_model(self) -> bool:
-        """Whether the model predicts as it did when it was saved; training may be lost."""
-        return self.status is Status.PASS or (self.status is Status.DRIFT and "outputs" in self.held)
+        """Whether the model predicts as it did when it was saved, or, of code, learns as it did."""
+        return self.status is Status.PASS or (
+            self.status is Status.DRIFT and not {"outputs", "learning"}.isdisjoint(self.held)
+        )
 
     @property
     def detail(self) -> str:

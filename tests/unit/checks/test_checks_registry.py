@@ -61,7 +61,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 def test_the_checks_in_their_order() -> None:
     assert list(checks()) == [
         "load", "executes", "outputs", "weights", "config", "compile", "optimizer", "resume", "signatures", "warnings",
-        "updates", "learning",
+        "defaults", "forward", "gradients", "updates", "metrics", "learning", "initializers",
     ]  # fmt: skip
 
 

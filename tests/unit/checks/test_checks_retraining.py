@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from observation_builder import Draft, checked, retrained
+from observation_builder import Draft, checked, drawn, retrained
+from tfmatrix.checks.comparison import compare
 from tfmatrix.checks.registry import checks
+from tfmatrix.checks.retraining import attribute_training
 from tfmatrix.core.records import Finding
 
-TRAINED = ("updates", "learning")
+TRAINED = ("updates", "metrics", "learning")
+ALL = ("defaults", "forward", "gradients", *TRAINED, "initializers")
 STATISTIC = 5
 """Where the moving variance stands among the draft's weights."""
 
@@ -25,7 +28,7 @@ def _losses(name: str, check: dict) -> list[str]:
     return checks()[name].losses([Finding.from_json(each) for each in check["findings"]], check)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", ALL)
 def test_the_same_training_passes(name: str) -> None:
     assert _found(name, lambda draft: None)["status"] == "pass"
 
@@ -92,4 +95,166 @@ def test_layers_that_were_silenced_are_said(name: str) -> None:
     writer.course["silent"] = ["dropout"]
     check = checked(name, writer.build(), retrained().build())
     assert check["status"] == "pass"
-    assert "without what dropout draw" in check["detail"][0]
+    assert name == "metrics" or "without what dropout draw" in check["detail"][0]
+
+
+def test_a_changed_default_is_named_with_its_layer_and_both_values() -> None:
+    def change(draft: Draft) -> None:
+        draft.layer("batch_normalization")["config"]["epsilon"] = 1e-5
+        draft.compile["hyperparameters"]["epsilon"] = 1e-8
+
+    check = _found("defaults", change)
+    assert check["detail"] == [
+        "batch_normalization.epsilon: 0.001 → 1e-05",
+        "compile.hyperparameters.epsilon: 1e-07 → 1e-08",
+    ]
+    assert _losses("defaults", check) == [
+        "a default changed: `compile.hyperparameters.epsilon`",
+        "a default changed: `epsilon` of `BatchNormalization`",
+    ]
+
+
+def test_the_first_layer_that_computes_something_else_is_named_and_what_follows_counted() -> None:
+    def change(draft: Draft) -> None:
+        for tensor in draft.forward["training"][1:]:
+            tensor["array"] = tensor["array"] * np.float32(1.01)
+
+    (finding,) = _found("forward", change)["findings"]
+    assert (finding["code"], finding["subject"]) == ("values", "batch_normalization")
+    assert (finding["figures"]["mode"], finding["figures"]["differing"]) == ("training", 3)
+
+
+def test_what_other_kernels_come_to_is_no_finding() -> None:
+    def change(draft: Draft) -> None:
+        for tensor in draft.forward["inference"]:
+            tensor["array"] = tensor["array"] * np.float32(1 + 2**-22)
+
+    assert _found("forward", change)["status"] == "pass"
+
+
+def test_layers_with_automatic_names_are_found_by_class_and_place() -> None:
+    def change(draft: Draft) -> None:
+        names = {"dense": "dense_7", "batch_normalization": "batch_normalization_3", "dense_1": "dense_8", "": ""}
+        for mode in draft.forward.values():
+            for tensor in mode:
+                tensor["path"] = names[tensor["path"]]
+
+    check = _found("forward", change)
+    # The model's own output has the same path on both sides; the others are counted all the same.
+    assert (check["status"], check["inference_tensors"]) == ("pass", 4)
+
+
+def test_a_layer_of_another_shape_is_a_finding_of_its_own() -> None:
+    def change(draft: Draft) -> None:
+        draft.forward["inference"][0] |= {"shape": [2, 9], "array": np.zeros(18, "float32")}
+
+    (finding,) = _found("forward", change)["findings"]
+    assert (finding["code"], finding["subject"]) == ("shape", "dense")
+
+
+def test_a_gradient_that_is_scaled_is_named_with_the_factor() -> None:
+    def change(draft: Draft) -> None:
+        gradient = draft.gradients["variables"][-1]
+        gradient["array"], gradient["scale"] = gradient["array"] * np.float32(1.01), gradient["scale"] * 1.01
+
+    (finding,) = _found("gradients", change)["findings"]
+    assert (finding["code"], finding["subject"]) == ("gradient", "dense_2/bias")
+    assert finding["figures"]["ratio"] == pytest.approx(1.01, abs=1e-6)
+
+
+def test_a_variable_without_a_gradient_is_named() -> None:
+    (finding,) = _found("gradients", lambda draft: draft.gradients["variables"].pop(0))["findings"]
+    assert (finding["code"], finding["subject"]) == ("none", "dense/kernel")
+
+
+def test_a_metric_of_something_else_is_told_apart_from_one_that_follows() -> None:
+    def metric(draft: Draft) -> None:
+        draft.course["evaluated"]["before"]["mae"] = 0.2
+
+    def both(draft: Draft) -> None:
+        metric(draft)
+        draft.course["last"]["losses"][2] = 0.4
+
+    assert [each["code"] for each in _found("metrics", metric)["findings"]] == ["source"]
+    assert [each["code"] for each in _found("metrics", both)["findings"]] == ["value"]
+
+
+def test_a_metric_with_another_name_is_told_once() -> None:
+    def change(draft: Draft) -> None:
+        for found in (draft.course["evaluated"]["before"], draft.course["evaluated"]["after"]):
+            found["a_mae"] = found.pop("mae")
+        for part in ("first", "last"):
+            draft.course[part]["metrics"] = {"a_mae": draft.course[part]["metrics"]["mae"]}
+
+    (finding,) = _found("metrics", change)["findings"]
+    assert (finding["code"], finding["subject"], finding["figures"]["after"]) == ("renamed", "mae", "a_mae")
+
+
+RNG = np.random.default_rng(2)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "by"),
+    [
+        (RNG.uniform(-0.5, 0.5, 640), None),
+        (RNG.uniform(-0.25, 0.25, 640), "deviation"),
+        (RNG.uniform(-0.3, 0.7, 640), "mean"),
+        (np.clip(RNG.normal(0, 0.2887, 640), -0.65, 0.65), "shape"),
+        (np.full(640, 0.1), "value"),
+    ],
+    ids=["other numbers", "narrower", "moved", "normal", "constant"],
+)
+def test_another_distribution_is_found_and_other_numbers_are_not(numbers: np.ndarray, by: str | None) -> None:
+    def change(draft: Draft) -> None:
+        draft.draws["weights"][0] = drawn("dense/kernel", numbers)
+
+    check = _found("initializers", change)
+    found = {each["code"]: each for each in check["findings"]}
+    assert "numbers" in found
+    assert check["status"] == ("pass" if by is None else "fail")
+    if by is not None:
+        assert (found["distribution"]["subject"], found["distribution"]["figures"]["by"]) == ("dense/kernel", by)
+
+
+def test_seeds_that_are_not_honoured_any_more_are_told() -> None:
+    check = _found("initializers", lambda draft: draft.draws.update(repeats=False))
+    assert [each["code"] for each in check["findings"]] == ["repeats"]
+
+
+def test_random_layers_are_compared_by_the_losses_of_several_seeds() -> None:
+    def numbers(*last: float) -> list[list[float]]:
+        return [[1.0, each] for each in last]
+
+    writer, same, other = retrained(), retrained(), retrained()
+    for draft, drawn_losses in ((writer, (0.5, 0.6, 0.55)), (same, (0.62, 0.52, 0.54)), (other, (2.5, 2.6, 2.55))):
+        draft.course |= {"silent": ["dropout"], "drawn": numbers(*drawn_losses)}
+    found = [checked("learning", writer.build(), each.build()) for each in (same, other)]
+    assert [check["status"] for check in found] == ["pass", "fail"]
+    assert [check["findings"][0]["code"] for check in found] == ["numbers", "drawn"]
+
+
+def _attributed(change: Callable[[Draft], None]) -> dict:
+    draft = retrained()
+    change(draft)
+    found = compare(retrained().build(), draft.build(), applicable=ALL)
+    return attribute_training(found)["training"]
+
+
+def test_a_difference_is_attributed_to_what_parts_first() -> None:
+    def default(draft: Draft) -> None:
+        draft.layer("batch_normalization")["config"]["momentum"] = 0.9
+        _statistic(draft)
+
+    def rounding(draft: Draft) -> None:
+        draft.course["last"]["losses"][2] = 0.31
+
+    def draws(draft: Draft) -> None:
+        draft.draws["weights"][0] = drawn("dense/kernel", np.full(640, 0.1))
+
+    assert _attributed(default)["by"] == ["default", "arithmetic"]
+    assert _attributed(_statistic) == {
+        "by": ["arithmetic"],
+        "first": {"check": "updates", "subject": "batch_normalization/moving_variance"},
+    }
+    assert _attributed(rounding)["by"] == ["numerics"]
+    assert _attributed(draws)["by"] == ["randomness"]

@@ -18,4 +18,7 @@ with np.load(PATH) as weights:
 """
 LOADER = "the scenario's code"
 LOADS = "keras"
-CHECKS = ("load", "updates", "learning", "warnings")
+CHECKS = (
+    *("load", "defaults", "forward", "gradients", "updates", "metrics", "learning", "initializers"),
+    *("signatures", "warnings"),
+)

@@ -9,16 +9,20 @@ import numpy as np
 import observe
 from capture import Recorder
 from declared import Format
-from observe import config, layers
+from observe import calls, config, layers
 from observe.arrays import Reference
 from protocol import ARTIFACT, OBSERVATION
 from steps import Unsupported, import_file, rng, see_sources, step
 from versions import versions
 
-from . import course
+from . import course, draws, restored, tensors
 
 BUILDER_SEED = 0xC0DE
 """Bits that tell the seed of what a reader draws from the writer's: what is not set must not come out right."""
+
+
+OLD_DEFAULTS = "old_defaults"
+"""The file of the remedy that has the model built with the writer's defaults."""
 
 
 def train(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
@@ -36,8 +40,11 @@ def train(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
 
 def retrain(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
     """In a reader: the scenario's code, the writer's weights."""
+    reference = Reference(job["reference"])
     subject = _Subject(job, recorder, job["seed"] ^ BUILDER_SEED)
-    step(recorder, "load", _take_over, subject.weights, Reference(job["reference"]))
+    if OLD_DEFAULTS in job["remedies"]:
+        subject.restore(reference)
+    step(recorder, "load", _take_over, subject.weights, reference)
     subject.observe()
     return {"observation": True}
 
@@ -73,6 +80,20 @@ class _Subject(object):
             raise Unsupported("build_model returns no Keras model")
         self.weights = layers.weights(self._model)
 
+    def restore(self, reference: Reference) -> None:
+        """Builds the model anew, its arguments as they were in the writer where the code gives none."""
+        changes = restored.arguments(self._model, reference.json)
+        plain_build = self._build
+
+        def build() -> Any:
+            with restored.given(changes):
+                return plain_build()
+
+        self._build = build
+        observe.fresh_start(self._job["seed"] ^ BUILDER_SEED)
+        self._model = step(self._recorder, "build", observe.built, build, self._inputs)
+        self.weights = layers.weights(self._model)
+
     def observe(self) -> None:
         """Writes down everything; changes the model."""
         observation = observe.Observation("keras")
@@ -80,7 +101,28 @@ class _Subject(object):
             self._observe_meaning(observation)
         with self._recorder.phase("train"):
             self._observe_training(observation)
+        with self._recorder.phase("signatures"):
+            observation.section("signatures", self._written)
+        with self._recorder.phase("initializers"):
+            # Comes last: it forgets the models before it.
+            seed, arrays = self._job["seed"], observation.arrays
+            observation.section("draws", lambda: draws.initializers(self._build, self._inputs, seed, arrays))
         observation.write(OBSERVATION)
+
+    def _written(self) -> Dict[str, Any]:
+        """What this version writes of the code for serving: names and specs."""
+        import tensorflow as tf
+
+        tf.saved_model.save(self._model, "served")
+        loaded = observe.saved_model("served")
+        return {
+            str(name): {
+                "inputs": calls.spec_json(function.structured_input_signature[1]),
+                "outputs": calls.spec_json(function.structured_outputs),
+                "results": None,
+            }
+            for name, function in loaded.signatures.items()
+        }
 
     def _observe_meaning(self, observation: Any) -> None:
         """As `observe_state` does, of a model whose outputs are compared layer by layer."""
@@ -97,11 +139,15 @@ class _Subject(object):
             observation.absent("compile", "the model is not compiled")
 
     def _observe_training(self, observation: Any) -> None:
-        observation.set("course", None)
+        model, arrays = self._model, observation.arrays
+        x = self._inputs if self._data is None else self._data[0]
+        observation.section("forward", lambda: tensors.forward(model, x, self.weights, arrays))
         if self._data is None or not config.is_compiled(self._model):
             why = "the scenario has no training_data" if self._data is None else "the model is not compiled"
-            observation.absent("course", why)
+            for section in ("gradients", "course"):
+                observation.set(section, None)
+                observation.absent(section, why)
             return
-        x, y = self._data
-        seed, arrays = self._job["seed"], observation.arrays
-        observation.section("course", lambda: course.observe_course(self._model, x, y, seed, self.weights, arrays))
+        y, seed = self._data[1], self._job["seed"]
+        observation.section("gradients", lambda: tensors.gradients(model, x, y, self.weights, arrays))
+        observation.section("course", lambda: course.observe_course(model, x, y, seed, self.weights, arrays))
