@@ -57,9 +57,12 @@ def run(arguments: list[str], folder: Path) -> Needed:
             time.sleep(0.05)
             *status, usage = os.wait4(process.pid, os.WNOHANG)
     code = os.waitstatus_to_exitcode(status[1])
-    if code not in (0, 1):
+    if code not in (0, 1, 4):
         raise SystemExit(f"a run ended with {code}")
     cells = json.loads((folder / "answer.json").read_text())["cells"]
+    for each in cells:
+        if each["status"] == "infra-error":
+            print(f"{each['cell']}: {each['error']['message']}", file=sys.stderr)
     table = {each["cell"]: (each["status"], tuple(each["failed_checks"])) for each in cells}
     return Needed(table=table, memory=usage.ru_maxrss / 1024, descriptors=most)
 

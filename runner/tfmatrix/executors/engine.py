@@ -103,7 +103,7 @@ def labels(*, run: str, role: str) -> dict[str, str]:
     return {
         LABEL: role,
         RUN_LABEL: run,
-        OWNER_LABEL: f"{socket.gethostname()}/{os.getpid()}/{_start_time(os.getpid())}",
+        OWNER_LABEL: f"{_here()}/{os.getpid()}/{_start_time(os.getpid())}",
     }
 
 
@@ -166,14 +166,26 @@ def _name(names: Collection[str], container: str) -> str:
 
 
 def _owner_lives(container_labels: Mapping[str, Any]) -> bool:
-    """Whether the process that made a container still runs. One of another machine is taken to."""
-    host, _, process = str(container_labels.get(OWNER_LABEL, "")).partition("/")
+    """Whether the process that made a container still runs. One of another place is taken to."""
+    place, _, process = str(container_labels.get(OWNER_LABEL, "")).partition("/")
     pid, _, started = process.partition("/")
     if not pid.isdigit():
         return False
-    if host != socket.gethostname():
+    if place != _here():
         return True
     return _start_time(int(pid)) == started
+
+
+def _here() -> str:
+    """Where ids of processes mean what they mean here: the machine, and the namespace of its processes.
+
+    A tfmatrix in a container that has the engine's socket may share the machine's name and sees none of its processes.
+    """
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""  # not Linux
+    return f"{socket.gethostname()} {namespace}"
 
 
 def _start_time(pid: int) -> str:

@@ -133,18 +133,28 @@ def test_a_sweep_that_cannot_list_says_so():
 
 
 def test_clean_leaves_the_containers_of_living_processes():
-    here = socket.gethostname()
     living = labels(run="r", role="worker")[OWNER_LABEL]
+    here = living.partition("/")[0]
+    assert here.startswith(socket.gethostname())
     client = Client(
         container("living", living),
         container("reused", f"{here}/{os.getpid()}/1"),
         container("gone", f"{here}/4194999/77"),
         container("elsewhere", "other-host/1/1"),
+        # One name and other processes: that of a container which shares the machine's network.
+        container("in another container", f"{socket.gethostname()} pid:[1]/4194999/77"),
         container("unknown", ""),
     )
     assert sweep_all(client) == ["reused", "gone", "unknown"]
     assert client.filters == {"label": "tfmatrix"}
-    assert sweep_all(client, force=True) == ["living", "reused", "gone", "elsewhere", "unknown"]
+    assert sweep_all(client, force=True) == [
+        "living",
+        "reused",
+        "gone",
+        "elsewhere",
+        "in another container",
+        "unknown",
+    ]
 
 
 def test_images_in_use_are_left():
