@@ -52,11 +52,12 @@ def test_old_pins_have_the_newest_python_with_wheels_for_all(tmp_path, uv):
 
 def test_a_setup_py_says_what_its_build_says(tmp_path, uv):
     (tmp_path / "needs.txt").write_text("tensorflow==2.15.1\n")
-    (tmp_path / "setup.py").write_text(
+    (tmp_path / "setup.py").write_bytes(
+        "# -*- coding: latin-1 -*-\n"
         "from setuptools import setup\n"
-        "setup(name='service', version='1', py_modules=[], python_requires='>=3.9,<3.12',\n"
+        "setup(name='service', version='1', author='Jörg', py_modules=[], python_requires='>=3.9,<3.12',\n"
         "      install_requires=open('needs.txt').read().split(),\n"
-        "      extras_require={'text': ['tensorflow-text==2.15.0']})\n"
+        "      extras_require={'text': ['tensorflow-text==2.15.0']})\n".encode("latin-1")
     )
     found = read_pins(tmp_path / "setup.py", uv)
     assert [(pin.requirement, pin.extra) for pin in found.pins] == [

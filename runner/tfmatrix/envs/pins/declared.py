@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import tempfile
@@ -227,6 +228,8 @@ def _of_poetry(path: Path, text: str, poetry: Mapping[str, Any], uv: Uv) -> PinF
     from poetry.core.factory import Factory
     from poetry.core.packages.directory_dependency import DirectoryDependency
 
+    # It warns of sections that newer versions call otherwise, each time that it reads them.
+    logging.getLogger("poetry.core").setLevel(logging.ERROR)
     try:
         package = Factory().create_poetry(path.parent.resolve()).package
     except (RuntimeError, ValueError, TypeError, KeyError) as error:

@@ -143,6 +143,37 @@ def test_indexes_markers_and_variables_of_pixi(tmp_path):
     assert found.overrides == ("numpy>=2.0",)
 
 
+# Poetry
+
+
+def test_what_poetry_says_of_old_sections_is_kept_for_itself(tmp_path, caplog):
+    text = """\
+        [tool.poetry]
+        name = "service"
+        version = "1"
+        description = ""
+        authors = []
+        packages = []
+        [tool.poetry.dependencies]
+        python = "~3.10 || ^3.11,<3.12"
+        tensorflow = "~2.14"
+        tensorflow-text = {version = "2.14.0", optional = true}
+        keras = {version = "2.14.*", platform = "linux"}
+        [tool.poetry.extras]
+        text = ["tensorflow-text"]
+        [tool.poetry.dev-dependencies]
+        absl-py = ">=2,<3"
+        """
+    found = read(write(tmp_path, "pyproject.toml", text))
+    assert [(pin.requirement, pin.extra, pin.group) for pin in found.pins] == [
+        ("tensorflow<2.15,>=2.14", "", ""),
+        ("tensorflow-text==2.14.0", "text", ""),
+        ('keras==2.14.* ; sys_platform == "linux"', "", ""),
+        ("absl-py<3,>=2", "", "dev"),
+    ]
+    assert caplog.records == []
+
+
 # PDM
 
 

@@ -63,7 +63,8 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
             return export_poetry(path, text, declared, uv)
         except ConfigError as error:
             # Seen of locks of Poetry 1 with two versions of one package: "Dependency walk failed".
-            said = Note(file=path, what=f"{error.what}: packages with several versions are resolved anew")
+            why = error.what.removeprefix(f"{path}: ")
+            said = Note(file=path, what=f"{why}: packages with several versions are resolved anew")
             alone = replace(alone, notes=(*alone.notes, said))
     return joined(alone, declared, declaration)
 
