@@ -121,12 +121,15 @@ def migrate_project(
             expected="--format keras or h5",
         )
     _require_writable(wanted.output)
+    for option, path in (("--inputs", wanted.inputs), ("--custom-objects", wanted.custom_objects)):
+        if path is not None and not path.is_file():
+            raise UsageError(f"{option}: there is no {path}")
     sources = find_sources(project, given, wanted.output)
     results: dict[Path, FileResult] = {}
     files: dict[str, tuple[MigrationFile, Source, str, str]] = {}
     store = Store(project.store)
     for source in sources:
-        found = _settled(source, target) or _prepared(project, store, source, wanted, index, files)
+        found = _settled(source, target, wanted) or _prepared(project, store, source, wanted, index, files)
         if found is not None:
             results[source.path] = found
     if files:
@@ -155,13 +158,22 @@ def migrate_project(
 def _require_writable(output: Path) -> None:
     """Raises UsageError where no result could be handed over, before hours are spent on them."""
     there = next(each for each in (output.absolute(), *output.absolute().parents) if os.path.lexists(each))
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        what = "cannot be written to" if there.is_dir() else "is no folder"
-        raise UsageError(f"{there} {what}, and results would go to {output}", fix="choose another folder: -o")
+    what = "is no folder"
+    if there.is_dir():
+        try:
+            # What the permissions say is not all: a file system may be read-only, or refuse in its own way.
+            with tempfile.TemporaryDirectory(dir=there, prefix=".tfmatrix-"):
+                return
+        except OSError as error:
+            what = f"cannot be written to ({error.strerror})"
+    raise UsageError(f"{there} {what}, and results would go to {output}", fix="choose another folder: -o")
 
 
-def _settled(source: Source, target: Environment) -> FileResult | None:
-    """What needs no measurement: what is no model, and what was handed over before."""
+def _settled(source: Source, target: Environment, wanted: MigrateOptions) -> FileResult | None:
+    """What needs no measurement: what is no model, and what was handed over before.
+
+    Raises UsageError where something else is in the way: it is never replaced.
+    """
     if source.model is None:
         return FileResult(source=source, level=Level.NOTHING, reason=source.problem)
     present = next(
@@ -177,6 +189,11 @@ def _settled(source: Source, target: Environment) -> FileResult | None:
     if proof.old.sha256 == sha256_of(source.path) and proof.reader.id in (target.id, with_suffix(target.id)):
         result = source.folder / proof.new.path
         if result.exists() and sha256_of(result) == proof.new.sha256:
+            if (otherwise := _made_otherwise(proof, wanted)) is not None:
+                raise UsageError(
+                    f"{source.proof} was made {otherwise}",
+                    fix="remove it with its result, or choose another folder: -o",
+                )
             return _done(source, proof)
         if not result.exists():
             return None  # killed between the proof and the file
@@ -184,6 +201,19 @@ def _settled(source: Source, target: Environment) -> FileResult | None:
         f"{source.proof} is of another file or another version",
         fix="remove it with its result, or choose another folder: -o",
     )
+
+
+def _made_otherwise(proof: Proof, wanted: MigrateOptions) -> str | None:
+    """How a result that is there was made, where this command asks for something else; None where it does not."""
+    if wanted.format not in (None, proof.new.format) and proof.way != Way.INFERENCE:
+        return f"in the format {proof.new.format}"
+    for option, path, part in (
+        ("--inputs", wanted.inputs, proof.inputs_file),
+        ("--custom-objects", wanted.custom_objects, proof.custom_objects),
+    ):
+        if path is not None and (part is None or part.sha256 != sha256_of(path)):
+            return f"with another {option}" if part is not None else f"without {option}"
+    return None
 
 
 def _done(source: Source, proof: Proof) -> FileResult:

@@ -94,7 +94,7 @@ def read_proof(path: Path) -> Proof:
         raise UsageError(f"there is no {path}", expected="the proof beside a result of migrate") from None
     except (OSError, ValidationError, ValueError) as error:
         said = error.errors()[0] if isinstance(error, ValidationError) else None
-        where = ".".join(map(str, said["loc"])) + ": " + said["msg"] if said else str(error)
+        where = ": ".join(filter(None, (".".join(map(str, said["loc"])), said["msg"]))) if said else str(error)
         raise UsageError(f"{path} is no proof: {where}", expected="what migrate wrote, unchanged") from error
 
 

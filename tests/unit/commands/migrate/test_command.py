@@ -273,6 +273,33 @@ def test_the_second_command_does_nothing_again(bench):
     assert result.files[0].level is Level.WHOLE
 
 
+def test_a_second_command_that_asks_for_something_else_is_not_answered_with_the_first_ones_result(bench):
+    code, inputs = bench.root / "layers.py", bench.root / "x.npz"
+    code.write_text("custom_objects = dict\n")
+    np.savez(inputs, x=np.ones((2, 3), "float32"))
+    bench.migrate(custom_objects=code)
+    for wanted, said in (
+        ({"format": "h5"}, "in the format keras"),
+        ({"inputs": inputs}, "without --inputs"),
+        ({"custom_objects": inputs}, "with another --custom-objects"),
+        ({"custom_objects": bench.root / "none.py"}, "there is no"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            bench.migrate(**wanted)
+    assert bench.migrate(custom_objects=code, format="keras").files[0].done
+    assert bench.migrate().files[0].done
+
+
+def test_a_folder_that_refuses_is_told_before_anything_is_measured(bench, monkeypatch):
+    def refuse(*_given: Any, **_named: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    with pytest.raises(UsageError, match=r"cannot be written to \(Read-only file system\)"):
+        bench.migrate()
+    assert not bench.executor.jobs
+
+
 def test_a_proof_whose_file_is_missing_is_of_a_command_that_was_killed(bench):
     bench.migrate()
     (bench.out / "model.keras").unlink()
