@@ -205,7 +205,7 @@ def _settled(source: Source, target: Environment, wanted: MigrateOptions) -> Fil
 
 def _made_otherwise(proof: Proof, wanted: MigrateOptions) -> str | None:
     """How a result that is there was made, where this command asks for something else; None where it does not."""
-    if wanted.format not in (None, proof.new.format) and proof.way != Way.INFERENCE:
+    if wanted.format not in (None, proof.new.format) and proof.way != Way.INFERENCE.value:
         return f"in the format {proof.new.format}"
     for option, path, part in (
         ("--inputs", wanted.inputs, proof.inputs_file),
