@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,12 +28,14 @@ from tfmatrix.worker.remedies import remedies  # noqa: E402
 ORDER = {module.NAME: module.ORDER for module in remedies().values()}
 """Combinations and other formats come behind single remedies, as the tries do."""
 BEHIND = 70
+PLACED = {module.NAME: module.place for module in remedies().values() if hasattr(module, "place")}
 
 
 def first_tried(record: CellRecord) -> str:
     """The name of the first try that is no other format, by the order of the remedies."""
     names = [str(each["name"]) for each in record.remedies if not str(each["name"]).startswith("save as ")]
-    return min(names, key=lambda name: ORDER.get(name, BEHIND), default="")
+    cell = SimpleNamespace(error=str((record.error or {}).get("message", "")))
+    return min(names, key=lambda name: PLACED[name](cell) if name in PLACED else ORDER.get(name, BEHIND), default="")
 
 
 def outcome(name: str, records: Iterable[CellRecord]) -> str:

@@ -49,7 +49,7 @@ def candidates(failing: Failing) -> tuple[Remedy, ...]:
     """
     fitting = {name: each for name, each in remedies().items() if getattr(each, "OF", LOAD_MODEL) == failing.loader}
     helping = {name: module for name, module in fitting.items() if module.helps(failing)}
-    found = [(module.ORDER, _remedy(name, module, failing)) for name, module in helping.items()]
+    found = [(_place(module, failing), _remedy(name, module, failing)) for name, module in helping.items()]
     combinable = [name for name, module in helping.items() if hasattr(module, "COMBINES")]
     for names in itertools.combinations(combinable, 2):
         parts = sorted((helping[name] for name in names), key=lambda module: int(module.COMBINES))
@@ -60,6 +60,11 @@ def candidates(failing: Failing) -> tuple[Remedy, ...]:
         )
         found.append((_COMBINED, both))
     return tuple(remedy for _, remedy in sorted(found, key=lambda item: item[0]))
+
+
+def _place(module: Any, failing: Failing) -> int:
+    place: int = module.place(failing) if hasattr(module, "place") else module.ORDER
+    return place
 
 
 def _remedy(name: str, module: Any, failing: Failing) -> Remedy:

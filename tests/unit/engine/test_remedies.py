@@ -59,6 +59,13 @@ def test_a_short_name_that_the_loader_does_not_know_is_spelled_out_first(error: 
     assert names(error=error)[0] == "custom_objects of Keras's own classes"
 
 
+def test_what_the_loader_itself_names_is_tried_first() -> None:
+    """As 2.21.0 says of a Lambda layer: whoever reads it does that, and not what concerns classes of one's own."""
+    asks = "disallowed by default. If you trust the source of the saved model, you can pass `safe_mode=False` to"
+    assert names(error=asks)[:2] == ["safe_mode=False", "custom_objects"]
+    assert names(error=asks, keras=(2, 12, 0))[0] == "custom_objects"
+
+
 @pytest.mark.parametrize("error", ["", "Could not locate class 'Scaled'", "Unknown layer: 'mse_layer'"])
 def test_other_names_are_not(error: str) -> None:
     assert "custom_objects of Keras's own classes" not in names(error=error)

@@ -6,6 +6,8 @@ A file of this folder holds both sides of a remedy: when the host finds it worth
     What reports show.
 `ORDER`
     Its place among the tries: what a person would do first comes first. From 90 on: what gives up the file's own model.
+`place(failing)` (optional)
+    Another place than `ORDER`, for a cell that says so.
 `LAST_RESORT` (optional)
     That it is recommended only where nothing else brings back the model: it changes the environment.
 `PRICE`
