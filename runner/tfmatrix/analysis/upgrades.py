@@ -4,6 +4,9 @@ What worked in the old environment by itself is asked for in the new one: files 
 the same model saved and loaded anew. What failed in the old environment already is no reason against going on; of a
 cell that drifted there, the checks that held are asked for. A rollback asks less: the files that the new environment
 wrote must be read by the old one again.
+
+Whether the same code still trains the same is a question of its own, with a verdict of its own: files may be safe where
+training is not.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from tfmatrix.analysis.records import is_measured
+from tfmatrix.analysis.training import is_of_training
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import CheckStatus, Status
@@ -98,16 +102,27 @@ class Upgrade:
 
 
 def judge_upgrade(
-    pairs: Pairs, before: str, after: str, *, rollback: bool = False, files_only: Collection[str] = ()
+    pairs: Pairs,
+    before: str,
+    after: str,
+    *,
+    rollback: bool = False,
+    files_only: Collection[str] = (),
+    training: bool = False,
 ) -> Upgrade:
     """What was measured says about going from `before` to `after`; with `rollback` only about the files of `before`.
 
+    With `training` it is about code that is trained anew, and about nothing else; without, about all but that.
     `files_only` names scenarios that are files without the code that made them: they cannot be made anew, and one
     that the old environment does not read was not tested.
     """
-    read = tuple(pairs.get((before, after), ()))
-    own = _own(pairs.get((before, before), ()), read)
-    anew = () if rollback or before == after else tuple(pairs.get((after, after), ()))
+
+    def asked(writer: str, reader: str) -> tuple[CellRecord, ...]:
+        return tuple(each for each in pairs.get((writer, reader), ()) if is_of_training(each) is training)
+
+    read = asked(before, after)
+    own = _own(asked(before, before), read)
+    anew = () if rollback or before == after else asked(after, after)
     breaks, changes, gone, already, unmeasured = [], [], [], [], []
     tested = 0
     for record in (*read, *anew):

@@ -728,6 +728,7 @@ class Answered(TypedDict):
     tested_with: str
     upgrade: UpgradeJudged
     changes: list[UpgradeChange]
+    training: UpgradeJudged | None
     rollback: UpgradeJudged
     alternative: UpgradeAlternative | None
     new_warnings: list[CatalogueEntry]

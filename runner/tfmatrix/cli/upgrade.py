@@ -99,6 +99,9 @@ def upgrade(
     require_rollback: Annotated[
         bool, typer.Option("--require-rollback", help="The way back must be safe as well.")
     ] = False,
+    training: Annotated[
+        bool, typer.Option("--training", help="Does the code still train the same, and write the same names?")
+    ] = False,
     as_json: JsonOption = False,
     style: Annotated[AnswerFormat | None, typer.Option("--as", help="How.", show_default="text")] = None,
     output: OutputOption = None,
@@ -149,6 +152,7 @@ def upgrade(
         allow_changes=allow_changes,
         require_rollback=require_rollback,
         everything=everything,
+        training=training,
         loader=loader.value if loader is not None else None,
     )
     output, junit = new_below(project, output), new_below(project, junit)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tfmatrix.analysis.causes import Cause, find_causes
 from tfmatrix.analysis.environments import Environments
+from tfmatrix.analysis.training import is_of_training
 from tfmatrix.analysis.upgrades import WORST_VERDICT_FIRST, Upgrade, UpgradeVerdict
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
 from tfmatrix.checks.registry import checks
@@ -81,6 +82,8 @@ class UpgradeAnswer:
     origin: str
     upgrade: Upgrade
     rollback: Upgrade
+    training: Upgrade | None = None
+    training_causes: tuple[Cause, ...] = ()
     causes: tuple[Cause, ...]
     rollback_causes: tuple[Cause, ...]
     changes: tuple[RequiredChange, ...]
@@ -98,8 +101,14 @@ class UpgradeAnswer:
     @property
     def deciding(self) -> UpgradeVerdict:
         """The verdict that the exit code follows."""
-        verdicts = [self.upgrade.verdict, *([self.rollback.verdict] if self.require_rollback else [])]
+        verdicts = [each.verdict for each in self._asked]
         return min(verdicts, key=WORST_VERDICT_FIRST.index)
+
+    @property
+    def _asked(self) -> list[Upgrade]:
+        """What was asked: of files there, perhaps back, and of training where that was measured."""
+        back = self.rollback if self.require_rollback else None
+        return [each for each in (self.upgrade, back, self.training) if each is not None]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -111,8 +120,7 @@ class UpgradeAnswer:
                 return ExitCode.OK if self.allow_changes else ExitCode.INCOMPATIBLE
             case UpgradeVerdict.UNSAFE:
                 return ExitCode.INCOMPATIBLE
-        every = [self.upgrade, *([self.rollback] if self.require_rollback else [])]
-        lost = any(each.unmeasured or each.missing for each in every)
+        lost = any(each.unmeasured or each.missing for each in self._asked)
         return ExitCode.INFRASTRUCTURE if lost else ExitCode.NOTHING_SELECTED
 
     @cached_property
@@ -194,12 +202,15 @@ def answer_of(
     old, new = before.environment.id, after.environment.id
     there, back = measured.judge(old, new), measured.judge(new, old, rollback=True)
     run = measured.run
+    training = measured.judge(old, new, training=True) if any(map(is_of_training, run.records)) else None
     return UpgradeAnswer(
         before=before,
         after=after,
         origin=origin,
         upgrade=there,
         rollback=back,
+        training=training,
+        training_causes=find_causes(replace(run, records=(*training.breaks, *training.changes))) if training else (),
         causes=find_causes(replace(run, records=there.breaks)),
         rollback_causes=find_causes(replace(run, records=back.breaks)),
         changes=_changes(there, run, *_names(run, before, after)),

@@ -37,6 +37,7 @@ class UpgradeOptions:
     require_rollback: bool = False
     everything: bool = False
     loader: str | None = None
+    training: bool = False
 
 
 def upgrade_project(
@@ -82,7 +83,7 @@ def upgrade_project(
     say = run_options.say or LineProgress(sys.stderr, quiet=run_options.quiet).message
     for line in step.lines if step else ():
         say(line)
-    measured = measure(project, before, after, material, selector, run_options, uv)
+    measured = measure(project, before, after, material, selector, run_options, uv, training=options.training)
     verdict = measured.judge(before.environment.id, after.environment.id)
     python = share_of_python(project, before, after, measured, verdict, material, run_options, say)
     alternative = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 import tfmatrix
+from tfmatrix.analysis.training import CODE, is_of_training
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, judge_upgrade, pairs_of
 from tfmatrix.commands.upgrade.sides import Side, plain_environment, written_environments
 from tfmatrix.core.environment import Environment
@@ -145,17 +146,33 @@ class Measured:
     files_only: frozenset[str]
     folders: tuple[Path, ...]
 
-    def judge(self, before: str, after: str, *, rollback: bool = False) -> Upgrade:
-        """The verdict from one side to the other."""
+    def judge(self, before: str, after: str, *, rollback: bool = False, training: bool = False) -> Upgrade:
+        """The verdict from one side to the other; with `training` that on the code, trained anew."""
         return judge_upgrade(
-            pairs_of(_measured(self.run.records)), before, after, rollback=rollback, files_only=self.files_only
+            pairs_of(_measured(self.run.records)),
+            before,
+            after,
+            rollback=rollback,
+            files_only=self.files_only,
+            training=training,
         )
 
 
 def measure(
-    project: Project, before: Side, after: Side, material: Material, selector: Selector, options: RunOptions, uv: Uv
+    project: Project,
+    before: Side,
+    after: Side,
+    material: Material,
+    selector: Selector,
+    options: RunOptions,
+    uv: Uv,
+    *,
+    training: bool = False,
 ) -> Measured:
-    """Runs scenarios and files in both environments, all four ways; what is in the store is not measured again."""
+    """Runs scenarios and files in both environments, all four ways; what is in the store is not measured again.
+
+    With `training` the scenarios' code is trained anew on both sides, too.
+    """
     environments = [before.environment, after.environment]
     _forget_older_days(project, environments)
     both = project.with_environments(environments, scenarios=material.scenarios)
@@ -165,6 +182,8 @@ def measure(
     if material.has_scenarios:
         asked = replace(options, migrates=True, baseline=before.environment.id)
         runs.append(run_project(both, selector=selector, options=asked)[0])
+        if training and CODE not in selector.format:
+            runs.append(run_project(both, selector=replace(selector, format=(CODE,)), options=asked)[0])
     files_only: set[str] = set()
     for model in material.models:
         run = _checked(both, model, material.loader, environments, options)
@@ -321,7 +340,8 @@ def share_of_python(
 
 
 def _keys(measured: Measured) -> list[tuple[str, str]]:
-    return list(dict.fromkeys((record.scenario, record.format) for record in measured.run.records))
+    files = (record for record in measured.run.records if not is_of_training(record))
+    return list(dict.fromkeys((record.scenario, record.format) for record in files))
 
 
 def _try(

@@ -15,6 +15,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Code, Inline, number, one_line, with_code
 from tfmatrix.reports import markdown, terminal
 from tfmatrix.reports.document import Block, Bullets, Commands, Heading, Paragraph, Table
+from tfmatrix.worker.remedies import remedies
 
 LISTED = 10
 """Items that a list of the text names; the rest is counted. JSON has all."""
@@ -45,6 +46,7 @@ def blocks(answer: UpgradeAnswer) -> list[Block]:
         *([Bullets.of(with_code(note) for note in answer.notes)] if answer.notes else []),
         *_causes(f"What breaks, with no remedy ({cells_in_words(len(there.breaks))})", answer.causes),
         *_changes(answer),
+        *_training(answer),
         *_unmeasured(answer),
         *_rollback(answer),
         *_alternative(answer.alternative),
@@ -110,6 +112,38 @@ def _changes(answer: UpgradeAnswer) -> Iterable[Block]:
     if len(changes) > LISTED:
         items.append((f"and {len(changes) - LISTED} more",))
     yield Bullets.of(items)
+
+
+def _training(answer: UpgradeAnswer) -> Iterable[Block]:
+    found = answer.training
+    if found is None:
+        return
+    verdict = found.verdict
+    if found.breaks or found.changes:
+        says = "Your code trains differently"
+    elif verdict is UpgradeVerdict.SAFE:
+        says = "Your code trains the same"
+    else:
+        says = "Whether your code trains the same is not known"
+    yield Heading(level=2, text=(f"{says}: {verdict.value}",), alarm=verdict is UpgradeVerdict.UNSAFE)
+    yield Paragraph(text=(f"{_sentence(found)}.",))
+    yield from _causes("What differs in training, and in what is written", answer.training_causes)
+    items: list[Inline] = [
+        (
+            Code(one_line(record.cell)),
+            f": {one_line(str((record.attribution or {}).get('sentence') or failure_in_words(record)), 300)}",
+            *((" — ", *with_code(_todo_of(record))) if record.remedy else ()),
+        )
+        for record in (*found.breaks, *found.changes)[:LISTED]
+    ]
+    if items:
+        yield Bullets.of(items)
+
+
+def _todo_of(record: CellRecord) -> str:
+    """What restores the training of a cell, as it was tried."""
+    advice = {module.NAME: module.ADVICE for module in remedies().values()}
+    return f"remedy, tried: {advice.get(str(record.remedy), str(record.remedy))}"
 
 
 def _unmeasured(answer: UpgradeAnswer) -> Iterable[Block]:
@@ -227,8 +261,10 @@ def _flaky(answer: UpgradeAnswer) -> Iterable[Block]:
 
 
 def _ending(answer: UpgradeAnswer) -> Iterable[Block]:
-    told = answer.upgrade
-    trouble: Sequence[CellRecord] = (*told.breaks, *told.changes, *told.unmeasured, *told.already)
+    told = [each for each in (answer.upgrade, answer.training) if each is not None]
+    trouble: Sequence[CellRecord] = [
+        record for each in told for record in (*each.breaks, *each.changes, *each.unmeasured, *each.already)
+    ]
     if trouble and answer.folders:
         yield Paragraph(text=("For the evidence of one cell:",))
         folder = next((each for each in answer.folders if each), "latest")
@@ -264,6 +300,7 @@ def document(answer: UpgradeAnswer) -> dict[str, Any]:
             }
             for change in answer.changes
         ],
+        "training": answer.training and _judged(answer.training, answer.training_causes),
         "rollback": _judged(answer.rollback, answer.rollback_causes),
         "alternative": found
         and {

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
-from typing import Any, Callable, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping
 
 from observe import config
 from observe import optimizer as optimizers
@@ -33,38 +32,43 @@ def arguments(model: Any, writer: Mapping[str, Any]) -> Arguments:
 
 
 def _add(found: Arguments, kind: type, own: Mapping[str, Any], there: Mapping[str, Any]) -> None:
-    taken = inspect.signature(kind.__init__).parameters  # type: ignore[misc]
+    taken = inspect.signature(_function(kind)).parameters
     for name, value in there.items():
-        if name in own and own[name] != value and name in taken and name not in _ASIDE:
+        has_default = name in taken and taken[name].default is not inspect.Parameter.empty
+        if has_default and name in own and own[name] != value and name not in _ASIDE:
             found.setdefault(kind, {})[name] = value
 
 
 @contextlib.contextmanager
 def given(changes: Arguments) -> Iterator[None]:
-    """Within it, constructors get these arguments where the code gives none."""
-    before = {}
+    """Within it, the defaults of constructors are these: what the code gives stays as it is.
+
+    Keras looks at constructors to write configurations, so that they stay what they are, but for the values.
+    """
+    before = []
     for kind, values in changes.items():
-        before[kind] = kind.__dict__.get("__init__")
-        kind.__init__ = _with(kind.__init__, values)  # type: ignore[misc]
+        function = _function(kind)
+        before.append((function, function.__defaults__, function.__kwdefaults__))
+        parameters = list(inspect.signature(function).parameters.values())
+        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        defaults.update(values)
+        function.__defaults__ = tuple(
+            defaults[each.name]
+            for each in parameters
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) and each.name in defaults
+        )
+        function.__kwdefaults__ = {
+            each.name: defaults[each.name]
+            for each in parameters
+            if each.kind is each.KEYWORD_ONLY and each.name in defaults
+        } or None
     try:
         yield
     finally:
-        for kind, init in before.items():
-            if init is None:
-                del kind.__init__  # type: ignore[misc]
-            else:
-                kind.__init__ = init  # type: ignore[misc]
+        for function, defaults_before, keywords_before in reversed(before):
+            function.__defaults__, function.__kwdefaults__ = defaults_before, keywords_before
 
 
-def _with(init: Callable[..., None], values: Mapping[str, Any]) -> Callable[..., None]:
-    names = list(inspect.signature(init).parameters)[1:]
-
-    @functools.wraps(init)
-    def changed(self: Any, *args: Any, **kwargs: Any) -> None:
-        by_place = names[: len(args)]
-        for name, value in values.items():
-            if name not in by_place:
-                kwargs.setdefault(name, value)
-        init(self, *args, **kwargs)
-
-    return changed
+def _function(kind: type) -> Any:
+    """The function behind a constructor, whatever Keras wraps it in."""
+    return inspect.unwrap(kind.__init__)  # type: ignore[misc]

@@ -224,3 +224,77 @@ def test_the_table_shows_the_keras_that_tf_keras_is():
     versions = replace(made, run=run).versions(after)
     assert versions["Keras"] == "2.16.0 (tf-keras)"
     assert "tf-keras" not in versions
+
+
+def code_cells(status: str = "pass", **fields):
+    """The cells of a scenario whose code is trained anew; `fields` go to that of the new environment."""
+    return [
+        record(f"a/code/{writer}/{reader}", status if (writer, reader) == (OLD, NEW) else "pass", **found)
+        for writer, reader in ((OLD, OLD), (OLD, NEW), (NEW, OLD), (NEW, NEW))
+        for found in [fields if (writer, reader) == (OLD, NEW) else {}]
+    ]
+
+
+MOVED = {
+    "failed_checks": ("updates",),
+    "checks": {
+        "updates": {
+            "status": "fail",
+            "findings": [
+                {
+                    "code": "statistics",
+                    "subject": "bn/moving_variance",
+                    "figures": {
+                        "step": 1,
+                        "steps": 20,
+                        "beyond": 4,
+                        "moved": 8,
+                        "max_abs": 0.04,
+                        "max_abs_last": 0.08,
+                        "class": "BatchNormalization",
+                    },
+                }
+            ],
+        }
+    },
+    "attribution": {
+        "serialization": None,
+        "numerics": {"found": False, "checks": []},
+        "training": {"by": ["arithmetic"], "first": {"check": "updates", "subject": "bn/moving_variance"}},
+        "sentence": "the same configuration computes something else: bn/moving_variance",
+    },
+}
+
+
+def test_files_may_be_safe_where_training_is_not() -> None:
+    told = answer([*four("a"), *code_cells("drift", **MOVED)])
+    assert told.upgrade.verdict is UpgradeVerdict.SAFE
+    assert told.training is not None
+    assert told.training.verdict is UpgradeVerdict.UNSAFE
+    assert told.exit_code is ExitCode.INCOMPATIBLE
+    text = to_text(told)
+    assert f"TensorFlow {OLD} → {NEW}: SAFE" in text
+    assert "Your code trains differently: UNSAFE" in text
+    assert "training moves `moving_variance` of `BatchNormalization` elsewhere" in to_markdown(told)
+    found = document(told)
+    assert (found["verdict"], found["training"]["verdict"]) == ("SAFE", "UNSAFE")
+    hold("upgrade", found)
+
+
+def test_a_remedy_of_training_is_told_as_it_was_tried() -> None:
+    remedied = {
+        **MOVED,
+        "remedy": "TF_USE_LEGACY_KERAS=1",
+        "remedies": ({"name": "TF_USE_LEGACY_KERAS=1", "status": "pass", "held": ["updates"], "missing": []},),
+    }
+    told = answer([*four("a"), *code_cells("drift", **remedied)])
+    assert told.training is not None
+    assert told.training.verdict is UpgradeVerdict.CHANGES
+    assert "install tf-keras and set TF_USE_LEGACY_KERAS=1" in " ".join(to_text(told).split())
+
+
+def test_training_that_stays_is_said_and_files_alone_say_nothing_of_it() -> None:
+    assert "Your code trains the same: SAFE" in to_text(answer([*four("a"), *code_cells()]))
+    alone = answer(four("a"))
+    assert "Your code" not in to_text(alone)
+    assert document(alone)["training"] is None
