@@ -33,11 +33,12 @@ class Commit:
         return Path(os.path.relpath(Path(path).resolve(), self.top))
 
     def changed(self, folder: Path) -> frozenset[Path]:
-        """Files below a folder that are otherwise now, tracked or not, from that folder."""
-        differs = _git(folder, "diff", "--name-only", "--relative", "-z", self.name, "--")
-        new = _git(folder, "ls-files", "--others", "--exclude-standard", "-z")
+        """Files of the repository that are otherwise now, tracked or not, from a folder: some begin with `..`."""
+        differs = _git(self.top, "diff", "--name-only", "--no-relative", "-z", self.name, "--")
+        new = _git(self.top, "ls-files", "--others", "--exclude-standard", "-z")
         names = [*differs.stdout.split(b"\0"), *new.stdout.split(b"\0")]
-        return frozenset(Path(os.fsdecode(name)) for name in names if name)
+        here = Path(folder).resolve()
+        return frozenset(Path(os.path.relpath(self.top / os.fsdecode(name), here)) for name in names if name)
 
     def checkout(self) -> Path:
         """A folder with the commit's files, for tools that read more than one; it goes with this process.

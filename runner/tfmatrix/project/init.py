@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shlex
 import shutil
 import tempfile
@@ -202,7 +203,8 @@ def _counts(pin: Pin, python: str) -> bool:
 
 def _as_it_is(pin: Pin, root: Path) -> str:
     """`as requirements.txt:1 pins it`, or what a range comes to."""
-    place = str(pin.file.relative_to(root) if pin.file.is_relative_to(root) else pin.file)
+    # What another file includes, and the lock of a workspace, may lie above.
+    place = os.path.relpath(pin.file.resolve(), root.resolve())
     place += f":{pin.line}" if pin.line else ""
     if pin.version:
         return f"as {place} pins it"

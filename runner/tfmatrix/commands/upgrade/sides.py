@@ -12,7 +12,7 @@ from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import UsageError
 from tfmatrix.envs.git import Commit, open_commit
 from tfmatrix.envs.installation import NotInstallable
-from tfmatrix.envs.pins import pin_paths
+from tfmatrix.envs.pins import find_files, pin_paths, read_pins
 from tfmatrix.envs.resolve import Named, Resolved, Resolver, find_file, named, plain_environment
 from tfmatrix.project.project import Project
 
@@ -68,7 +68,7 @@ def find_sides(project: Project, wanted: Wanted, index: Index, uv: Uv) -> tuple[
     notes: tuple[str, ...] = ()
     if git:
         commit = open_commit(root, git)
-        if (after is None or after.file is not None) and not _touched(root, commit, after):
+        if (after is None or after.file is not None) and not _touched(root, commit, after, uv):
             what = after.text if after else "what is installed"
             return Untouched(before=f"{what} in {commit.name}", after=what)
         if after is not None and after.file is not None:
@@ -104,13 +104,34 @@ def find_sides(project: Project, wanted: Wanted, index: Index, uv: Uv) -> tuple[
     )
 
 
-def _touched(root: Path, commit: Commit, after: Named | None) -> bool:
-    """Whether any file that may say what is installed is otherwise than in the commit."""
+def _touched(root: Path, commit: Commit, after: Named | None, uv: Uv) -> bool:
+    """Whether any file that may say what is installed is otherwise than in the commit.
+
+    Of files outside the project those count that its own name: the lock of a workspace, what many projects include.
+    """
     changed = commit.changed(root)
+    outside = {path for path in changed if path.parts[0] == ".." and _may_say(path)}
+    if outside and outside & _named_outside(root, after, uv):
+        return True
+    changed = frozenset(path for path in changed if path.parts[0] != "..")
     if after is not None and after.file is not None and Path(os.path.normpath(after.file)) in changed:
         return True
     kinds = {Path(os.path.relpath(path, root)) for path in pin_paths(root)}
-    return any(path in kinds or path.suffix in _MAY_SAY or path.name in _MAY_SAY for path in changed)
+    return any(path in kinds or _may_say(path) for path in changed)
+
+
+def _may_say(path: Path) -> bool:
+    return path.suffix in _MAY_SAY or path.name in _MAY_SAY
+
+
+def _named_outside(root: Path, after: Named | None, uv: Uv) -> set[Path]:
+    """The files outside the project that its files name, as seen from it."""
+    if after is not None and after.file is not None:
+        files = [read_pins(root / after.file, uv)]
+    else:
+        files = list(find_files(root, uv).files)
+    named = {path for file in files for path in (file.path, *file.reads, *(pin.file for pin in file.pins))}
+    return {Path(os.path.relpath(path.resolve(), root)) for path in named}
 
 
 _MAY_SAY = (".txt", ".in", ".lock", ".toml", ".cfg", ".python-version", "setup.py", "Pipfile", "runtime.txt")

@@ -10,6 +10,7 @@ from tfmatrix.commands.upgrade.sides import Untouched, Wanted, find_sides
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.envs.releases import Index
 from tfmatrix.envs.uv import Network, Uv
+from tfmatrix.project.init import initialise
 from tfmatrix.project.project import Project
 
 MATRIX = """\
@@ -124,6 +125,58 @@ def test_untouched_files_are_not_even_read(repository):
     assert isinstance(sides(repository, git="main", offline=True), Untouched)
     (repository / "more.txt").write_text("numpy==1.26.4\n")
     assert not isinstance(sides(repository, git="main"), Untouched)
+
+
+def test_what_lies_above_the_project_and_is_named_by_it_counts(repository):
+    """A file that many projects include, and the lock of a workspace: a bump there was told to change nothing."""
+    shared = repository.parent / "shared"
+    shared.mkdir()
+    (shared / "base.txt").write_text("tensorflow==2.14.1\n")
+    (shared / "other.txt").write_text("tensorflow==2.12.1\n")
+    (repository / "requirements.txt").write_text("-r ../shared/base.txt\n")
+    git(repository.parent, "add", ".")
+    git(repository.parent, "commit", "-m", "shared")
+    (shared / "other.txt").write_text("tensorflow==2.11.1\n")
+    (repository.parent / "README.md").write_text("more\n")
+    assert isinstance(sides(repository, git="main"), Untouched)
+    (shared / "base.txt").write_text("tensorflow==2.15.1\n")
+    before, after = sides(repository, git="main")
+    assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.14.1", "2.15.1")
+    before, after = sides(repository, git="main", after="requirements.txt")
+    assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.14.1", "2.15.1")
+
+
+def test_a_member_of_a_workspace_is_asked_about_itself(tmp_path, package_index, monkeypatch):
+    """The lock lies above the member, and holds what other members install, too."""
+    top = tmp_path / "repository"
+    write = {
+        "pyproject.toml": '[tool.uv.workspace]\nmembers = ["packages/*"]\n'
+        f'[[tool.uv.index]]\nurl = "{package_index}"\ndefault = true\n',
+        "packages/service/pyproject.toml": _member("service", "tensorflow>=2.14"),
+        "packages/other/pyproject.toml": _member("other", "mediapipe"),
+    }
+    for name, text in write.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_text(text)
+    (top / ".gitignore").write_text(".uv-cache/\n")
+    lock = ["uv", "lock", "-q", "--directory", str(top), "--python", "3.11"]
+    subprocess.run([*lock, "--upgrade-package", "tensorflow==2.14.1"], check=True, capture_output=True)
+    git(top, "init", "-b", "main")
+    git(top, "add", ".")
+    git(top, "commit", "-m", "old")
+    service = top / "packages" / "service"
+    assert isinstance(sides(service, git="main"), Untouched)
+    subprocess.run([*lock, "--upgrade-package", "tensorflow==2.15.1"], check=True, capture_output=True)
+    before, after = sides(service, git="main")
+    assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.14.1", "2.15.1")
+    assert not any(each.startswith("mediapipe") for each in after.environment.with_packages)
+    uv = Uv(cache=service / ".uv-cache")
+    initialise(service, Index.of(uv), uv)
+    assert 'tensorflow: "2.15.1"' in (service / "matrix.yaml").read_text()
+
+
+def _member(name: str, needs: str) -> str:
+    return f'[project]\nname = "{name}"\nversion = "1"\nrequires-python = ">=3.10,<3.12"\ndependencies = ["{needs}"]\n'
 
 
 def test_paths_are_those_of_the_project(repository, monkeypatch):

@@ -5,6 +5,7 @@ In a workspace of uv the lock lies in a folder above: then it is what is read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tfmatrix.envs.pins.declared import read_declared
@@ -23,7 +24,9 @@ def read(path: Path, text: str, uv: Uv) -> PinFile:
     """The dependencies, those of optional parts marked as such, and `requires-python`."""
     lock = _lock_of_workspace(path)
     if lock is not None:
-        return uv_lock.read_project(lock, path.parent, read_text(lock), uv)
+        found = uv_lock.read_project(lock, path.parent, read_text(lock), uv)
+        # Under its own name: the lock alone stands for the project that lies beside it.
+        return replace(found, path=path, kind=KIND, reads=(lock, *found.reads))
     return read_declared(path, text, uv)
 
 
