@@ -261,6 +261,24 @@ def write_run(
         return writer.finish(started + timedelta(hours=1))
 
 
+def inferred_from(source: CellRecord, writer: str, reader: str, by: str = "artifact") -> CellRecord:
+    """The record of a cell that was not measured, as a run with `pairs: adaptive` leaves it."""
+    return CellRecord(
+        run=source.run, cell=f"{source.scenario}/{source.format}/{writer}/{reader}", scenario=source.scenario,
+        format=source.format, writer=writer, reader=reader, status=source.status, known=source.known,
+        failed_checks=source.failed_checks, inferred={"from": source.cell, "by": by},
+    )  # fmt: skip
+
+
+def write_adaptive(results: Path) -> Run:
+    """A run in which one writer is measured, and the files of another are inferred from its."""
+    environments = VERSIONS[12:18]
+    measured, inferred = environments[1], environments[2]
+    cells = [each for each in records("adaptive", environments, 2) if each.writer != inferred]
+    cells += [inferred_from(each, inferred, each.reader) for each in cells if each.writer == measured]
+    return write_run(results, run="adaptive", scenarios=2, cells=cells)
+
+
 def write_nights(results: Path, count: int, **options: Any) -> list[Run]:
     """Several runs, one a night."""
     return [

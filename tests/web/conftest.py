@@ -90,6 +90,16 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def adaptive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site in which the files of one writer are inferred."""
+    from site_runs import write_adaptive
+    from tfmatrix.reports.site.build import write_site
+
+    results = tmp_path_factory.mktemp("adaptive")
+    return write_site(write_adaptive(results), results / "site").folder
+
+
+@pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site whose every foreign text wants to be more than text."""
     from site_runs import write_hostile

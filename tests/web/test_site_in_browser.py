@@ -207,6 +207,19 @@ def test_a_failing_cell_shows_traceback_and_remedies(tab, nights):
     assert "compile=False (recommended)" in text
 
 
+def test_an_inferred_cell_says_so_and_leads_to_its_evidence(tab, adaptive):
+    page = tab(adaptive).open("index.html?mark=inferred", ready=True)
+    assert count(page) == 48
+    row = page.locator("#list tbody tr").first
+    assert "inferred" in row.inner_text()
+    row.locator("a").first.click()
+    page.wait_for_selector("body[data-ready]")
+    assert "Not measured: inferred from" in page.locator(".note").inner_text()
+    page.locator(".note a").click()
+    page.get_by_role("heading", name="Checks").or_(page.get_by_role("heading", name="Saving")).first.wait_for()
+    assert "Not measured" not in page.locator("main").inner_text()
+
+
 def test_upgrade_is_chosen(tab, nights):
     page = tab(nights).open("upgrade.html")
     page.select_option("[name=from]", label="2.12.1")

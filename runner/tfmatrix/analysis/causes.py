@@ -131,14 +131,31 @@ def find_causes(run: Run) -> tuple[Cause, ...]:
     groups: dict[str, list[tuple[_Key, CellRecord]]] = {}
     failing = [record for record in run.records if record.status.is_incompatibility]
     measured = {record.cell: record for record in failing if record.inferred is None}
+    # A whole map is inferred from a tenth of it: what a measured cell said is read once.
+    keys: dict[str, list[tuple[str, _Key]]] = {}
     for record in failing:
         # One that is inferred fails for what its source fails for.
         evidence = record if record.inferred is None else measured.get(record.inferred["from"], record)
-        for key in _keys(evidence):
-            groups.setdefault(key.identity, []).append((key, record))
+        if evidence.cell not in keys:
+            keys[evidence.cell] = [(key.identity, key) for key in _keys(evidence)]
+        for identity, key in keys[evidence.cell]:
+            groups.setdefault(identity, []).append((key, record))
     ids = _ids(groups)
-    causes = [_cause(run, environments, ids[identity], group) for identity, group in groups.items()]
+    squares = _measured_squares(run)
+    causes = [_cause(run, environments, squares, ids[identity], group) for identity, group in groups.items()]
     return tuple(sorted(causes, key=_rank))
+
+
+_Squares = Mapping[tuple[str, str], Sequence[CellRecord]]
+"""(scenario, format) → the cells of it that were measured."""
+
+
+def _measured_squares(run: Run) -> _Squares:
+    squares: dict[tuple[str, str], list[CellRecord]] = {}
+    for record in run.records:
+        if record.inferred is None and record.status.is_measured:
+            squares.setdefault((record.scenario, record.format), []).append(record)
+    return squares
 
 
 def _rank(cause: Cause) -> tuple[object, ...]:
@@ -206,7 +223,13 @@ def _ids(identities: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[tuple[_Key, CellRecord]]) -> Cause:
+def _cause(
+    run: Run,
+    environments: Environments,
+    squares: _Squares,
+    cause_id: str,
+    group: Sequence[tuple[_Key, CellRecord]],
+) -> Cause:
     records = [record for _, record in group]
     in_save = failed_in_save(records[0])
     # The one to look at: measured, news before known, then the first pair of the matrix.
@@ -246,7 +269,7 @@ def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[
         else environments.pairs((record.writer, record.reader) for record in records),
         first_writer=writers[0],
         first_reader=None if in_save else readers[0],
-        good_again=_good_again(run, environments, records, in_save=in_save),
+        good_again=_good_again(squares, environments, records, in_save=in_save),
         known=sum(record.known for record in records),
         reasons=reasons,
         promised=sum(record.promised for record in records),
@@ -259,7 +282,9 @@ def _cause(run: Run, environments: Environments, cause_id: str, group: Sequence[
     )
 
 
-def _good_again(run: Run, environments: Environments, records: Sequence[CellRecord], *, in_save: bool) -> str | None:
+def _good_again(
+    squares: _Squares, environments: Environments, records: Sequence[CellRecord], *, in_save: bool
+) -> str | None:
     """The first environment behind those that show a cause where the same cells are measured and none of them fails.
 
     Looked for among the readers of the same saves, and where there is none among the writers of the same scenarios and
@@ -272,13 +297,18 @@ def _good_again(run: Run, environments: Environments, records: Sequence[CellReco
     def of_writer(record: CellRecord) -> tuple[str, ...]:
         return record.scenario, record.format, "" if in_save else record.reader
 
+    measured = [
+        record
+        for square in {(record.scenario, record.format) for record in records}
+        for record in squares.get(square, ())
+    ]
     for place, same in (("writer", of_writer),) if in_save else (("reader", of_reader), ("writer", of_writer)):
         concerned = {same(record) for record in records}
         last = max(environments.position(getattr(record, place)) for record in records)
         behind: dict[str, list[CellRecord]] = {}
-        for record in run.records:
+        for record in measured:
             name = getattr(record, place)
-            if record.status.is_measured and environments.position(name) > last and same(record) in concerned:
+            if environments.position(name) > last and same(record) in concerned:
                 behind.setdefault(name, []).append(record)
         good = [name for name, cells in behind.items() if not any(each.status.is_incompatibility for each in cells)]
         if good:
@@ -288,7 +318,9 @@ def _good_again(run: Run, environments: Environments, records: Sequence[CellReco
 
 def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
     """What known_failures.yaml, as the run has it, says about the known ones among cells: reasons and links."""
-    known = [record for record in records if record.known]
+    listed = [record for record in records if record.known]
+    # What is inferred is listed with what it is inferred from, or was measured.
+    known = [record for record in listed if record.inferred is None] or listed
     reasons: dict[str, None] = {}
     links: dict[str, Upstream] = {}
     for entry in run.header.get("known_failures") or ():

@@ -100,7 +100,7 @@ class Try:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)  # slots: a whole map holds millions
 class CellRecord:
     """One line of cells.jsonl. Field by field the contract of DESIGN.md; `checks` maps a name to its figures.
 
@@ -164,8 +164,5 @@ class CellRecord:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CellRecord:
         """The inverse of to_json(); raises KeyError or ValueError on a record that is not of this schema."""
-        fields = dict(data)
-        fields["status"] = Status(fields["status"])
-        fields["failed_checks"] = tuple(fields["failed_checks"])
-        fields["remedies"] = tuple(fields["remedies"])
-        return cls(**fields)
+        changed = {"status": Status(data["status"]), "failed_checks": tuple(data["failed_checks"])}
+        return cls(**{**data, **changed, "remedies": tuple(data["remedies"])})

@@ -52,6 +52,13 @@ class Limits:
 WHOLE = Limits(message=20_000, traceback=20_000)
 
 
+INFERRED_BY: Mapping[str, str] = {
+    "artifact": "Not measured: inferred from {cell}, whose writer saves the same but for versions and values.",
+    "reader": "Not measured: inferred from {cell}; the readers on both sides of this one agree.",
+}
+"""Why a cell has a status without having been measured, by what it is inferred by."""
+
+
 class CellPage:
     """The page about one cell, for a terminal."""
 
@@ -124,6 +131,10 @@ class CellPage:
         said = f": {record.status.meaning}" + (f" ({marked})" if marked else "") + "."
         yield Heading(level=1, text=(one_line(record.cell, 300),))
         yield Paragraph(text=(Mark(record.status.value, record.status), said))
+        if record.inferred is not None:
+            source = one_line(record.inferred.get("from", ""), 300)
+            before, _, after = INFERRED_BY.get(record.inferred.get("by", ""), INFERRED_BY["reader"]).partition("{cell}")
+            yield Paragraph(text=(before, Code(source), after))
         for cause in self._causes:
             others = len(cause.cells) - 1
             shared = f"with {others} more {'cell' if others == 1 else 'cells'}" if others else "this cell alone"

@@ -9,19 +9,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Required
 
-from pydantic import BeforeValidator, ConfigDict, PlainValidator, TypeAdapter, ValidationError, with_config
+from pydantic import BeforeValidator, ConfigDict, InstanceOf, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict
 
 _OPEN = ConfigDict(strict=True, extra="allow")
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("input should be a valid string")  # noqa: TRY004  (pydantic takes no TypeError for an answer)
-    return value
-
-
-_Text = Annotated[str, PlainValidator(_text)]
+_Text = InstanceOf[str]
 """Any text: pydantic's own takes no lone surrogates, which a message of a model may hold."""
 
 _Texts = list[_Text]
@@ -221,5 +215,6 @@ def _problem(kind: Any, data: Any) -> str:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part)[:60] for part in first["loc"][:8])
-        return f"`{where}`: {first['msg'][:1].lower()}{first['msg'][1:200]}"
+        said = "Input should be a valid string" if first["type"] == "is_instance_of" else first["msg"]
+        return f"`{where}`: {said[:1].lower()}{said[1:200]}"
     return ""

@@ -335,6 +335,10 @@ def _read_header(folder: Path) -> dict[str, Any]:
     return header_with_format_info(header)
 
 
+_NOTHING: dict[str, Any] = {}
+"""What a record has not: nobody writes into a record."""
+
+
 class _Parts:
     """Equal parts of records, each once in memory: readers share a save, and checks that held look alike.
 
@@ -345,16 +349,23 @@ class _Parts:
         self._known: dict[bytes, Any] = {}
 
     def shared(self, record: dict[str, Any]) -> dict[str, Any]:
-        """The record with its parts replaced by equal ones that were read before."""
+        """The record with its parts replaced by equal ones that were read before. Changes it."""
         for key in ("run", "scenario", "format", "writer", "reader"):
             if isinstance(record.get(key), str):
                 record[key] = sys.intern(record[key])
-        if isinstance(record.get("checks"), dict):
+        if record.get("checks") == {}:
+            record["checks"] = _NOTHING
+        elif isinstance(record.get("checks"), dict):
             record["checks"] = self._once({name: self._once(check) for name, check in record["checks"].items()})
-        for key in ("save", "error", "artifact", "attribution", "remedies", "failed_checks"):
-            if record.get(key):
-                record[key] = self._once(record[key])
-        if isinstance(record.get("load"), dict):
+        for key in ("save", "error", "artifact", "attribution", "remedies", "failed_checks", "inferred"):
+            value = record.get(key)
+            if value:
+                record[key] = self._once(value)
+            elif value == {}:  # Most are, of a map that is inferred: one object for all of them.
+                record[key] = _NOTHING
+        if record.get("load") == {}:
+            record["load"] = _NOTHING
+        elif isinstance(record.get("load"), dict):
             # As a whole it differs from cell to cell, by its seconds.
             record["load"] = {sys.intern(name): self._once(value) for name, value in record["load"].items()}
         return record
@@ -406,7 +417,8 @@ def _read_record(line: bytes, place: str, parts: _Parts) -> CellRecord:
         raise _damaged(place, f"the field {error} is missing") from error
     except (TypeError, ValueError) as error:
         raise _damaged(place, str(error)) from error
-    if str(record.id) != record.cell:
+    # As `record.id` has it, whose making costs more than the rest of this function.
+    if record.cell != f"{record.scenario}/{record.format}/{record.writer}/{record.reader}":
         raise _damaged(place, f"the cell {record.cell!r} says of itself that it is {record.id}")
     return record
 

@@ -141,6 +141,15 @@ def test_every_status_has_its_page(cell: str, said: str) -> None:
     assert said in re.sub(r"\s+", " ", explain(a_run(), cell))
 
 
+@pytest.mark.parametrize(("by", "why"), [("artifact", "saves the same"), ("reader", "both sides of this one agree")])
+def test_an_inferred_cell_says_that_it_was_not_measured_and_names_its_source(by: str, why: str) -> None:
+    source = load_error(CELL, DEPTHWISE, "TypeError", TRACEBACK)
+    other = record("depthwise/h5/2.13.1/2.16.2", "load-error", inferred={"from": CELL, "by": by})
+    text = re.sub(r"\s+", " ", explain(run_of([source, other]), other.cell))
+    assert f"Not measured: inferred from {CELL}" in text
+    assert why in text
+
+
 def test_a_cause_names_its_cells_and_its_remedy() -> None:
     run = a_run()
     cause = next(cause for cause in find_causes(run) if "groups" in cause.title)

@@ -116,6 +116,7 @@ def remembered(run: Run, causes: Iterable[Cause]) -> Past:
     """A run as later ones look back at it; `causes` are those of the run."""
     counts: dict[str, int] = {}
     outcomes = {}
+    alike: dict[PastCell, PastCell] = {}
     ids: dict[str, str] = {}
     # By id: the rank of a cause, which is their order otherwise, changes with the cells of other scenarios.
     found_causes = sorted(causes, key=lambda cause: cause.id)
@@ -126,9 +127,9 @@ def remembered(run: Run, causes: Iterable[Cause]) -> Past:
         counts[record.status.value] = counts.get(record.status.value, 0) + 1
         # Runs have the same cells: one name each, however many runs are remembered.
         found = sys.intern(ids.get(record.cell, ""))
-        outcomes[sys.intern(record.cell)] = PastCell(
-            record.status, found, delta(record), record.known, record.key, record.inferred is not None
-        )
+        state = PastCell(record.status, found, delta(record), record.known, record.key, record.inferred is not None)
+        # Inferred ones have no key of their own, and are equal in their thousands.
+        outcomes[sys.intern(record.cell)] = alike.setdefault(state, state) if state.inferred else state
     return Past(
         id=run.id,
         started=str(run.header.get("started") or ""),

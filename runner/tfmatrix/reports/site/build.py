@@ -98,12 +98,14 @@ def _write_past(writer: _Writer, run: Run, earlier: Iterable[Run]) -> list[Past]
 
 def _write_run(writer: _Writer, grid: Grid, *, with_evidence: bool) -> Past:
     folder = folder_of(grid.run.id)
-    writer.write(f"data/{folder}/index.js", script(f"{folder}/index", index(grid, evidence=with_evidence)))
+    files: dict[tuple[str, str], list[int]] = {}
     if with_evidence:
-        for name, content in evidence(grid, folder):
+        for name, content in evidence(grid, folder, files):
             writer.write(f"data/{folder}/{name}", content)
         for name, packages in pairs(grid):
             writer.write(f"data/{folder}/{name}.js", script(f"{folder}/{name}", packages))
+    found = index(grid, files if with_evidence else None)
+    writer.write(f"data/{folder}/index.js", script(f"{folder}/index", found))
     return remembered(grid.run, grid.causes)
 
 

@@ -2,8 +2,10 @@
 
 Scripts are loaded with `<script src>`, because a page opened from a disk may not fetch. A run has
 
-- `data/RUN/index.js`: names, causes, and for each scenario and format one character per cell, many alike as `~N~C`;
-- `data/RUN/cells/S-F-W.js`: the evidence of one save (numbers of scenario, format, writer) and of all its loads;
+- `data/RUN/index.js`: names, causes, and for each scenario and format one character per cell, many alike as `~N~C`.
+  Rows (a writer in all its readers) that are alike stand once in `rows`, and a block names them by number and times;
+- `data/RUN/cells/S-F-W.js`: the evidence of some saves (numbers of scenario, format, first writer) and of all their
+  loads, up to the writer with which the next file begins; a block's `files` has the first writers;
 - `data/RUN/pairs/W-R.js`: the packages of a writer and a reader.
 
 Of the newest run there are also `data/upgrades.js`, every verdict with its sentence, and `data/search.js`, what the
@@ -30,6 +32,7 @@ from tfmatrix.core.text import cut, number, one_line
 from tfmatrix.reports import html
 from tfmatrix.reports.cell_page import (
     COMMANDS,
+    INFERRED_BY,
     Limits,
     artifact_blocks,
     check_blocks,
@@ -47,10 +50,13 @@ from tfmatrix.reports.site.names import in_url, printable, shown
 MAX_FILE = 5_000_000
 """Bytes that no file of the site exceeds."""
 
-MARKS = ("known", "fixed", "flaky", "promised", "remedy")
-"""Bits of a cell's second character, which is 0 to 9, then a to v."""
+MARKS = ("known", "fixed", "flaky", "promised", "remedy", "inferred")
+"""Bits of a cell's second character, which is one of DIGITS."""
 
-_DIGITS = "0123456789abcdefghijklmnopqrstuv"
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/"
+
+_TARGET = 200_000
+"""Characters of evidence from which on the next save begins a file: a page loads one, and a map has 80,000 saves."""
 
 
 LIMITS = (
@@ -74,7 +80,7 @@ def table() -> str:
         }
         for status in WORST_FIRST
     ]
-    return f"const TABLE = {_json({'statuses': statuses, 'marks': MARKS})};\n"
+    return f"const TABLE = {_json({'statuses': statuses, 'marks': MARKS, 'digits': DIGITS})};\n"
 
 
 def script(name: str, value: Any) -> str:
@@ -90,13 +96,29 @@ def _called(name: str, body: str) -> str:
     return f"tfmatrix.receive({_json(name)},{body});\n"
 
 
-def index(grid: Grid, *, evidence: bool) -> dict[str, Any]:
-    """The whole run with one character per cell. `evidence`: whether the files of its cells are written too."""
+Files = Mapping[tuple[str, str], Sequence[int]]
+"""(scenario, format) → the first writer of each of its files of evidence, by number."""
+
+
+class _Rows:
+    """Rows of a map as text, each once: most writers fare as the one before, and most scenarios as another."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+
+    def place(self, text: str) -> int:
+        return self.places.setdefault(text, len(self.places))
+
+
+def index(grid: Grid, files: Files | None) -> dict[str, Any]:
+    """The whole run with one character per cell. `files` are those of its evidence; None where it is not written."""
     header = grid.run.header
     remedies: dict[str, int] = {}
     cause_sets: dict[tuple[int, ...], int] = {(): 0}
+    rows = {name: _Rows() for name in ("status", "marks", "causes")}
     blocks = [
-        _block(grid, place, kind, grid.block(scenario, fmt), remedies, cause_sets)
+        _block(grid, place, kind, grid.block(scenario, fmt), remedies, cause_sets, rows)
+        | ({} if files is None else {"files": files[scenario, fmt]})
         for place, scenario in enumerate(grid.scenarios)
         for kind, fmt in enumerate(grid.formats)
         if grid.block(scenario, fmt)
@@ -105,7 +127,7 @@ def index(grid: Grid, *, evidence: bool) -> dict[str, Any]:
         "run": shown(grid.run.id),
         "started": shown(header.get("started") or ""),
         "finished": shown(header.get("finished") or ""),
-        "evidence": evidence,
+        "evidence": files is not None,
         "environments": [_environment(grid, name) for name in grid.environments],
         "scenarios": [
             {
@@ -120,7 +142,9 @@ def index(grid: Grid, *, evidence: bool) -> dict[str, Any]:
         "causes": [{"id": cause.id, "title": cut(cause.title, 300)} for cause in grid.causes],
         "cause_sets": [list(places) for places in cause_sets],
         "blocks": blocks,
+        "rows": {name: list(found.places) for name, found in rows.items()},
         "remedies": [shown(name) for name in remedies],
+        "inferred": INFERRED_BY,
         "commands": COMMANDS,
     }
 
@@ -141,31 +165,37 @@ def _block(
     cells: Mapping[tuple[str, str], CellRecord],
     remedies: dict[str, int],
     cause_sets: dict[tuple[int, ...], int],
+    rows: Mapping[str, _Rows],
 ) -> dict[str, Any]:
-    """One scenario and format; cells row by row, a row for each writer."""
-    statuses, marks, causes = [], [], []
+    """One scenario and format; a row for each writer."""
+    places: dict[str, list[int]] = {name: [] for name in rows}
     differences, helped = {}, {}
-    for place, pair in enumerate((writer, reader) for writer in grid.environments for reader in grid.environments):
-        record = cells.get(pair)
-        if record is None:
-            statuses.append(".")
-            marks.append("0")
-            causes.append(0)
-            continue
-        statuses.append(record.status.code)
-        marks.append(_DIGITS[_bits(record)])
-        causes.append(cause_sets.setdefault(grid.cause_places.get(record.cell, ()), len(cause_sets)))
-        difference = delta(record)
-        if difference is not None:
-            differences[str(place)] = number(difference)
-        if record.remedy:
-            helped[str(place)] = remedies.setdefault(record.remedy, len(remedies))
+    place = -1
+    for writer in grid.environments:
+        statuses, bits, causes = [], [], []
+        for reader in grid.environments:
+            place += 1
+            record = cells.get((writer, reader))
+            if record is None:
+                statuses.append(".")
+                bits.append("0")
+                causes.append(0)
+                continue
+            statuses.append(record.status.code)
+            bits.append(DIGITS[_bits(record)])
+            causes.append(cause_sets.setdefault(grid.cause_places.get(record.cell, ()), len(cause_sets)))
+            difference = delta(record)
+            if difference is not None:
+                differences[str(place)] = number(difference)
+            if record.remedy:
+                helped[str(place)] = remedies.setdefault(record.remedy, len(remedies))
+        places["status"].append(rows["status"].place(packed("".join(statuses))))
+        places["marks"].append(rows["marks"].place(packed("".join(bits))))
+        places["causes"].append(rows["causes"].place(",".join(map(str, _run_lengths(causes)))))
     return {
         "s": scenario,
         "f": fmt,
-        "status": packed("".join(statuses)),
-        "marks": packed("".join(marks)),
-        "causes": _run_lengths(causes),
+        **{name: _run_lengths(found) for name, found in places.items()},
         "differences": differences,
         "remedies": helped,
     }
@@ -179,9 +209,14 @@ def packed(text: str) -> str:
     return _ALIKE.sub(lambda run: f"~{len(run[0])}~{run[1]}", text)
 
 
+def marks(record: CellRecord) -> tuple[bool, ...]:
+    """Whether a cell has each of MARKS."""
+    inferred = record.inferred is not None
+    return record.known, record.fixed, record.flaky, record.promised, bool(record.remedy), inferred
+
+
 def _bits(record: CellRecord) -> int:
-    flags = (record.known, record.fixed, record.flaky, record.promised, bool(record.remedy))
-    return sum(1 << place for place, flag in enumerate(flags) if flag)
+    return sum(1 << place for place, is_set in enumerate(marks(record)) if is_set)
 
 
 def _run_lengths(values: Sequence[int]) -> list[int]:
@@ -195,18 +230,26 @@ def _run_lengths(values: Sequence[int]) -> list[int]:
     return lengths
 
 
-def evidence(grid: Grid, run_folder: str) -> Iterator[tuple[str, str]]:
-    """The files of all cells: name within the run's data folder, and content."""
+def evidence(grid: Grid, run_folder: str, files: dict[tuple[str, str], list[int]]) -> Iterator[tuple[str, str]]:
+    """The files of all cells: name within the run's data folder, and content. `files` gets their first writers."""
     made: dict[Limits, _Texts] = {limits: {} for limits in LIMITS}
     for scenario_place, scenario in enumerate(grid.scenarios):
         for format_place, fmt in enumerate(grid.formats):
-            block = grid.block(scenario, fmt)
-            for writer_place, writer in enumerate(grid.environments):
-                cells = [block.get((writer, reader)) for reader in grid.environments]
-                if any(cells):
-                    name = f"cells/{scenario_place}-{format_place}-{writer_place}"
-                    own = block.get((writer, writer))
-                    yield f"{name}.js", _save_file(grid, f"{run_folder}/{name}", cells, own, made)
+            if not grid.block(scenario, fmt):
+                continue
+            starts = files[scenario, fmt] = []
+            for writers, found in _groups(grid, scenario, fmt, made[LIMITS[0]]):
+                starts.append(writers[0])
+                name = f"cells/{scenario_place}-{format_place}-{writers[0]}"
+                content = _called(f"{run_folder}/{name}", found.text())
+                for limits in LIMITS[1:]:
+                    if len(content) <= MAX_FILE:
+                        break
+                    narrow = _Evidence(grid, scenario, fmt, limits, made[limits])
+                    for place in writers:
+                        narrow.add(place)
+                    content = _called(f"{run_folder}/{name}", narrow.text())
+                yield f"{name}.js", content
 
 
 _MAX_MADE = 20_000
@@ -215,35 +258,76 @@ _Texts = dict[tuple[str, int], str]
 """(role, identity of a record's object) → what it is as JSON."""
 
 
-def _save_file(
-    grid: Grid,
-    name: str,
-    cells: Sequence[CellRecord | None],
-    own: CellRecord | None,
-    made: Mapping[Limits, _Texts],
-) -> str:
-    works = own is not None and own.status is Status.PASS
-    for limits in LIMITS:
-        content = _called(name, _Evidence(grid, limits, made[limits], works_in_writer=works).of(cells))
-        if len(content) <= MAX_FILE:
-            break
-    return content
+def _groups(grid: Grid, scenario: str, fmt: str, made: _Texts) -> Iterator[tuple[list[int], _Evidence]]:
+    """Writers that share a file, by number, with their evidence: neighbours, until there is enough for one."""
+    group: list[int] = []
+    found = _Evidence(grid, scenario, fmt, LIMITS[0], made)
+    for place in range(len(grid.environments)):
+        group.append(place)
+        found.add(place)
+        if found.size > _TARGET:
+            yield group, found
+            group, found = [], _Evidence(grid, scenario, fmt, LIMITS[0], made)
+    if group:
+        yield group, found
 
 
 class _Evidence:
-    """The cells of one save: each the places of its parts in `parts`, which are HTML. Equal parts stand once."""
+    """The cells of some saves: each the places of its parts in `parts`, which are HTML. Equal parts stand once.
 
-    def __init__(self, grid: Grid, limits: Limits, made: _Texts, *, works_in_writer: bool) -> None:
+    Cells that are inferred have no evidence of their own: they stand as [first reader, how many, source, by], the
+    source as its place in the square of writers and readers.
+    """
+
+    def __init__(self, grid: Grid, scenario: str, fmt: str, limits: Limits, made: _Texts) -> None:
         self._board = grid
+        self._block = grid.block(scenario, fmt)
         self._limits = limits
-        self._works = works_in_writer
+        self._works_in_writer = False
+        self._cells: dict[int, dict[int, list[int]]] = {}
+        self._inferred: dict[int, list[list[int | str]]] = {}
         self._parts: dict[str, int] = {}
+        self._places = {name: place for place, name in enumerate(grid.environments)}
         # Records share equal objects, and live as long as their grid: an identity stands for one text.
         self._made = made
+        self.size = 0
 
-    def of(self, cells: Sequence[CellRecord | None]) -> str:
-        places = _json({place: self._cell(record) for place, record in enumerate(cells) if record is not None})
-        return f'{{"cells":{places},"parts":[{",".join(self._parts)}]}}'
+    def add(self, writer: int) -> None:
+        """Adds one save with all its loads."""
+        name = self._board.environments[writer]
+        own = self._block.get((name, name))
+        self._works_in_writer = own is not None and own.status is Status.PASS
+        cells: dict[int, list[int]] = {}
+        inferred: list[list[int | str]] = []
+        for place, reader in enumerate(self._board.environments):
+            record = self._block.get((name, reader))
+            if record is None:
+                continue
+            if record.inferred is None:
+                cells[place] = self._cell(record)
+                continue
+            source, by = self._source(record.inferred.get("from", "")), record.inferred.get("by", "")
+            last = inferred[-1] if inferred else [-1, 0, -1, ""]
+            if last[2:] == [source, by] and last[0] + last[1] == place:  # type: ignore[operator]
+                last[1] += 1  # type: ignore[operator]
+            else:
+                inferred.append([place, 1, source, by])
+        if cells:
+            self._cells[writer] = cells
+        if inferred:
+            self._inferred[writer] = inferred
+
+    def _source(self, cell: str) -> int:
+        """The place of another cell of the square; -1 where it names none."""
+        _, _, ends = cell.partition("/")
+        *_, writer, reader = ("", "", *ends.split("/"))
+        if writer not in self._places or reader not in self._places:
+            return -1
+        return self._places[writer] * len(self._places) + self._places[reader]
+
+    def text(self) -> str:
+        """All of it as JSON."""
+        return f'{{"cells":{_json(self._cells)},"inferred":{_json(self._inferred)},"parts":[{",".join(self._parts)}]}}'
 
     def _part(self, role: str, source: object, make: Callable[[], Iterable[Block]]) -> int:
         """The place of the blocks that `make` returns for `source`, an object of a record, in its role there."""
@@ -252,7 +336,10 @@ class _Evidence:
             text = _json(html.render(make()))
             if len(self._made) < _MAX_MADE:
                 self._made[role, id(source)] = text
-        return self._parts.setdefault(text, len(self._parts))
+        if text not in self._parts:
+            self._parts[text] = len(self._parts)
+            self.size += len(text)
+        return self._parts[text]
 
     def _cell(self, record: CellRecord) -> list[int]:
         limits, part = self._limits, self._part
@@ -271,7 +358,7 @@ class _Evidence:
             policy_of(self._board.run.header, record.format),
             self._board.versions(record.writer),
             self._board.versions(record.reader),
-            works_in_writer=self._works,
+            works_in_writer=self._works_in_writer,
         )
         if rules:
             violated = broken(rules, record)

@@ -24,7 +24,7 @@ from tfmatrix.reports.cells import matrix
 from tfmatrix.reports.claims import short_error
 from tfmatrix.reports.document import Paragraph, Table
 from tfmatrix.reports.run_report import CORNER
-from tfmatrix.reports.site.data import MARKS, MAX_FILE
+from tfmatrix.reports.site.data import MARKS, MAX_FILE, marks
 from tfmatrix.reports.site.grid import Grid, Tally, cell_name
 from tfmatrix.reports.site.health import Problem
 from tfmatrix.reports.site.names import in_url, printable, shown
@@ -173,8 +173,7 @@ def _row(grid: Grid, scenario: str, fmt: str, writer: str) -> str:
 
 
 def _marks(record: CellRecord) -> list[str]:
-    flags = (record.known, record.fixed, record.flaky, record.promised, bool(record.remedy))
-    return [name for name, flag in zip(MARKS, flags, strict=True) if flag]
+    return [name for name, is_set in zip(MARKS, marks(record), strict=True) if is_set]
 
 
 # CSV, Markdown, JUnit
@@ -184,7 +183,10 @@ _CSV_HEAD = ("cell", "scenario", "format", "writer", "reader", "status", "marks"
 
 
 def cells_csv(grid: Grid) -> Iterator[tuple[str, str]]:
-    """One line per cell, as RFC 4180 has it; texts that a spreadsheet would compute begin with an apostrophe."""
+    """One line per cell that was measured, as RFC 4180 has it; matrix.json has the inferred ones, too.
+
+    Texts that a spreadsheet would compute begin with an apostrophe.
+    """
     head = _csv_line(_CSV_HEAD)
     lines = (
         _csv_line(
@@ -198,10 +200,14 @@ def cells_csv(grid: Grid) -> Iterator[tuple[str, str]]:
                 shown(record.remedy) if record.remedy else "",
             ]
         )
-        for record in grid.run.records
+        for record in _not_inferred(grid)
     )
     for number, part in enumerate(_in_parts(lines, len(head))):
         yield _part_name("cells", "csv", number), head + "".join(part)
+
+
+def _not_inferred(grid: Grid) -> list[CellRecord]:
+    return [record for record in grid.run.records if record.inferred is None]
 
 
 def _csv_line(values: Sequence[str]) -> str:
@@ -238,10 +244,11 @@ def _field(tally: Tally) -> str:
 
 
 def junit(grid: Grid) -> Iterator[tuple[str, str]]:
-    """A test case per cell, a suite per scenario: a known incompatibility is skipped, an unlisted one is a failure."""
+    """A test case per cell that was measured: a known incompatibility is skipped, an unlisted one is a failure."""
     begin = 0
-    for number, part in enumerate(_in_parts((_test_case(grid, record) for record in grid.run.records), 500)):
-        records = grid.run.records[begin : begin + len(part)]
+    measured = _not_inferred(grid)
+    for number, part in enumerate(_in_parts((_test_case(grid, record) for record in measured), 500)):
+        records = measured[begin : begin + len(part)]
         begin += len(part)
         failures = sum(record.is_news for record in records)
         errors = sum(record.status is Status.INFRA_ERROR for record in records)

@@ -134,8 +134,11 @@ class Grid:
     def blocks(self) -> Mapping[tuple[str, str], Mapping[tuple[str, str], CellRecord]]:
         """(scenario, format) → (writer, reader) → record."""
         blocks: dict[tuple[str, str], dict[tuple[str, str], CellRecord]] = {}
+        pairs: dict[tuple[str, str], tuple[str, str]] = {}
         for record in self.run.records:
-            blocks.setdefault((record.scenario, record.format), {})[record.writer, record.reader] = record
+            pair = (record.writer, record.reader)
+            # One tuple for each pair, in however many scenarios it is.
+            blocks.setdefault((record.scenario, record.format), {})[pairs.setdefault(pair, pair)] = record
         return blocks
 
     def block(self, scenario: str, fmt: str) -> Mapping[tuple[str, str], CellRecord]:
@@ -151,9 +154,11 @@ class Grid:
     def cause_places(self) -> Mapping[str, tuple[int, ...]]:
         """Cell → the places of its causes in `causes`: several where several things are lost."""
         places: dict[str, tuple[int, ...]] = {}
+        sets: dict[tuple[int, ...], tuple[int, ...]] = {}
         for place, cause in enumerate(self.causes):
             for cell in cause.cells:
-                places[cell] = (*places.get(cell, ()), place)
+                found = (*places.get(cell, ()), place)
+                places[cell] = sets.setdefault(found, found)
         return places
 
     @cached_property

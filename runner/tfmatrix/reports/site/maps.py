@@ -13,7 +13,7 @@ from tfmatrix.analysis.upgrades import pairs_of
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import number
-from tfmatrix.reports.cells import KNOWN
+from tfmatrix.reports.cells import INFERRED, KNOWN
 from tfmatrix.reports.site.grid import Tally
 from tfmatrix.reports.site.names import shown
 
@@ -173,6 +173,7 @@ def _single(record: CellRecord, link: str) -> Field:
             ("listed as known, but passes", record.fixed),
             ("flaky", record.flaky),
             ("promised", record.promised),
+            ("inferred", record.inferred is not None),
             (f"passes with {shown(record.remedy)}", bool(record.remedy)),
         )
         if is_set
@@ -181,7 +182,8 @@ def _single(record: CellRecord, link: str) -> Field:
     return Field(
         sign=record.status.sign,
         figure=(number(difference) if difference is not None else "→✓" if record.remedy else "")
-        + (KNOWN if record.known else ""),
+        + (KNOWN if record.known else "")
+        + (INFERRED if record.inferred is not None else ""),
         # There is no share of one cell: pale is what has been looked at.
         tone=tone(record.status, promised=record.promised, share=0.0 if record.known else 1.0),
         label=f"{shown(record.writer)} read by {shown(record.reader)}: {record.status.value}"

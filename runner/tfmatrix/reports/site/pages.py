@@ -186,7 +186,7 @@ class Site:
         """How much of the field was measured, inferred, and not asked, in a sentence."""
         grid, tally = self.grid, self.tally
         field = len(grid.scenarios) * len(grid.formats) * len(grid.environments) ** 2
-        inferred = sum(record.inferred is not None for record in grid.run.records)
+        inferred = self.inferred
         said = f"{tally.measured - inferred:,} cells measured"
         if inferred:
             audit = (self.header.get("inference") or {}).get("audit") or {}
@@ -196,6 +196,11 @@ class Site:
         other = tally.total - tally.measured
         said += f", {other:,} without a verdict (unsupported, skipped or not measurable)" if other else ""
         return f"{said}; {field - tally.total:,} of {field:,} not asked."
+
+    @cached_property
+    def inferred(self) -> int:
+        """Cells that have a status without having been measured."""
+        return sum(record.inferred is not None for record in self.grid.run.records)
 
     @cached_property
     def tags(self) -> list[str]:

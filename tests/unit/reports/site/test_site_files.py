@@ -12,9 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 import tfmatrix.reports.site
 from jsonschema import Draft202012Validator
-from site_runs import VERSIONS, write_hostile, write_nights, write_run
+from site_runs import VERSIONS, write_adaptive, write_hostile, write_nights, write_run
 from tfmatrix.core.errors import UsageError
-from tfmatrix.reports.site import files
+from tfmatrix.reports.site import data, files
 from tfmatrix.reports.site.build import write_site
 from tfmatrix.reports.site.data import MAX_FILE
 from tfmatrix.reports.site.grid import Grid
@@ -119,6 +119,69 @@ def test_every_part_is_small_and_whole(tmp_path, monkeypatch):
     assert sum(cell is not None for part in matrix.values() for row in part["cells"] for cell in row["readers"]) == len(
         run.records
     )
+
+
+def received(path):
+    """What a data file of the site hands over."""
+    return json.loads(re.fullmatch(r"tfmatrix\.receive\(\"[^\"]*\",(.*)\);\n", path.read_text(), re.DOTALL)[1])
+
+
+def test_what_is_inferred_is_told_from_what_was_measured(tmp_path):
+    run = write_adaptive(tmp_path / "results")
+    site = write_site(run, tmp_path / "site").folder
+    inferred = {record.cell for record in run.records if record.inferred}
+    assert inferred
+    rows = list(csv.DictReader(io.StringIO((site / "cells.csv").read_text(), newline="")))
+    assert {row["cell"] for row in rows} == {record.cell for record in run.records} - inferred
+    assert len(ET.parse(site / "junit.xml").getroot().findall(".//testcase")) == len(rows)
+    matrix = json.loads((site / "matrix.json").read_text())
+    Draft202012Validator(json.loads((site / "matrix.schema.json").read_text())).validate(matrix)
+    marked = [cell for row in matrix["cells"] for cell in row["readers"] if cell and cell.endswith(" inferred")]
+    assert len(marked) == len(inferred)
+    assert f"{len(inferred)} inferred" in (site / "index.html").read_text()
+
+
+def test_the_evidence_of_an_inferred_cell_is_that_of_its_source(tmp_path):
+    run = write_adaptive(tmp_path / "results")
+    site = write_site(run, tmp_path / "site").folder
+    index = received(site / "data/adaptive/index.js")
+    names = [each["name"] for each in index["environments"]]
+    block = index["blocks"][0]
+    file = received(site / f"data/adaptive/cells/{block['s']}-{block['f']}-{block['files'][0]}.js")
+    writer, source = names.index("2.14.1"), names.index("2.13.1")
+    assert str(writer) not in file["cells"]
+    assert file["inferred"][str(writer)] == [
+        [reader, 1, source * len(names) + reader, "artifact"] for reader in range(len(names))
+    ]
+    assert set(index["inferred"]) == {"artifact", "reader"}
+
+
+def test_every_cell_of_the_index_is_that_of_the_run(tmp_path):
+    run = write_run(tmp_path / "results", scenarios=3)
+    site = write_site(run, tmp_path / "site").folder
+    index = received(next((site / "data").glob("*/index.js")))
+    names = [each["name"] for each in index["environments"]]
+    found = {}
+    for block in index["blocks"]:
+        told = iter(block["status"])
+        rows = [index["rows"]["status"][place] for place, times in zip(told, told, strict=True) for _ in range(times)]
+        letters = re.sub(r"~(\d+)~(.)", lambda run: int(run[1]) * run[2], "".join(rows))
+        assert len(letters) == len(names) ** 2
+        for place, letter in enumerate(letters):
+            writer, reader = names[place // len(names)], names[place % len(names)]
+            scenario, fmt = index["scenarios"][block["s"]]["name"], index["formats"][block["f"]]["name"]
+            found[f"{scenario}/{fmt}/{writer}/{reader}"] = letter
+    assert found == {record.cell: record.status.code for record in run.records}
+
+
+def test_saves_share_a_file_until_there_is_enough_for_one(tmp_path, monkeypatch):
+    run = write_run(tmp_path / "results", scenarios=1)
+    few = write_site(run, tmp_path / "few").folder
+    monkeypatch.setattr(data, "_TARGET", 1)
+    many = write_site(run, tmp_path / "many").folder
+    counts = [len(list(each.glob("data/*/cells/*.js"))) for each in (few, many)]
+    assert counts[0] == len(run.header["formats"])
+    assert counts[1] > 3 * counts[0]
 
 
 def test_same_input_same_bytes(tmp_path):

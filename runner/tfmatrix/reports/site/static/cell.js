@@ -57,6 +57,17 @@
     return element;
   };
 
+  /** Why a cell that was not measured has a status, and where its evidence stands. */
+  const inferred = (run, cell, rows) => {
+    const reader = cell.place % run.size;
+    const told = rows.find(([first, count]) => first <= reader && reader < first + count);
+    if (!told) return null;
+    const [, , source, by] = told;
+    const from = source < 0 ? null : tfmatrix.cell(run, cell.block, source).id;
+    const [before, after] = (run.inferred[by] || "Not measured: inferred from {cell}.").split("{cell}");
+    return make("p", { class: "note" }, before, from ? make("a", { href: tfmatrix.cellLink(from) }, make("code", {}, from)) : "another cell", after);
+  };
+
   const earlier = (run, runs) => {
     const body = make("tbody", {});
     const cells = run.blocks.length * run.size * run.size;
@@ -93,13 +104,15 @@
     const top = head(run, cell, runs);
     const newest = chosen === runs[0];
     if (!run.evidence) return show(top, make("p", {}, "Of this earlier run the site keeps statuses only; its folder has the evidence."), commands(run, cell, newest), earlier(run, runs));
-    const writer = Math.floor(cell.place / run.size);
-    const file = await tfmatrix.load(`${run.folder}/cells/${cell.block.s}-${cell.block.f}-${writer}`);
-    const found = file.cells[cell.place % run.size];
-    const packages = await tfmatrix.load(`${run.folder}/pairs/${writer}-${cell.place % run.size}`);
+    const [writer, reader] = [Math.floor(cell.place / run.size), cell.place % run.size];
+    const first = cell.block.files.findLast((each) => each <= writer);
+    const file = await tfmatrix.load(`${run.folder}/cells/${cell.block.s}-${cell.block.f}-${first}`);
+    const found = file.cells[writer]?.[reader] || [];
+    const packages = await tfmatrix.load(`${run.folder}/pairs/${writer}-${reader}`);
     const about = cell.block.scenario.title;
     return show(
       top,
+      inferred(run, cell, file.inferred[writer] || []),
       about && make("p", { class: "quiet" }, ...withCode(about)),
       found.map((place) => part(file.parts[place])),
       part(packages),

@@ -12,7 +12,7 @@
     const found = new Map();
     for (const block of run.blocks) {
       for (let at = 0; at < run.size * run.size; at += 1) {
-        if (block.status[at] !== ".") {
+        if (block.codes[at]) {
           const cell = tfmatrix.cell(run, block, at);
           found.set(cell.id, cell);
         }

@@ -1,12 +1,13 @@
 // The filters of the overview: they change the map, the list of cells, and the address, which can be linked.
 (() => {
   "use strict";
-  const { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, make, sign, withCode } = tfmatrix;
+  const { SIGNS, WORST_FIRST, FAILING, MEASURED, make, sign, withCode } = tfmatrix;
   const FIRST = 25;
   const PAGE = 200;
   const form = document.getElementById("filters");
   const list = document.querySelector("#list tbody");
   const more = document.getElementById("more");
+  const rest = document.getElementById("rest");
   const count = document.getElementById("count");
   const fields = [...document.querySelectorAll("#map tbody td")];
   const drawn = fields.map((field) => {
@@ -18,6 +19,7 @@
   let cause = "";
   let matches = [];
   let listed = 0;
+  let total = 0;
 
   const control = (name) => form.elements[name];
 
@@ -66,7 +68,9 @@
   };
 
   const MARK = {
-    news: (bits, fails) => fails && !(bits & 1),
+    news: (bits, fails) => fails && !(bits & 33), // Neither known nor inferred: what it is inferred from is news.
+    measured: (bits) => !(bits & 32),
+    inferred: (bits) => bits & 32,
     known: (bits) => bits & 1,
     fixed: (bits) => bits & 2,
     flaky: (bits) => bits & 4,
@@ -75,13 +79,14 @@
     remedy: (bits) => bits & 16,
   };
 
+  /** How many cells of one status are kept for the list; what is beyond is counted, and found by narrower filters. */
+  const KEPT = 5000;
+
   const search = () => {
     const size = run.size;
-    const statuses = new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value));
-    const allowed = {};
-    for (const [code, status] of Object.entries(STATUSES)) allowed[code] = !statuses.size || statuses.has(status);
-    const fails = {};
-    for (const [code, status] of Object.entries(STATUSES)) fails[code] = FAILING.has(status);
+    const chosen = new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value));
+    const allowed = [false, ...WORST_FIRST.map((status) => !chosen.size || chosen.has(status))];
+    const fails = [false, ...WORST_FIRST.map((status) => FAILING.has(status))];
     const writers = inRange("writers");
     const readers = inRange("readers");
     const format = control("format").value;
@@ -94,49 +99,55 @@
     const environmentHas = run.environments.map((each) => has(each.name));
     const setHas = run.cause_sets.map((places) => has(places.map((each) => `${run.causes[each].id} ${run.causes[each].title}`).join(" ")));
     const wantedSets = run.cause_sets.map((places) => wanted === null || places.includes(wanted));
-    const found = Object.fromEntries(WORST_FIRST.map((status) => [status, []]));
-    const pairs = Array.from({ length: size * size }, () => null);
+    const found = WORST_FIRST.map(() => []);
+    // Of each pair: how many cells of each status, how many failures are news, how many cells are promised.
+    const counts = WORST_FIRST.map(() => new Int32Array(size * size));
+    const news = new Int32Array(size * size);
+    const promised = new Int32Array(size * size);
     let total = 0;
     for (const block of run.blocks) {
       if ((format && block.format.name !== format) || (scenario && block.scenario.name !== scenario)) continue;
       if (tag && !block.scenario.tags.includes(tag)) continue;
       const blockHas = words.length ? has(`${block.scenario.name} ${block.scenario.title} ${block.format.name} ${block.scenario.tags.join(" ")}`) : [];
-      for (let place = 0; place < size * size; place += 1) {
-        const code = block.status[place];
-        if (code === "." || !allowed[code]) continue;
-        const writer = Math.floor(place / size);
-        const reader = place % size;
-        if (!writers[writer] || !readers[reader]) continue;
-        const why = block.causes[place];
-        if (!wantedSets[why]) continue;
-        const bits = parseInt(block.marks[place], 32);
-        if (mark && !mark(bits, fails[code])) continue;
-        if (words.length && !words.every((_, word) => blockHas[word] || environmentHas[writer][word] || environmentHas[reader][word] || setHas[why][word])) continue;
-        total += 1;
-        const status = STATUSES[code];
-        found[status].push([block, place]);
-        const tally = (pairs[place] ||= { counts: {}, news: 0, promised: 0 });
-        tally.counts[status] = (tally.counts[status] || 0) + 1;
-        if (fails[code] && !(bits & 1)) tally.news += 1;
-        if (bits & 8) tally.promised += 1;
+      const { codes, bits, causes } = block;
+      for (let writer = 0; writer < size; writer += 1) {
+        if (!writers[writer]) continue;
+        for (let reader = 0; reader < size; reader += 1) {
+          const place = writer * size + reader;
+          const code = codes[place];
+          if (!allowed[code] || !readers[reader] || !wantedSets[causes[place]]) continue;
+          if (mark && !mark(bits[place], fails[code])) continue;
+          if (words.length && !words.every((_, word) => blockHas[word] || environmentHas[writer][word] || environmentHas[reader][word] || setHas[causes[place]][word])) continue;
+          total += 1;
+          if (found[code - 1].length < KEPT) found[code - 1].push([block, place]);
+          counts[code - 1][place] += 1;
+          if (fails[code] && !(bits[place] & 1)) news[place] += 1;
+          if (bits[place] & 8) promised[place] += 1;
+        }
       }
     }
-    return { pairs, total, cells: WORST_FIRST.flatMap((status) => found[status]) };
+    const tally = (place) => ({
+      counts: Object.fromEntries(WORST_FIRST.map((status, code) => [status, counts[code][place]]).filter(([, count]) => count)),
+      news: news[place],
+      promised: promised[place],
+    });
+    return { tally, total, cells: found.flat() };
   };
 
-  const drawMap = (pairs) => {
+  const drawMap = (tallyOf) => {
     fields.forEach((field, place) => {
       const first = drawn[place];
       if (!first.link) return;
-      const tally = pairs && pairs[place];
-      first.link.hidden = Boolean(pairs) && !tally;
-      if (!pairs) {
+      const tally = tallyOf && tallyOf(place);
+      const isEmpty = Boolean(tally) && !Object.keys(tally.counts).length;
+      first.link.hidden = isEmpty;
+      if (!tally) {
         field.className = first.tone;
         first.link.replaceChildren(...first.nodes);
         first.link.setAttribute("aria-label", first.words);
         return;
       }
-      if (!tally) {
+      if (isEmpty) {
         field.className = "none";
         return;
       }
@@ -184,8 +195,8 @@
         const place = row * run.size + column;
         const counts = {};
         for (const block of run.blocks) {
-          if (block.format !== format || block.status[place] === ".") continue;
-          const status = STATUSES[block.status[place]];
+          if (block.format !== format || !block.codes[place]) continue;
+          const status = WORST_FIRST[block.codes[place] - 1];
           counts[status] = (counts[status] || 0) + 1;
         }
         const worst = WORST_FIRST.find((status) => counts[status]);
@@ -206,6 +217,8 @@
     listed = upTo;
     more.hidden = listed >= matches.length;
     more.textContent = `Show more (${matches.length - listed} left)`;
+    rest.hidden = !more.hidden || matches.length === total;
+    rest.textContent = `and ${total - matches.length} more: narrow them by a filter`;
   };
 
   const drawCause = () => {
@@ -224,11 +237,11 @@
   const draw = () => {
     const filtered = isFiltered();
     const found = search();
-    matches = found.cells;
+    ({ cells: matches, total } = found);
     listed = 0;
     list.replaceChildren();
     count.textContent = filtered ? `${found.total} match` : `${found.total}, the worst first`;
-    drawMap(filtered ? found.pairs : null);
+    drawMap(filtered ? found.tally : null);
     drawCause();
     showMore();
   };

@@ -2,7 +2,7 @@
 "use strict";
 const tfmatrix = (() => {
   const names = (has) => new Set(TABLE.statuses.filter(has).map((status) => status.name));
-  const STATUSES = Object.fromEntries(TABLE.statuses.map((status) => [status.code, status.name]));
+  const CODES = Object.fromEntries(TABLE.statuses.map((status, place) => [status.code, place + 1]));
   const SIGNS = Object.fromEntries(TABLE.statuses.map((status) => [status.name, status.sign]));
   const WORST_FIRST = TABLE.statuses.map((status) => status.name);
   const FAILING = names((status) => status.fails);
@@ -31,24 +31,44 @@ const tfmatrix = (() => {
 
   const unpacked = (text) => text.replace(/~(\d+)~(.)/g, (_, times, letter) => letter.repeat(times));
 
-  /** A run: `blocks` have one character per cell, row by row (a row for each writer). */
+  const lengths = (text, size) => {
+    const row = new Int32Array(size);
+    const pairs = text.split(",").map(Number);
+    for (let at = 0, run = 0; run < pairs.length; at += pairs[run + 1], run += 2) row.fill(pairs[run], at, at + pairs[run + 1]);
+    return row;
+  };
+
+  /** Rows, each so often as it says, one after the other: [row, times, row, times, …]. */
+  const spread = (told, rows, all) => {
+    let at = 0;
+    for (let run = 0; run < told.length; run += 2) {
+      for (let times = 0; times < told[run + 1]; times += 1) {
+        all.set(rows[told[run]], at);
+        at += rows[told[run]].length;
+      }
+    }
+    return all;
+  };
+
+  /**
+   * A run. Of each block's cells, row by row (a row for each writer): `codes`, the place of the status in WORST_FIRST
+   * plus 1, or 0 where there is no cell; `bits`, those of its MARKS; `causes`, which of the run's sets of causes.
+   */
   const loadRun = async (folder) => {
     const index = await load(`${folder}/index`);
     const size = index.environments.length;
-    for (const block of index.blocks) {
-      block.status = unpacked(block.status);
-      block.marks = unpacked(block.marks);
-      block.scenario = index.scenarios[block.s];
-      block.format = index.formats[block.f];
-      if (!(block.causes instanceof Int32Array)) {
-        const causes = new Int32Array(size * size);
-        let place = 0;
-        for (let run = 0; run < block.causes.length; run += 2) {
-          causes.fill(block.causes[run], place, place + block.causes[run + 1]);
-          place += block.causes[run + 1];
-        }
-        block.causes = causes;
+    if (index.rows) {
+      const codes = index.rows.status.map((text) => Uint8Array.from(unpacked(text), (letter) => CODES[letter] || 0));
+      const bits = index.rows.marks.map((text) => Uint8Array.from(unpacked(text), (letter) => TABLE.digits.indexOf(letter)));
+      const causes = index.rows.causes.map((text) => lengths(text, size));
+      for (const block of index.blocks) {
+        block.codes = spread(block.status, codes, new Uint8Array(size * size));
+        block.bits = spread(block.marks, bits, new Uint8Array(size * size));
+        block.causes = spread(block.causes, causes, new Int32Array(size * size));
+        block.scenario = index.scenarios[block.s];
+        block.format = index.formats[block.f];
       }
+      delete index.rows;
     }
     return { ...index, folder, size };
   };
@@ -56,14 +76,14 @@ const tfmatrix = (() => {
   const cell = (run, block, place) => {
     const writer = run.environments[Math.floor(place / run.size)].name;
     const reader = run.environments[place % run.size].name;
-    const bits = parseInt(block.marks[place], 32);
+    const bits = block.bits[place];
     const remedy = block.remedies[place];
     return {
       block, place, writer, reader,
       id: `${block.scenario.name}/${block.format.name}/${writer}/${reader}`,
       scenario: block.scenario.name,
       format: block.format.name,
-      status: STATUSES[block.status[place]],
+      status: WORST_FIRST[block.codes[place] - 1],
       marks: MARKS.filter((_, bit) => bits & (1 << bit)),
       causes: run.cause_sets[block.causes[place]].map((number) => run.causes[number]),
       difference: block.differences[place] ?? null,
@@ -78,7 +98,7 @@ const tfmatrix = (() => {
       if (!id.startsWith(before)) continue;
       const pair = id.slice(before.length);
       for (let place = 0; place < run.size * run.size; place += 1) {
-        if (block.status[place] === ".") continue;
+        if (!block.codes[place]) continue;
         const found = cell(run, block, place);
         if (`${found.writer}/${found.reader}` === pair) return found;
       }
@@ -114,5 +134,5 @@ const tfmatrix = (() => {
     return `${root}cell.html?${query}`;
   };
 
-  return { STATUSES, SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, loadRun, cell, find, make, sign, withCode, causes, causeLink, cellLink };
+  return { SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, loadRun, cell, find, make, sign, withCode, causes, causeLink, cellLink };
 })();
