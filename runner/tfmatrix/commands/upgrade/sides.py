@@ -107,35 +107,47 @@ def find_sides(project: Project, wanted: Wanted, index: Index, uv: Uv) -> tuple[
 def _touched(root: Path, commit: Commit, after: Named | None, uv: Uv) -> bool:
     """Whether any file that may say what is installed is otherwise than in the commit.
 
-    Of files outside the project those count that its own name: the lock of a workspace, what many projects include.
+    Files outside the project, and any YAML, count where the project's own files name them: the lock of a workspace,
+    what many projects include, the environment that a Dockerfile makes. Nothing is read while none of these changed.
     """
     changed = commit.changed(root)
-    outside = {path for path in changed if path.parts[0] == ".." and _may_say(path)}
-    if outside and outside & _named_outside(root, after, uv):
-        return True
-    changed = frozenset(path for path in changed if path.parts[0] != "..")
     if after is not None and after.file is not None and Path(os.path.normpath(after.file)) in changed:
         return True
     kinds = {Path(os.path.relpath(path, root)) for path in pin_paths(root)}
-    return any(path in kinds or _may_say(path) for path in changed)
+    inside = {path for path in changed if path.parts[0] != ".."}
+    if any(path in kinds or _may_say(path) for path in inside):
+        return True
+    perhaps = {path for path in changed - inside if _may_say(path)}
+    perhaps |= {path for path in changed if path.suffix in (".yml", ".yaml") and not _is_of_another(path)}
+    return bool(perhaps) and not perhaps.isdisjoint(_named_files(root, after, uv))
+
+
+_MAY_SAY = (
+    ".txt", ".in", ".pip", ".req", ".reqs", ".lock", ".toml", ".cfg", ".python-version", "setup.py", "Pipfile",
+    "runtime.txt",
+)  # fmt: skip
+"""Endings and names of files that say what is installed, or that others of these read."""
+
+_OURS = ("matrix.yaml", "known_failures.yaml")
 
 
 def _may_say(path: Path) -> bool:
     return path.suffix in _MAY_SAY or path.name in _MAY_SAY
 
 
-def _named_outside(root: Path, after: Named | None, uv: Uv) -> set[Path]:
-    """The files outside the project that its files name, as seen from it."""
+def _is_of_another(path: Path) -> bool:
+    """Whether a YAML file is a setting of this or of another program."""
+    return path.name in _OURS or any(part.startswith(".") and part != ".." for part in path.parts)
+
+
+def _named_files(root: Path, after: Named | None, uv: Uv) -> set[Path]:
+    """The files that the project's own name, as seen from it."""
     if after is not None and after.file is not None:
         files = [read_pins(root / after.file, uv)]
     else:
         files = list(find_files(root, uv).files)
     named = {path for file in files for path in (file.path, *file.reads, *(pin.file for pin in file.pins))}
     return {Path(os.path.relpath(path.resolve(), root)) for path in named}
-
-
-_MAY_SAY = (".txt", ".in", ".lock", ".toml", ".cfg", ".python-version", "setup.py", "Pipfile", "runtime.txt")
-"""Endings and names of files that say what is installed, or that others of these read."""
 
 
 def _from_here(root: Path, file: Path) -> Path:

@@ -22,7 +22,7 @@ _SEARCHED = ("requirements*.txt", "requirements*.in", "requirements/*.txt", "req
 """Of files in pip's format, which have any name, those that are looked for."""
 
 _NAMES_TENSORFLOW = re.compile(r"tensorflow|tf[-_]nightly", re.IGNORECASE)
-_NAMES_FILE = re.compile(r"file|open\(|read|dynamic|\bpath\b|\binstall\b")
+_NAMES_FILE = re.compile(r"file|open\(|read|dynamic|\bpath\b|\b(?:install|sync|env)\b")
 """Of a declaration or a Dockerfile that may have it from another file."""
 
 _PYTHON_FILES = (".python-version", "runtime.txt")

@@ -146,6 +146,21 @@ def test_what_lies_above_the_project_and_is_named_by_it_counts(repository):
     assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.14.1", "2.15.1")
 
 
+def test_the_environment_that_an_image_is_made_of_counts(repository):
+    (repository / "requirements.txt").unlink()
+    (repository / "ml.yaml").write_text("dependencies: [tensorflow=2.14.1, python=3.11]\n")
+    (repository / "Dockerfile").write_text("FROM condaforge/miniforge3\nRUN conda env create -f ml.yaml\n")
+    git(repository, "add", "-A")
+    git(repository, "commit", "-m", "conda")
+    (repository / "service.yaml").write_text("replicas: 2\n")
+    (repository / "matrix.yaml").write_text("schema: 1\nenvironments: []\n")
+    assert isinstance(sides(repository, git="main"), Untouched)
+    (repository / "matrix.yaml").unlink()
+    (repository / "ml.yaml").write_text("dependencies: [tensorflow=2.15.1, python=3.11]\n")
+    before, after = sides(repository, git="main")
+    assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.14.1", "2.15.1")
+
+
 def test_a_member_of_a_workspace_is_asked_about_itself(tmp_path, package_index, monkeypatch):
     """The lock lies above the member, and holds what other members install, too."""
     top = tmp_path / "repository"
