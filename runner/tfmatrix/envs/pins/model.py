@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -155,10 +156,14 @@ class PinFile:
         return replace(self, pins=pins, notes=notes)
 
     def shown_as(self, path: Path, folder: Path, shown: Path) -> PinFile:
-        """The file under another name: every path below `folder` as if it lay below `shown`."""
+        """The file under another name: every path as seen from `folder`, and as if that were `shown`."""
+        here = folder.absolute()
 
         def renamed(each: Path) -> Path:
-            return shown / each.relative_to(folder) if each.is_relative_to(folder) else each
+            # What has nothing in common with the folder keeps its name: an address, another place of the machine.
+            if each.parts[:2] != here.parts[:2]:
+                return each
+            return Path(os.path.normpath(shown / os.path.relpath(each, here)))
 
         prefix = "" if shown == Path() else f"{shown}/"
         return replace(

@@ -144,6 +144,7 @@ def test_what_lies_above_the_project_and_is_named_by_it_counts(repository):
     assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.14.1", "2.15.1")
     before, after = sides(repository, git="main", after="requirements.txt")
     assert (before.environment.tensorflow, after.environment.tensorflow) == ("2.14.1", "2.15.1")
+    assert [pin.place for side in (before, after) for pin in side.pins] == ["../shared/base.txt:1"] * 2
 
 
 def test_the_environment_that_an_image_is_made_of_counts(repository):
