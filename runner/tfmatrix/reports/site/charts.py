@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 import pygal  # type: ignore[import-untyped]
 
 from tfmatrix.analysis.diff.changes import Past
+from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
 from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.names import printable, shown
@@ -70,6 +71,32 @@ def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
     readers = [reader for reader in grid.environments if any(reader in lines[name] for name in chosen)]
     series = {name: [lines[name].get(reader) for reader in readers] for name in sorted(chosen)}
     return _lines(series, readers, "Largest absolute difference of the outputs, by reader")
+
+
+def courses(record: CellRecord) -> str:
+    """The loss by step of a cell whose code was trained anew, with the band that rounding may come to; "" without."""
+    check = record.checks.get("learning") or {}
+    ours, theirs = (_numbers(check.get(name)) for name in ("writer_losses", "losses"))
+    if len(ours) < 2 or len(ours) != len(theirs):
+        return ""
+    noise = _numbers([check.get("noise")])[0] or 0.0
+    lines = {record.writer: ours, record.reader: theirs}
+    if noise:
+        lines |= {
+            "rounding may come to": [None if each is None else each + noise for each in ours],
+            "and to": [None if each is None else each - noise for each in ours],
+        }
+    title = f"{record.scenario}: loss by step"
+    chart = pygal.Line(**{**_options([str(step + 1) for step in range(len(ours))], "loss"), "title": shown(title)})
+    for name, values in lines.items():
+        chart.add(shown(name), values)
+    return _svg(chart, title, [f"chart-line-{place}" for place in range(len(lines))])
+
+
+def _numbers(values: object) -> list[float | None]:
+    """Numbers that a plot can show; what is none leaves a gap."""
+    listed = values if isinstance(values, list) else []
+    return [float(each) if isinstance(each, int | float) and math.isfinite(each) else None for each in listed]
 
 
 def _lines(series: Mapping[str, Sequence[float | None]], labels: Sequence[str], title: str) -> str:

@@ -17,6 +17,7 @@ from tfmatrix.analysis.causes import Cause, unreviewed
 from tfmatrix.analysis.diff.changes import Changes, Past, headline
 from tfmatrix.analysis.diff.regressions import Regression, regressions
 from tfmatrix.analysis.diff.surroundings import in_words
+from tfmatrix.analysis.training import Trained, changed_defaults, trained
 from tfmatrix.analysis.upgrades import Upgrade, neighbours
 from tfmatrix.analysis.warnings import Advice, Catalogue, answer, catalogue, percent
 from tfmatrix.core.records import CellRecord
@@ -37,6 +38,9 @@ from tfmatrix.reports.site.steps import advice, asked_for, family
 
 LISTED = 50
 """Items that a list of a page names; the rest is counted, and stands behind the filters of the overview."""
+
+MAX_CURVES = 12
+"""Plots of training that a page shows."""
 
 MAX_FIELDS = 12_000
 """Fields of all maps of one page; beyond that a page would be too large, and says where to look instead."""
@@ -91,6 +95,7 @@ class Site:
         for (before, after), upgrade in self.upgrades.items():
             name = f"upgrade/{self.grid.pair_slug(before, after)}.html"
             yield self._page(name, "pair.html", **self._pair(upgrade))
+        yield from self._trainings()
         yield self._page(
             "history.html",
             "history.html",
@@ -355,6 +360,28 @@ class Site:
             else None,
         }
 
+    @cached_property
+    def trained(self) -> Mapping[tuple[str, str], Trained]:
+        """What training code anew came to, by pair; empty where the run has none of it."""
+        return trained(self.grid.run.records)
+
+    def _trainings(self) -> Iterator[tuple[str, str]]:
+        """The pages on training, where the run says anything of it."""
+        if self.trained:
+            yield self._page("training.html", "trainings.html", trained=list(self.trained.values()))
+        for (writer, reader), found in self.trained.items():
+            curves = [Markup(chart) for each in found.differing if (chart := charts.courses(each))]
+            yield self._page(
+                f"training/{self.grid.pair_slug(writer, reader)}.html",
+                "training.html",
+                trained=found,
+                defaults=changed_defaults(found.records),
+                charts=curves[:MAX_CURVES],
+                named=lambda scenario, pair: next(
+                    cell_name(each) for each in pair.differing if each.scenario == scenario
+                ),
+            )
+
     def _by_cause(self, records: Sequence[CellRecord]) -> list[tuple[Cause, list[CellRecord]]]:
         groups: dict[int, list[CellRecord]] = {}
         for record in records:
@@ -396,6 +423,10 @@ class Links:
     def pair(self, writer: str, reader: str) -> str:
         """The page of an upgrade."""
         return f"{self.root}upgrade/{in_url(self.grid.pair_slug(writer, reader))}.html"
+
+    def training(self, writer: str, reader: str) -> str:
+        """The page on whether the same code still trains the same."""
+        return f"{self.root}training/{in_url(self.grid.pair_slug(writer, reader))}.html"
 
     def cell(self, record: CellRecord) -> str:
         """The page of a cell."""
