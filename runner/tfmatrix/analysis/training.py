@@ -9,13 +9,16 @@ from typing import Any
 
 from tfmatrix.analysis.losses import losses
 from tfmatrix.checks.defaults import COMPILE
-from tfmatrix.checks.presentation import without_indices
+from tfmatrix.checks.presentation import FUNCTION_LAYERS, MASK_OPERATIONS, without_indices
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.worker.formats.code import ID as CODE
 from tfmatrix.worker.retraining import is_trained
 
 __all__ = ["CODE", "ChangedDefault", "Trained", "changed_defaults", "is_of_training", "trained"]
+
+
+_OPERATIONS = {*FUNCTION_LAYERS, *MASK_OPERATIONS}
 
 
 def is_of_training(record: CellRecord) -> bool:
@@ -25,13 +28,17 @@ def is_of_training(record: CellRecord) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedDefault:
-    """An argument that the same code gets another value of; None where a side does not know it."""
+    """An argument that the same code gets another value of; None where a side does not name it.
+
+    `is_aside`: only one side names it, so that what it comes to is seen in what is computed, if anywhere.
+    """
 
     owner: str
     argument: str
     before: str | None
     after: str | None
     cells: tuple[str, ...]
+    is_aside: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,20 +87,25 @@ def trained(records: Iterable[CellRecord]) -> Mapping[tuple[str, str], Trained]:
 
 
 def changed_defaults(records: Iterable[CellRecord]) -> Sequence[ChangedDefault]:
-    """The arguments that changed, over all scenarios, by the class that has them."""
-    found: dict[tuple[str, str, str | None, str | None], list[str]] = {}
+    """The arguments that changed, over all scenarios, by the class that has them; then what only one side names."""
+    found: dict[tuple[bool, str, str, str | None, str | None], list[str]] = {}
     for record in records:
         for finding in _findings(record, "defaults"):
             figures = finding.get("figures") or {}
-            if finding["code"] not in ("changed", "missing", "added"):
+            code = str(finding["code"])
+            # Seeds, an axis counted from the other end, code without a name; operations that one version lists.
+            if code == "aside-changed" or _OPERATIONS & {str(figures.get(side)) for side in ("before", "after")}:
                 continue
             path = without_indices(str(finding["subject"]))
             owner = "compile" if path.startswith(COMPILE) else str(figures.get("class") or "a layer of one's own")
-            key = (owner, path.partition(".")[2] or path, _value(figures, "before"), _value(figures, "after"))
+            values = _value(figures, "before"), _value(figures, "after")
+            key = (code.startswith("aside-"), owner, path.partition(".")[2] or path, *values)
             found.setdefault(key, []).append(record.cell)
     return [
-        ChangedDefault(owner=owner, argument=argument, before=before, after=after, cells=tuple(cells))
-        for (owner, argument, before, after), cells in sorted(found.items(), key=lambda each: str(each[0]))
+        ChangedDefault(
+            owner=owner, argument=argument, before=before, after=after, cells=tuple(cells), is_aside=is_aside
+        )
+        for (is_aside, owner, argument, before, after), cells in sorted(found.items(), key=lambda each: str(each[0]))
     ]
 
 

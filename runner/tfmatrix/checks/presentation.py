@@ -114,7 +114,7 @@ FUNCTION_LAYERS = {"TFOpLambda", "SlicingOpLambda"}
 What it computes is part of the outputs.
 """
 
-_LAMBDA = "<lambda>"
+LAMBDA = "<lambda>"
 """A function without a name. Its code differs in its bytes from one version to the next; what it computes is in the
 outputs."""
 
@@ -251,12 +251,12 @@ def canonical(value: Any, owner: str = "") -> Any:
 def _canonical_mapping(value: Mapping[str, Any], owner: str) -> Any:
     name = value.get("class_name")
     if not isinstance(name, str):
-        return _LAMBDA if _is_marshalled(value) else _canonical_keys(value, owner)
+        return LAMBDA if _is_marshalled(value) else _canonical_keys(value, owner)
     if name in _SEQUENCES:
         return canonical(value.get("items", value.get("config")), owner)
     config = value.get("config")
     if name == "__lambda__":
-        return _LAMBDA
+        return LAMBDA
     if name in _POLICIES and isinstance(config, Mapping):
         return config.get("name")
     if name == "function":
@@ -287,7 +287,7 @@ def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
             result[name] = [-result[name], result[name]]
     if owner == "Lambda" and (isinstance(config.get("function"), list) or config.get("function_type") == "lambda"):
         # Bytecode differs in its bytes from one marshalling to the next; what it computes shows in the outputs.
-        result["function"] = _LAMBDA
+        result["function"] = LAMBDA
     if owner == "Bidirectional" and _mirrors(result.get("backward_layer"), result.get("layer")):
         # Keras 2 leaves it out, Keras 3 always writes it.
         del result["backward_layer"]

@@ -114,6 +114,26 @@ def test_a_changed_default_is_named_with_its_layer_and_both_values() -> None:
     ]
 
 
+def test_automatic_names_of_nested_models_are_no_changed_defaults() -> None:
+    def change(draft: Draft) -> None:
+        for layer in draft.config["layers"]:
+            layer["path"] = f"functional/{layer['path']}"
+        for table in ("trainable", "dtype_policies"):
+            draft.config[table] = {
+                f"functional/{path}" if path else "": each for path, each in draft.config[table].items()
+            }
+
+    assert _found("defaults", change)["status"] == "pass"
+
+
+def test_what_one_version_does_not_name_is_set_aside_between_versions_alone() -> None:
+    writer, reader = retrained(), retrained()
+    writer.layer("dense")["config"]["output_padding"] = [1, 1]
+    found = [checked("defaults", writer.build(), reader.build(), same_keras=same) for same in (True, False)]
+    assert [check["status"] for check in found] == ["fail", "pass"]
+    assert found[1]["aside"] == ["dense.output_padding"]
+
+
 def test_the_first_layer_that_computes_something_else_is_named_and_what_follows_counted() -> None:
     def change(draft: Draft) -> None:
         for tensor in draft.forward["training"][1:]:

@@ -375,7 +375,7 @@ class Site:
                 f"training/{self.grid.pair_slug(writer, reader)}.html",
                 "training.html",
                 trained=found,
-                defaults=changed_defaults(found.records),
+                defaults=[each for each in changed_defaults(found.records) if not each.is_aside],
                 charts=curves[:MAX_CURVES],
                 named=lambda scenario, pair: next(
                     cell_name(each) for each in pair.differing if each.scenario == scenario
