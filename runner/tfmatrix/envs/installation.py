@@ -34,6 +34,9 @@ REASON_LINES = 5
 PYTHONS = tuple(f"3.{minor}" for minor in range(7, 15))
 """Those for which any TensorFlow 2 has wheels, and a next one; oldest first."""
 
+PATCHES = range(100)
+"""Patch releases that a Python may ever have."""
+
 _PLATFORMS = {"win32-": "Windows", "darwin-": "macOS", "linux-aarch64": "Linux on ARM"}
 
 
@@ -86,7 +89,7 @@ class Installer:
 
     def pythons(self, file: PinFile, allowed: SpecifierSet) -> tuple[str, ...]:
         """The Pythons that a file may be installed with, the newest first: those with a wheel of its TensorFlow."""
-        possible = [each for each in PYTHONS if _allows(allowed, each)]
+        possible = [each for each in PYTHONS if allows(allowed, each)]
         if not possible:
             raise ConfigError(
                 f"no Python fits {allowed}",
@@ -179,7 +182,7 @@ class Source:
         found = SpecifierSet(self.file.python)
         for specifier, _ in self.beside:
             both = found & specifier
-            if any(_allows(both, each) for each in PYTHONS):
+            if any(allows(both, each) for each in PYTHONS):
                 found = both
         return found
 
@@ -337,8 +340,9 @@ def _asks_with(file: PinFile, python: str) -> bool:
     return any(not pin.marker or Marker(pin.marker).evaluate(here) for pin in file.tensorflow)
 
 
-def _allows(specifier: SpecifierSet, python: str) -> bool:
-    return specifier.contains(f"{python}.99") or specifier.contains(python)
+def allows(specifier: SpecifierSet, python: str) -> bool:
+    """Whether any patch release of a Python ("3.10") is in a specifier: `==3.10.13` is what conda exports."""
+    return any(specifier.contains(f"{python}.{patch}") for patch in (PATCHES[-1], *PATCHES))
 
 
 def _reason(text: str) -> list[str]:

@@ -26,6 +26,7 @@ from tfmatrix.envs.installation import (
     Installer,
     NotInstallable,
     Source,
+    allows,
     choose_python,
     install_with,
     no_tensorflow,
@@ -380,7 +381,7 @@ def _moved(side: Resolved, pythons: Sequence[str]) -> Resolved:
 
 
 def _is_pinned(source: Source) -> bool:
-    return sum(source.allowed.contains(f"{each}.99") or source.allowed.contains(each) for each in PYTHONS) == 1
+    return sum(allows(source.allowed, each) for each in PYTHONS) == 1
 
 
 def _at_installed(overrides: Iterable[str], packages: Mapping[str, str]) -> tuple[str, ...]:

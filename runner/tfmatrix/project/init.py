@@ -25,7 +25,7 @@ from tfmatrix.core.environment import default_python
 from tfmatrix.core.errors import ConfigError, InfrastructureError, UsageError
 from tfmatrix.core.version import __version__
 from tfmatrix.core.version_selectors import LATEST, NIGHTLY
-from tfmatrix.envs.installation import PYTHONS, options_for
+from tfmatrix.envs.installation import PYTHONS, allows, options_for
 from tfmatrix.envs.lock import host_platform
 from tfmatrix.envs.pins import Pin, find_files
 from tfmatrix.envs.releases import Index, releases, resolve_selector
@@ -178,7 +178,7 @@ def _look(root: Path, uv: Uv) -> _Pinned:
             "and ends with exit code 2 in a pull request that changes requirements"
         )
         return _Pinned(pin=None, notes=tuple(notes), inputs=tuple(inputs))
-    newest = [python for python in reversed(PYTHONS) if SpecifierSet(chosen.python).contains(f"{python}.99")]
+    newest = [python for python in reversed(PYTHONS) if allows(SpecifierSet(chosen.python), python)]
     # Of several pins by Python, that of the newest one: so an installation takes it.
     here.sort(key=lambda pin: next((place for place, python in enumerate(newest) if _counts(pin, python)), len(newest)))
     pin = next((pin for pin in here if pin.version), here[0])

@@ -126,6 +126,28 @@ def test_neighbours_decide_the_python(tmp_path, name, text, python):
     assert one(tmp_path, "tensorflow==2.15.1\n").environment.python == python
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("environment.yml", "dependencies: [python=3.10.13=h955ad1f_0, {pip: [tensorflow==2.15.1]}]\n"),
+        ("environment.yml", "dependencies: [python=3.10.13, tensorflow=2.15.1]\n"),
+        (
+            "pyproject.toml",
+            '[project]\nname = "x"\nrequires-python = "==3.10.13"\ndependencies = ["tensorflow==2.15.1"]\n',
+        ),
+        ("pyproject.toml", '[tool.poetry.dependencies]\npython = "3.10.13"\ntensorflow = "2.15.1"\n'),
+        ("pyproject.toml", '[tool.poetry.dependencies]\npython = ">3.10.4,<3.10.14"\ntensorflow = "2.15.1"\n'),
+    ],
+)
+def test_a_patch_release_names_its_python(tmp_path, name, text):
+    """What `conda env export` writes names one: no Python was found for it."""
+    if "poetry" in text:
+        text = f'[tool.poetry]\nname = "x"\nversion = "1"\ndescription = ""\nauthors = []\npackages = []\n{text}'
+    side = one(tmp_path, text, name)
+    assert side.environment.python == "3.10"
+    assert not any("the Python is not pinned" in note for note in side.notes)
+
+
 def test_where_the_python_must_move_it_moves(tmp_path):
     old = write(tmp_path, "old.txt", "tensorflow==2.8.0\nnumpy==1.20.1\n")
     new = write(tmp_path, "new/pyproject.toml", '''[project]

@@ -278,7 +278,7 @@ def _pythons_without(constraint: object) -> Sequence[str]:
 
     parts = []
     for minor in range(6, 21):
-        patches = [PoetryVersion.parse(f"3.{minor}.{patch}") for patch in (0, 99)]
+        patches = (PoetryVersion.parse(f"3.{minor}.{patch}") for patch in (99, *range(99)))
         if not any(constraint.allows(each) for each in patches):  # type: ignore[attr-defined]
             parts.append(f"!=3.{minor}.*")
     return ["<4", *parts]

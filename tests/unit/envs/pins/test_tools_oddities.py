@@ -320,3 +320,32 @@ def test_the_lock_of_a_project_in_an_image(tmp_path):
     (tmp_path / "pdm.lock").unlink()
     missing = read(path).notes
     assert [note.what for note in missing] == ["pdm sync needs pdm.lock, which is not beside it: left out"]
+
+
+# conda
+
+
+EXPORTED = """\
+    # This file may be used to create an environment using:
+    # $ conda create --name <env> --file <this file>
+    # platform: linux-64
+    _libgcc_mutex=0.1=main
+    absl-py=2.1.0=pypi_0
+    numpy=1.26.4=py310h5f9d8c6_0
+    python=3.10.13=h955ad1f_0
+    tensorflow=2.15.1=cpu_py310h1234_0
+    """
+
+
+def test_what_conda_exports_as_a_list(tmp_path):
+    found = read(write(tmp_path, "requirements.txt", EXPORTED))
+    assert [(pin.requirement, pin.line) for pin in found.pins] == [
+        ("numpy==1.26.4", 6),
+        ("tensorflow==2.15.1", 8),
+        ("absl-py==2.1.0", 5),
+    ]
+    assert (found.python, found.python_line) == ("==3.10.13", 7)
+    assert [note.what.split(":")[0] for note in found.notes] == ["-libgcc-mutex"]
+    # One line of another kind, and it is a file for pip, which does not take such lines.
+    with pytest.raises(ConfigError, match=r":4: not a requirement"):
+        read(write(tmp_path, "requirements.txt", f"{textwrap.dedent(EXPORTED)}requests\n"))
