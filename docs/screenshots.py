@@ -49,7 +49,7 @@ def main() -> None:
                 open_page(page, site, address)
                 page.screenshot(path=given.folder / f"{name}-{width}-{scheme}.png", full_page=True)
                 if width == 1280 and scheme == "light":
-                    page.pdf(path=given.folder / f"{name}.pdf", format="A4")
+                    page.pdf(path=given.folder / f"{name}.pdf", format="A4", prefer_css_page_size=True)
                     if given.keep and name in KEPT:
                         page.screenshot(path=HERE / "site" / f"{name}.png")
             context.close()

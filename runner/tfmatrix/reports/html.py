@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import assert_never
 
 from markupsafe import Markup, escape
@@ -79,14 +80,16 @@ def _pairs(pairs: Iterable[tuple[str, Markup]]) -> Markup:
     return Markup("").join(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(*pair) for pair in pairs)
 
 
+@lru_cache(maxsize=1 << 15)
+def _row(row: tuple[Inline, ...]) -> Markup:
+    # Of the packages of two environments there is a table for each pair, with the same rows again and again.
+    cells = Markup("").join(Markup("<td>{}</td>").format(inline(cell)) for cell in row[1:])
+    return Markup('<tr><th scope="row">{}</th>{}</tr>').format(inline(row[0]), cells)
+
+
 def _table(table: Table) -> Markup:
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in table.head)
-    rows = (
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            inline(row[0]), Markup("").join(Markup("<td>{}</td>").format(inline(cell)) for cell in row[1:])
-        )
-        for row in table.rows
-    )
+    rows = map(_row, table.rows)
     return Markup(
         '<div class="scroll" tabindex="0"><table class="list"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
     ).format(head, Markup("").join(rows))

@@ -55,7 +55,7 @@ def drift_over_runs(runs: Sequence[Past], scenario: str | None = None) -> str:
 
 
 def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
-    """The largest difference of the outputs in each reader, a line for each writer that drifts most; "" without any."""
+    """The largest difference of the outputs by reader, a line for each writer that drifts most; "" for one reader."""
     from tfmatrix.analysis.records import delta
 
     lines: dict[str, dict[str, float]] = {}
@@ -69,6 +69,8 @@ def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
     if not chosen:
         return ""
     readers = [reader for reader in grid.environments if any(reader in lines[name] for name in chosen)]
+    if len(readers) < 2:
+        return ""
     series = {name: [lines[name].get(reader) for reader in readers] for name in sorted(chosen)}
     return _lines(series, readers, "Largest absolute difference of the outputs, by reader")
 

@@ -22,9 +22,10 @@ from tfmatrix.analysis.upgrades import Upgrade, neighbours
 from tfmatrix.analysis.warnings import Advice, Catalogue, answer, catalogue, percent
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
-from tfmatrix.core.text import Link, cut, one_line, with_code
+from tfmatrix.core.text import Code, Link, cut, one_line, with_code
 from tfmatrix.reports import html
 from tfmatrix.reports.claims import evidence, paragraph, sentences
+from tfmatrix.reports.document import Table
 from tfmatrix.reports.explain import cause_facts
 from tfmatrix.reports.site import charts
 from tfmatrix.reports.site.data import VERDICT_SIGNS
@@ -341,10 +342,11 @@ class Site:
     def _pair(self, upgrade: Upgrade) -> dict[str, Any]:
         before, after = self.grid.packages(upgrade.before), self.grid.packages(upgrade.after)
         differing = [
-            (name, before.get(name, "–"), after.get(name, "–"))
+            ((Code(name),), (shown(before.get(name, "–")),), (shown(after.get(name, "–")),))
             for name in dict.fromkeys([*before, *after])
             if before.get(name) != after.get(name)
         ]
+        head = ("Package", shown(upgrade.before), shown(upgrade.after))
         return {
             "upgrade": upgrade,
             "back": self.upgrades[upgrade.after, upgrade.before],
@@ -354,7 +356,7 @@ class Site:
                 fmt: Tally.of(record for record in upgrade.read if record.format == fmt) for fmt in self.grid.formats
             },
             "already": self._by_cause(upgrade.already),
-            "packages": differing,
+            "packages": differing and html.render([Table(head=head, rows=tuple(differing[:200]))]),
             "badge": f"badges/{self.grid.pair_slug(upgrade.before, upgrade.after)}"
             if (upgrade.before, upgrade.after) in self.badges
             else None,
