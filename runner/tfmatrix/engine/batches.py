@@ -25,7 +25,7 @@ from tfmatrix.project.config import Defaults
 from tfmatrix.store.keys import digest_of
 from tfmatrix.worker.declared import Format
 
-BATCH_SCHEMA = 1
+BATCH_SCHEMA = 2
 
 SHORTEST, LONGEST = 20.0, 600.0
 """Seconds of work of a batch: below, its own start would count; above, what a lost worker loses would."""
@@ -100,8 +100,9 @@ class Trial:
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """What one unit does. `code` has the digests of the code that decides its keys: a worker of another version would
-    measure something else. `helpers` maps readers to the environments that their remedies use. `seconds` is the work
-    expected, on one core.
+    measure something else. `helpers` maps readers to the environments that their remedies use. `made` has the outcomes
+    of the saves that are read, by key: another client at the same work may have put its own into the store, and what
+    the cells are to read is what this one has. `seconds` is the work expected, on one core.
     """
 
     schema: int = BATCH_SCHEMA
@@ -116,6 +117,7 @@ class Batch:
     scenarios: tuple[SentScenario, ...] = ()
     squares: tuple[SentSquare, ...] = ()
     saves: tuple[Save, ...] = ()
+    made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tries: tuple[Trial, ...] = ()
     helpers: Mapping[str, str] = field(default_factory=dict)
     remedies: bool = True

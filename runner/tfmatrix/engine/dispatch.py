@@ -202,6 +202,8 @@ class Distribution:
         target = target_seconds(sum(part.seconds for part in parts), workers, longest=self._engine.longest)
         for group in split(parts, target):
             batch = with_work(self._for(group), self._request.plan, group, self._saves_of)
+            if not isinstance(group[0].what, Save):
+                batch = replace(batch, made=self._made(batch.saves))
             self._waiting.append(_Open(batch=batch, parts=group))
             self._counts["total"] += 1
 
@@ -245,6 +247,19 @@ class Distribution:
             formats=tuple(self._request.formats[name] for name in self._request.formats if name in formats),
             helpers={here: names[1]} if len(names) > 1 else {},
         )
+
+    def _made(self, saves: Sequence[Save]) -> dict[str, dict[str, Any]]:
+        """What saves came to, as this run has it."""
+        keys = [
+            self._request.subjects[save.scenario].save_key(
+                self._request.formats[save.saver],
+                settings=self._request.settings,
+                environment=self._described[save.writer].key,
+            )
+            for save in saves
+            if save.writer in self._described
+        ]
+        return {key: found.content for key in keys if (found := self._store.read_sealed(key)) is not None}
 
     def _sent(self, about: Any) -> SentScenario:
         """A scenario as units get it."""

@@ -112,6 +112,7 @@ class _Unit:
         self._slots = slots
         self._lost: dict[str, Outcome] = {}
         self._store = SharedStore(folder / "store", remote, fetches=True, say=progress.warning)
+        self._store.take(batch.made)
         locks = folder / "locks"
         locks.mkdir()
         for each in batch.environments:

@@ -30,7 +30,7 @@ OPTIONS = {
     "tls": "folder with ca.pem, cert.pem and key.pem",
     "time": TIME_OPTION,
     "lifetime": "seconds that a worker lives at most (dask-jobqueue): batches stay well below",
-    "wait": "seconds to wait for a first worker (60)",
+    "wait": "seconds to wait for a worker where there is none (60)",
 }
 
 _EXTRA = 'python -m pip install "tfmatrix[dask]"'
@@ -73,6 +73,7 @@ class DaskEngine:
         self._places: dict[str, str] = {}
         self._warm: dict[str, set[str]] = defaultdict(set)
         self._limit = limit
+        self._wait = wait
         self.longest = _SHARE_OF_LIFETIME * min(limit, lifetime or limit)
         try:
             client.wait_for_workers(1, timeout=wait)
@@ -107,9 +108,12 @@ class DaskEngine:
 
     def submit(self, batches: Sequence[Sent]) -> None:
         """See Engine. Each batch goes to the worker with the fewest, of those whose environment is warm."""
-        rooms = {address: room for address, room in self._rooms().items() if room}
-        if not rooms:
-            raise InfrastructureError(f"{self._address} has no worker any more that could do a batch")
+        deadline = time.monotonic() + self._wait
+        while not (rooms := {address: room for address, room in self._rooms().items() if room}):
+            # A cluster that scales, or whose last worker was just given up, has new ones soon.
+            if time.monotonic() > deadline:
+                raise InfrastructureError(f"{self._address} has no worker any more that could do a batch")
+            time.sleep(_SLICE)
         load = {address: sum(place == address for place in self._places.values()) / rooms[address] for address in rooms}
         for batch in batches:
             warm = {address for name in batch.environments for address in self._warm[name]}
