@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from real_project import RealProject
 
-pytestmark = pytest.mark.real
+# Trains thirty times: minutes on a busy machine.
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 OLD, NEW = "2.15.1", "2.21.0"
 ENVIRONMENTS = (OLD, NEW)
 
@@ -128,7 +129,8 @@ REMEDY = "the old defaults as arguments"
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     """The cells from the old side to both, and of the new one to itself, by id."""
-    project = RealProject(tmp_path_factory.mktemp("code"), ENVIRONMENTS, ())
+    pairs = f'pairs: ["{OLD}/{OLD}", "{OLD}/{NEW}", "{NEW}/{NEW}"]\n'
+    project = RealProject(tmp_path_factory.mktemp("code"), ENVIRONMENTS, (), settings=pairs)
     for name, plant in PLANTS.items():
         parts = {part: getattr(plant, part) for part in ("first", "norm", "between", "metric")}
         code = SCENARIO.format(name=name, definitions=textwrap.dedent(plant.definitions), **parts)

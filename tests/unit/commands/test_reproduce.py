@@ -806,3 +806,9 @@ def test_run_sh_does_without_uv(project, shell):
         "python3.11 -m venv env-save",
         "python -m pip install --no-deps -r requirements-save.txt",
     ]
+
+
+def test_code_that_is_trained_anew_went_through_no_file(project):
+    with pytest.raises(UsageError, match="went through no file") as caught:
+        project.reproduce(record("layers/code/2.15.1/2.21.0"))
+    assert "tfmatrix explain" in caught.value.fix

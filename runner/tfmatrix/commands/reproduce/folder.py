@@ -24,6 +24,7 @@ from tfmatrix.core.text import one_line, to_markdown, with_code
 from tfmatrix.project.scenario import read_scenario
 from tfmatrix.store.runs import Run
 from tfmatrix.worker.declared import Format
+from tfmatrix.worker.retraining import is_trained
 
 _NOTHING = {Status.UNSUPPORTED, Status.INFRA_ERROR, Status.SKIPPED}
 _PACKAGES = (*(name for name in DECIDING if name not in (*TENSORFLOW, *KERAS)), "ml-dtypes")
@@ -58,6 +59,11 @@ def reproduce(
         raise UsageError(
             f"the project has no format {cell.format}, which the run {run.id} was made with",
             expected=f"its file in {scenarios.parent / 'formats'}, or the package that brings it",
+        )
+    if is_trained(chosen.checks):
+        raise UsageError(
+            f"{cell} went through no file: two scripts that save and load one would not show what differs",
+            fix=f"what differs, and in which layer first: tfmatrix explain {cell} --run {run.folder}",
         )
     path = scenarios / f"{cell.scenario}.py"
     scenario = read_scenario(path)
