@@ -227,3 +227,26 @@ def test_a_layer_of_a_signature_that_cannot_be_called_names_the_function_instead
     of_layer = {"loader": "keras.layers.TFSMLayer", "artifact_kind": "directory", "drifts": True}
     assert names(**of_layer, failed_checks=frozenset({"outputs"})) == ['TFSMLayer(call_endpoint="__call__")']
     assert names(**of_layer, failed_checks=frozenset({"weights"})) == []
+
+
+def test_code_that_trains_otherwise_tries_what_restores_training_and_nothing_of_files() -> None:
+    code = {"loader": own_formats()["code"].loader, "drifts": True, "legacy_reader": "2.21.0+tf-keras"}
+    moved = failing(**code, failed_checks=frozenset({"updates", "learning"}))
+    assert [remedy.name for remedy in candidates(moved)] == ["TF_USE_LEGACY_KERAS=1"]
+    changed = candidates(failing(**code, failed_checks=frozenset({"defaults", "learning"})))
+    assert [(remedy.name, remedy.environment) for remedy in changed] == [
+        ("the old defaults as arguments", None),
+        ("TF_USE_LEGACY_KERAS=1", "2.21.0+tf-keras"),
+    ]
+
+
+def test_a_remedy_that_restores_how_code_learns_is_recommended_though_names_stay_new() -> None:
+    learns = attempt(
+        "the old defaults as arguments",
+        Status.DRIFT,
+        {"learning": {"status": "pass"}, "signatures": {"status": "fail"}},
+        ("load", "learning", "signatures"),
+        "",
+    )
+    assert best([learns], ("learning", "signatures")) == "the old defaults as arguments"
+    assert best([learns], ("signatures",)) is None
