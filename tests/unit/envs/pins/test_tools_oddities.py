@@ -273,6 +273,31 @@ def test_arguments_hold_in_their_stage(tmp_path):
     assert requirements(write(tmp_path, "Dockerfile", again)) == ["tensorflow==2.14.1"]
 
 
+@pytest.mark.parametrize(
+    ("image", "python"),
+    [
+        ("python:3.11", "==3.11.*"),
+        ("python:3.11.4-slim@sha256:0a", "==3.11.*"),
+        ("--platform=linux/amd64 public.ecr.example/docker/library/python:3.9-slim", "==3.9.*"),
+        ("mcr.example.com/devcontainers/python:1-3.11-bookworm", "==3.11.*"),
+        ("ghcr.example.io/astral-sh/uv:0.5-python3.10-alpine", "==3.10.*"),
+        ("ghcr.example.io/astral-sh/uv:python3.10-bookworm", "==3.10.*"),
+        ("example.org/cpython:3.11", ""),
+        ("python:slim", ""),
+    ],
+)
+def test_the_python_of_an_image(image, python, tmp_path):
+    path = write(tmp_path, "Dockerfile", f"FROM {image}\nRUN pip install tensorflow==2.15.1\n")
+    assert read(path).python == python
+
+
+@pytest.mark.parametrize(
+    "image", ["tensorflow/tensorflow:2.15.0@sha256:0a", "mirror.example.org:5000/tensorflow/tensorflow:2.15.0-gpu"]
+)
+def test_the_tensorflow_of_an_image_of_a_mirror(image, tmp_path):
+    assert requirements(write(tmp_path, "Dockerfile", f"FROM {image}\n")) == ["tensorflow==2.15.0"]
+
+
 CONDA = """\
     dependencies:
     - python=3.10

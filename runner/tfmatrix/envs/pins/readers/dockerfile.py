@@ -30,10 +30,9 @@ NAMES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containe
 RANK = Rank.OTHER
 MADE_OF = ()
 
-_TENSORFLOW = re.compile(
-    r"^(?:docker\.io/)?tensorflow/(?:tensorflow|serving):(?P<version>\d+\.\d+\.\d+(?:rc\d+)?)(?:-|$)"
-)
-_PYTHON = re.compile(r"^(?:docker\.io/)?(?:library/)?python:(?P<version>3\.\d+)(?:[.-]|$)")
+_TENSORFLOW = re.compile(r"(?:^|/)tensorflow/(?:tensorflow|serving):(?P<version>\d+\.\d+\.\d+(?:rc\d+)?)(?![\w.])")
+_PYTHON = re.compile(r"(?:(?:^|/)python:(?:\d+-)?|:(?:\S+-)?python)(?P<version>3\.\d+)(?!\d)")
+"""Of whatever registry: `python:3.11.4-slim@sha256:…`, `devcontainers/python:1-3.11`, `uv:0.5-python3.11-alpine`."""
 _VARIABLE = re.compile(r"\$\{?(?P<name>\w+)(?::?-(?P<default>[^}]*))?\}?")
 _VERSION_UNSET = re.compile(r"^(?P<package>[A-Za-z0-9._-]+)(?:\[.*\])?[=<>!~]+\$\{?(?P<variable>\w+)")
 _HERE = re.compile(
@@ -118,7 +117,7 @@ def _of_stage(path: Path, stage: _Stage) -> PinFile:
     image, line = stage.image, stage.line
     pins = [pin for each in stage.asked for pin in each.pins]
     notes = [note for each in stage.asked for note in each.notes]
-    found = _TENSORFLOW.match(image)
+    found = _TENSORFLOW.search(image)
     if found is not None:
         pins.insert(0, pin_of(f"tensorflow=={found['version']}", path, line))
         notes.append(
@@ -134,7 +133,7 @@ def _of_stage(path: Path, stage: _Stage) -> PinFile:
             expected="a release, such as tensorflow/tensorflow:2.15.0",
             fix="give --from and --to as versions",
         )
-    python = _PYTHON.match(image)
+    python = _PYTHON.search(image)
     said = next((each for each in stage.asked if each.python), None)
     return PinFile(
         path=path,
