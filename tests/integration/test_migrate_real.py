@@ -73,6 +73,30 @@ Keras 2 cannot train an embedding as Keras 3 does where a token repeats: only th
 """
 
 
+LAMBDA_LAYER = """
+import sys
+import numpy as np
+import tensorflow as tf
+L = tf.keras.layers
+
+x = tf.keras.Input((3,))
+model = tf.keras.Model(x, L.Dense(2)(L.Lambda(lambda x: x * x + 1.0, output_shape=(3,), name="twist")(x)))
+model.compile("adam", "mse")
+model.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+model.save(sys.argv[1])
+"""
+
+FUNCTION = """
+def twist_function(x):
+    return x * x + {}
+
+
+def custom_objects():
+    return {{"twist_function": twist_function}}
+"""
+"""What a user gives in the place of the bytecode."""
+
+
 LAMBDA_LOSS = """
 import sys
 import numpy as np
@@ -129,6 +153,21 @@ def test_lookups_repeated_tokens_and_other_names_are_the_same_on_the_other_side(
     found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
     told = json.loads(found.stdout)["files"][0]
     assert (told["result"], told["way"]) == ("proven", "native"), told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "result", "way"), [("1.0", "proven", "native"), ("1.1", "proven for inference", "inference")]
+)
+def test_a_lambda_is_built_of_the_function_that_is_given_and_proven_to_be_the_same(
+    project, saved, tmp_path, given, result, way
+):
+    model, code = saved(OLD, "lambda_layer.h5", LAMBDA_LAYER), tmp_path / "code.py"
+    code.write_text(FUNCTION.format(given))
+    arguments = ("migrate", str(model), "--saved-with", OLD, "--to", NEW, "-o", str(tmp_path), "--no-tf-keras")
+    found = project.tfmatrix(*arguments, "--custom-objects", str(code), "--executor", "venv", "--trust-model", "--json")
+    told = json.loads(found.stdout)["files"][0]
+    assert (told["result"], told["way"]) == (result, way), told
 
 
 @pytest.mark.slow

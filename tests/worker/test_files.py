@@ -117,3 +117,19 @@ def test_a_metric_of_one_of_several_outputs_has_the_name_that_it_was_given(
     assert neutral._metrics([["mae"], [written]], ["label", "value"]) == [["mae"], [given]]
     monkeypatch.setattr(neutral, "versions", lambda: {"keras": "3.13.2"})
     assert neutral._metrics({"value": written}, ["value", "label"]) == {"value": written}
+
+
+BYTECODE = ["4wEAAAAAAAAA", None, None]
+
+
+@pytest.mark.parametrize("function", [BYTECODE, {"class_name": "__lambda__", "config": {"code": "4wEA"}}])
+@pytest.mark.parametrize("name", ["squares", "lambda_1_function"])
+def test_a_neutral_form_names_the_function_of_a_lambda_in_place_of_its_code(function: Any, name: str) -> None:
+    inner = {"class_name": "Lambda", "config": {"name": "lambda_1", "function": function, "function_type": "lambda"}}
+    other = {"class_name": "Lambda", "config": {"name": "a", "function": "relu", "function_type": "function"}}
+    whole = {"class_name": "Functional", "config": {"layers": [inner, other]}}
+    found = neutral._without_code(whole, {"lambda_1": name, "a": "relu"})
+    assert "4wEA" not in str(found)
+    assert list(neutral.named_functions(found)) == [("lambda_1", name)]
+    assert found["config"]["layers"][1] == other
+    assert whole["config"]["layers"][0]["config"]["function"] == function, "what is given is not changed"

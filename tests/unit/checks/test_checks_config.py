@@ -147,6 +147,15 @@ def test_the_dtype_of_what_tells_it_by_its_output_mode_is_set_aside_between_vers
     assert [each.path for each in compare_configs(ours, theirs, owner=class_name).differences] == ["dtype"]
 
 
+def test_a_function_that_one_version_names_and_another_holds_the_code_of_is_set_aside() -> None:
+    ours, theirs = {"function": ["4wEAAA", None, None], "function_type": "lambda"}, {"function": "squares"}
+    found = compare_configs(ours, theirs, owner="Lambda", same_keras=False)
+    assert not found.differences
+    assert [each.path for each in found.aside] == ["function"]
+    assert compare_configs(ours, theirs, owner="Lambda").differences
+    assert compare_configs({"function": "cubes"}, theirs, owner="Lambda", same_keras=False).differences
+
+
 def test_the_dtype_of_bins_as_floats_is_compared() -> None:
     ours, theirs = ({"output_mode": "one_hot", "dtype": dtype} for dtype in ("float32", "float64"))
     found = compare_configs(ours, theirs, owner="Discretization", same_keras=False)

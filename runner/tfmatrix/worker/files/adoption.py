@@ -104,7 +104,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     with recorder.phase("resume"):
         if "resume" not in loader.checks:
             observation.absent("resume", "the format does not bring it back")
-        elif loaded.way:
+        elif not loaded.is_whole:
             observation.absent("resume", loaded.why)
         else:
             targets = inputs_of.made_targets(observation, model, inputs, job["seed"])
@@ -129,7 +129,8 @@ def _refuse_empty(outputs: Any) -> None:
 class Loaded(NamedTuple):
     """The model of a file, how it is called, and how it had to be loaded where the plain call does not.
 
-    `arguments` are those of load_model; `is_raw` says that no Keras model could be had. `why` is the same in words.
+    `arguments` are those of load_model; `is_raw` says that no Keras model could be had, `is_unsafe` that Keras reads
+    the code in the file only when it is let. `why` is the same in words.
     """
 
     model: Any
@@ -137,12 +138,19 @@ class Loaded(NamedTuple):
     why: str = ""
     arguments: Mapping[str, Any] = {}
     is_raw: bool = False
+    is_unsafe: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all that the file holds: also what training needs."""
+        return not self.arguments and not self.is_raw
 
     @property
     def way(self) -> dict[str, Any]:
         """As the field `way` of the observation's `given`."""
         found: dict[str, Any] = {"arguments": dict(self.arguments)} if self.arguments else {}
-        return dict(found, raw=True) if self.is_raw else found
+        flags = {"raw": self.is_raw, "unsafe": self.is_unsafe}
+        return dict(found, **{name: True for name, is_set in flags.items() if is_set})
 
 
 def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any) -> Loaded:
@@ -164,7 +172,7 @@ def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any) -> L
             raise first
         model = step(recorder, "load", loader.read, path, *arguments)
         why = "the writer loads it only after enable_unsafe_deserialization()"
-        return Loaded(model, observe.kind_of(model, loader.kind), why)
+        return Loaded(model, observe.kind_of(model, loader.kind), why, is_unsafe=True)
     if loader.loads != "keras" or first.phase != "load" or "resume" not in loader.checks:
         raise first
     raised = "%s: %s" % (first.error["type"], first.error["message"].strip().partition("\n")[0][:300])

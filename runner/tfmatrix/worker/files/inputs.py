@@ -7,7 +7,8 @@ observation; readers take them from there, so that every environment gets the ve
     given = {"inputs": TREE, "described": [{"name", "dtype", "shape", "values"}, …], "targets": TREE or null,
              "network": what was done about it, "way": how the writer had to load it, "note": the same in words, or ""}
 
-`way` is {"arguments": {…}} of load_model, which a reader uses too, and {"raw": true} where no Keras model could be had.
+`way` is {"arguments": {…}} of load_model, which a reader uses too, {"raw": true} where no Keras model could be had, and
+{"unsafe": true} where the writer reads the code in the file only when it is let.
 
 A TREE is {"ref": REF}, {"list": [TREE, …]} or {"dict": {name: TREE}}.
 """

@@ -5,15 +5,15 @@
 
 `model` is what `to_json` says, `compile` what compile was given, `assets` what layers know beside their variables: the
 vocabulary of a lookup. Variables and optimizer slots by name are the observation's, written by the same job. Neither
-holds code: what has some (a lambda) is named by the configuration, and refused where that is read.
+holds code: the function of a Lambda is named, and whoever builds the model is given one of that name.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from typing import Any, Dict, List
+from collections.abc import Iterator, Mapping
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 from observe import config, layers, optimizer
@@ -35,7 +35,7 @@ def write(model: Any, folder: str) -> None:
     try:
         if not layers.is_keras_model(model):
             raise TypeError("a %s is no Keras model" % type(model).__name__)
-        document["model"] = json.loads(model.to_json())
+        document["model"] = _without_code(json.loads(model.to_json()), _lambdas(model))
         document["compile"] = compiled(model) if config.is_compiled(model) else None
         document["assets"] = assets(model)
     except Exception as problem:
@@ -43,6 +43,47 @@ def write(model: Any, folder: str) -> None:
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, NEUTRAL), "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1, sort_keys=True)
+
+
+def _lambdas(model: Any) -> Dict[str, str]:
+    """The names of the functions of Lambda layers, by the layers'; of one without a name, one after the layer."""
+    found = {}
+    for _, layer in layers.walk(model):
+        if type(layer).__name__ == "Lambda":
+            name = str(getattr(layer.function, "__name__", ""))
+            found[str(layer.name)] = name if name.isidentifier() else "%s_function" % layer.name
+    return found
+
+
+def _without_code(value: Any, functions: Mapping[str, str]) -> Any:
+    """A configuration in which Lambda layers name their function in place of its code."""
+    if isinstance(value, list):
+        return [_without_code(item, functions) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: _without_code(item, functions) for key, item in value.items()}
+    given = found.get("config")
+    if found.get("class_name") != "Lambda" or not isinstance(given, dict) or given.get("name") not in functions:
+        return found
+    function = given.get("function")
+    is_code = isinstance(function, list) or (isinstance(function, dict) and function.get("class_name") == "__lambda__")
+    if is_code:
+        name = functions[given["name"]]
+        named = {"module": "builtins", "class_name": "function", "config": name, "registered_name": name}
+        kept = {key: item for key, item in given.items() if key != "function_type"}
+        found["config"] = dict(kept, function=named)
+    return found
+
+
+def named_functions(value: Any) -> Iterator[Tuple[str, str]]:
+    """The Lambda layers in a configuration that name a function, and its name."""
+    items = value if isinstance(value, list) else list(value.values()) if isinstance(value, Mapping) else []
+    for item in items:
+        yield from named_functions(item)
+    if isinstance(value, Mapping) and value.get("class_name") == "Lambda":
+        function = (value.get("config") or {}).get("function")
+        if isinstance(function, Mapping) and function.get("class_name") == "function":
+            yield str(value["config"].get("name")), str(function.get("config"))
 
 
 def assets(model: Any) -> Dict[str, Dict[str, Any]]:

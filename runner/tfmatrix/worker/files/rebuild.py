@@ -20,6 +20,7 @@ from observe import calls, layers, optimizer
 from observe.arrays import Reference, to_numpy
 from protocol import ARTIFACT
 from steps import Unsupported, custom_objects, import_file, rng, see_sources, step
+from switches import enable_unsafe_deserialization
 from versions import versions
 
 from . import inputs as inputs_of
@@ -87,6 +88,8 @@ def _loaded(job: Mapping[str, Any], recorder: Recorder) -> Tuple[Any, Any]:
     loading = Loading(loader, job["artifact"], given, _nothing, scenario)
     way = (Reference(job["reference"]).json.get("given") or {}).get("way") or {}
     loading.arguments.update(way.get("arguments") or {})
+    if way.get("unsafe"):
+        step(recorder, "load", enable_unsafe_deserialization)
     model = step(recorder, "load", loading.run)
     step(recorder, "load", calls.call, model, inputs, observe.kind_of(model, loader.kind))
     return model, scenario
@@ -104,6 +107,12 @@ def _save(recorder: Recorder, target: Format, model: Any, scenario: Any) -> None
 def _build(form: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Any:
     import tensorflow as tf
 
+    for layer, function in neutral.named_functions(form["model"]):
+        if tf.keras.utils.get_registered_object(function, custom_objects=given) is None:
+            raise LookupError(
+                "its Lambda %s holds code of another version's Python: give a function of the name %r (no lambda) with "
+                "--custom-objects" % (layer, function)
+            )
     return tf.keras.models.model_from_json(json.dumps(form["model"]), custom_objects=given)
 
 
