@@ -388,7 +388,7 @@ class _Comparison:
 
     def _is_named(self, before: Any, after: Any) -> bool:
         """Whether one version has a function's name where another has its code. What it computes is in the outputs."""
-        return not self._same_keras and _LAMBDA in (before, after) and all(isinstance(x, str) for x in (before, after))
+        return not self._same_keras and LAMBDA in (before, after) and all(isinstance(x, str) for x in (before, after))
 
     def _is_resolved(self, key: str, before: Any, after: Any) -> bool:
         """Whether one side may only have resolved an axis: Keras 2 counts it from the front once its layer is built.
