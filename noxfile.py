@@ -280,8 +280,15 @@ def claims(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation under .nox/site, a warning being an error; `nox -s docs -- --serve` shows it."""
+    """Build the documentation under .nox/site, a warning being an error; `nox -s docs -- --serve` shows it.
+
+    `-- --deploy 1.2` commits it as that version, and as the latest, on the local branch gh-pages, beside the others.
+    """
     install(session, "docs")
+    if session.posargs[:1] == ["--deploy"]:
+        session.run("mike", "deploy", "--update-aliases", session.posargs[1], "latest")
+        session.run("mike", "set-default", "latest")
+        return
     if "--serve" in session.posargs:
         session.run("mkdocs", "serve", *(each for each in session.posargs if each != "--serve"))
         return
