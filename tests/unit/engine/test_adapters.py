@@ -78,7 +78,12 @@ def test_every_adapter_says_since_when_and_where_it_is_from():
 
 @pytest.mark.parametrize(
     ("before", "after", "direction"),
-    [(KERAS_2, KERAS_3, {"up"}), (KERAS_3, KERAS_2, {"down"}), ("2.9.0", "2.15.0", set()), ("3.13.2", "3.13.2", set())],
+    [
+        (KERAS_2, KERAS_3, {"up"}),
+        (KERAS_3, KERAS_2, {"down"}),
+        ("2.11.0", "2.15.0", set()),
+        ("3.13.2", "3.13.2", set()),
+    ],
 )
 def test_only_what_changed_between_two_versions_acts(before, after, direction):
     assert {each for each, _ in path(before, after)} == direction
@@ -325,6 +330,21 @@ def test_a_regularizer_that_an_embedding_has_stays():
     document = one(layer("Embedding", "e", input_dim=4, output_dim=2, embeddings_regularizer=own))
     found = layers_of(up({**document, "compile": compiled_with("Adam")}))["e"]["config"]["embeddings_regularizer"]
     assert found["config"] == {"l1": 0.1}
+
+
+def test_an_optimizer_is_of_the_generation_that_its_version_saves_whole():
+    whole = one(layer("Dense", "d", units=1))["model"]
+
+    def found(before: str, after: str, **config: Any) -> Any:
+        return adapt(form(whole, compiled_with("Adam", **config)), before, after)["compile"]["optimizer"]["config"]
+
+    assert found("2.5.0", "2.15.0", decay=0.0) == {"learning_rate": 0.1, "is_legacy_optimizer": False}
+    assert found("2.5.0", "2.15.0", decay=0.5) == {"learning_rate": 0.1, "decay": 0.5}
+    assert found("2.5.0", KERAS_3, decay=0.0) == {"learning_rate": 0.1}
+    new = {"is_legacy_optimizer": False, "jit_compile": True, "use_ema": False, "clipvalue": None, "clipnorm": 1.0}
+    assert found("2.15.0", "2.9.0", **new) == {"learning_rate": 0.1, "clipnorm": 1.0}
+    with pytest.raises(CannotAdaptError, match="use_ema=True"):
+        found("2.15.0", "2.9.0", use_ema=True)
 
 
 def test_an_optimizer_that_keras_2_has_not_on_its_list_is_named_with_its_module():
