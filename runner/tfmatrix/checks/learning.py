@@ -51,8 +51,8 @@ FINDINGS: Mapping[str, Kind] = {
     ),
     "numbers": note(
         lambda _subject, figures: (
-            f"{', '.join(figures['layers'])}: from the same seed other random numbers are drawn, of the same "
-            f"distribution: the loss after {figures['steps']} steps is {text(figures['after'])} on average of "
+            f"{', '.join(figures['layers'])}: from the same seed other random numbers are drawn; nothing shows "
+            f"another distribution: the loss after {figures['steps']} steps is {text(figures['after'])} on average of "
             f"{figures['seeds']} seeds, in the writer {text(figures['before'])}"
         )
     ),
