@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,6 +13,7 @@ import tfmatrix
 from tfmatrix.analysis.causes import Cause, find_causes
 from tfmatrix.analysis.records import is_measured
 from tfmatrix.analysis.upgrades import Upgrade, cells_in_words, judge_upgrade, pairs_of
+from tfmatrix.core.environment import uses_tf_keras
 from tfmatrix.store.runs import read_run_folder
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def published_step(before: Environment, after: Environment) -> PublishedStep | N
     run = _map(folder)
     pairs = pairs_of(run.records)
     ids = [str(each) for each in run.header.get("environments") or ()]
-    old, new = _nearest(before.tensorflow, ids), _nearest(after.tensorflow, ids)
+    old, new = _nearest(before, ids), _nearest(after, ids)
     if not pairs.get((old, new)):
         return None
     step = judge_upgrade(pairs, old, new)
@@ -68,10 +70,13 @@ def published_step(before: Environment, after: Environment) -> PublishedStep | N
     return PublishedStep(day=str(run.header.get("started") or "")[:10], upgrade=step, causes=tuple(causes))
 
 
-def _nearest(version: str, ids: Sequence[str]) -> str:
-    """The environment of the map with that version, or else with the patch of its minor that the map has."""
-    minor = ".".join(version.split(".")[:2])
-    return version if version in ids else next((each for each in ids if each.rpartition(".")[0] == minor), "")
+def _nearest(environment: Environment, ids: Sequence[str]) -> str:
+    """The environment of the map with that version and Keras 2 as there, or with the patch of its minor that it has."""
+    version, keras = environment.tensorflow, "+tf-keras" if uses_tf_keras(environment) else ""
+    if f"{version}{keras}" in ids:
+        return f"{version}{keras}"
+    alike = re.compile(re.escape(".".join(version.split(".")[:2])) + r"\.\d+" + re.escape(keras))
+    return next((each for each in ids if alike.fullmatch(each)), "")
 
 
 def _folder() -> Path | None:

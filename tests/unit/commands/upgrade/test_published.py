@@ -32,6 +32,16 @@ def test_another_patch_of_the_minor_stands_for_one_that_the_map_lacks():
     assert step("1.15.5", "2.16.2") is None
 
 
+def test_a_side_with_keras_2_is_told_of_keras_2():
+    before = Environment(id="a", tensorflow="2.15.1")
+    for version in ("2.16.2", "2.16.1"):
+        after = Environment(id="b", tensorflow=version, env={"TF_USE_LEGACY_KERAS": "1"})
+        found = published_step(before, after)
+        assert found is not None
+        assert found.upgrade.after == "2.16.2+tf-keras"
+        assert not any("Keras 3" in line for line in found.lines)
+
+
 def test_without_models_a_dozen_scenarios_in_the_usual_formats(tmp_path):
     material = find_material(Project(root=tmp_path), (), None)
     assert material.is_shipped
