@@ -346,8 +346,10 @@ class MatrixConfig:
         else:
             raise UsageError(
                 f'no set "{set_name}" in {self.path}',
-                expected=one_of(self.sets),
-                fix=did_you_mean(set_name, self.sets),
+                expected=one_of(self.sets) if self.sets else "a name below `sets:`, which this file does not have",
+                fix=did_you_mean(set_name, self.sets)
+                if self.sets
+                else f"leave --set out, which selects everything, or write `sets: {{{set_name}: {{}}}}`",
             )
         if narrowing.include:
             parts = tuple(self.selection(name) for name in narrowing.include)

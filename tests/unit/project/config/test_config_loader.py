@@ -199,6 +199,10 @@ def test_an_unknown_set_or_environment_is_an_error_of_usage() -> None:
         'no set "quik" in matrix.yaml\n  expected: one of: quick, nightly\n  to fix:   did you mean "quick"?'
     )
     with pytest.raises(UsageError) as caught:
+        load(ONE).selection("nightly")
+    assert "a name below `sets:`" in caught.value.expected
+    assert "sets: {nightly: {}}" in caught.value.fix
+    with pytest.raises(UsageError) as caught:
         config.environment("2.15.0")
     assert str(caught.value) == (
         'no environment "2.15.0" in matrix.yaml\n  expected: one of: 2.15.1\n  to fix:   did you mean "2.15.1"?'
