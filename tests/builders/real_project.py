@@ -14,6 +14,21 @@ from pathlib import Path
 
 from repository import ROOT
 
+DENSE = '''"""A dense layer."""
+import tensorflow as tf
+
+FORMATS = ("h5", "keras", "savedmodel")
+
+
+def build_model():
+    return tf.keras.Sequential([tf.keras.layers.Dense(100, input_shape=(1000,))])
+
+
+def inputs(rng):
+    return rng.uniform(size=(4, 1000)).astype("float32")
+'''
+"""A scenario that is quick to save and to load, in three formats."""
+
 
 @dataclass(frozen=True)
 class Finished:

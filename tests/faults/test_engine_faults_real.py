@@ -17,24 +17,11 @@ from typing import Any
 
 import pytest
 from needs import lacking
-from real_project import RealProject
+from real_project import DENSE, RealProject
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 RUN = ("run", "--executor", "venv", "--no-remedies", "--json")
-SCENARIO = '''"""A dense layer."""
-import tensorflow as tf
-
-FORMATS = ("h5", "keras", "savedmodel")
-
-
-def build_model():
-    return tf.keras.Sequential([tf.keras.layers.Dense(100, input_shape=(1000,))])
-
-
-def inputs(rng):
-    return rng.uniform(size=(4, 1000)).astype("float32")
-'''
 WORKER_GONE = "30s"
 """After which silence the scheduler gives a worker up; five minutes where nobody says so."""
 
@@ -95,7 +82,7 @@ class Site:
     def _project(self, name: str) -> RealProject:
         made = RealProject(self.root / name, ["2.15.1"], (), "defaults: {timeout: 60}\n")
         for scenario in "abcd":
-            (made.root / "scenarios" / f"{scenario}.py").write_text(SCENARIO)
+            (made.root / "scenarios" / f"{scenario}.py").write_text(DENSE)
         return made
 
     def command(self, *more: str) -> list[str]:

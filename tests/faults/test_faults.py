@@ -15,7 +15,7 @@ from typing import Any
 import docker.errors
 import pytest
 from needs import lacking
-from real_project import RealProject
+from real_project import DENSE, RealProject
 from tfmatrix.cli import run_command
 from tfmatrix.envs.provision import EnvironmentCache, default_cache_root
 from tfmatrix.executors import images
@@ -26,26 +26,13 @@ pytestmark = pytest.mark.real
 TENSORFLOW = "2.15.1"
 RUN = ("run", "--executor", "venv", "--jobs", "1", "--no-remedies")
 DOCKER = ("run", "--executor", "docker", "--jobs", "1", "--no-remedies")
-SCENARIO = '''"""A dense layer."""
-import tensorflow as tf
-
-FORMATS = ("h5", "keras", "savedmodel")
-
-
-def build_model():
-    return tf.keras.Sequential([tf.keras.layers.Dense(100, input_shape=(1000,))])
-
-
-def inputs(rng):
-    return rng.uniform(size=(4, 1000)).astype("float32")
-'''
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> RealProject:
     made = RealProject(tmp_path / "project", [TENSORFLOW], (), "defaults: {timeout: 60}\n")
     for name in ("a", "b"):
-        (made.root / "scenarios" / f"{name}.py").write_text(SCENARIO)
+        (made.root / "scenarios" / f"{name}.py").write_text(DENSE)
     return made
 
 
