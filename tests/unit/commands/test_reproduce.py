@@ -29,6 +29,7 @@ from tfmatrix.core.records import CellRecord, Finding
 from tfmatrix.core.status import Status
 from tfmatrix.project.formats import own_formats
 from tfmatrix.store.runs import Run
+from tfmatrix.worker.retraining import is_trained
 
 SAVING = ROOT / "runner" / "tfmatrix" / "worker" / "saving.py"
 CELL = "layers/h5/2.15.1/2.21.0"
@@ -316,7 +317,9 @@ def every_record() -> list[CellRecord]:
     found = [record(status=status) for status in ("save-error", "crash", "timeout")]
     for scenario in ("layers", "module"):
         for format_id, module in own_formats().items():
-            if scenario == "module" and (module.models != "any" or format_id == "custom"):
+            if is_trained(module.checks) or (
+                scenario == "module" and (module.models != "any" or format_id == "custom")
+            ):
                 continue
             cell = f"{scenario}/{format_id}/2.15.1/2.21.0"
             checks = [name for name in module.checks if name not in ("load", "warnings")]
