@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,8 +29,8 @@ from tfmatrix.store.runs import Run, read_run  # noqa: E402  (the checkout must 
 TIMES = frozenset({"run", "seconds", "phases", "cached"})
 """Keys of a record, at any depth, that say when and by whom it was measured."""
 
-DATED = frozenset({"keras"})
-"""Formats whose artifact holds the time of its save: its digest, and the key of what reads it, are times, too."""
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+"""Of an object in memory, in the text of an error."""
 
 THREAD_MEMORY = "4GiB"
 
@@ -40,14 +41,16 @@ def without_times(value: Any) -> Any:
         return {key: without_times(inner) for key, inner in value.items() if key not in TIMES}
     if isinstance(value, list):
         return [without_times(inner) for inner in value]
-    return value
+    return ADDRESS.sub("0x", value) if isinstance(value, str) else value
 
 
 def records(run: Run) -> dict[str, Any]:
     """By cell."""
     found = {record.cell: without_times(record.to_json()) for record in run.records}
     for record in found.values():
-        if record["format"] in DATED and record["artifact"]:
+        if record["artifact"]:
+            # An archive holds the time of its save, and no two saves write Keras 3's SavedModel alike: the digest, and
+            # the key of what reads it, are an id of this save.
             record["artifact"]["digest"] = record["key"] = None
     return found
 

@@ -20,7 +20,8 @@ WORKER_FOLDER = Path(__file__).resolve().parent.parent / "worker"
 """The worker's code: everything in it is stdlib-only and runs inside the environments."""
 
 WORK_MOUNT = PurePosixPath("/tfmatrix/work")
-"""Where a worker in a container sees its work folder; elsewhere it sees the host's."""
+STORE_MOUNT = PurePosixPath("/tfmatrix/store")
+"""Where a worker in a container sees its work folder and the store's folders; elsewhere it sees the host's."""
 
 
 class WorkerLostError(InfrastructureError):

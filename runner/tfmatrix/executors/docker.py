@@ -17,7 +17,15 @@ from docker.types import Ulimit
 
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError
-from tfmatrix.executors.base import WORK_MOUNT, WORKER_FOLDER, Mounts, Prepared, WorkerLostError, prepared_key
+from tfmatrix.executors.base import (
+    STORE_MOUNT,
+    WORK_MOUNT,
+    WORKER_FOLDER,
+    Mounts,
+    Prepared,
+    WorkerLostError,
+    prepared_key,
+)
 from tfmatrix.executors.containers import ContainerTransport, read_only, start_container, writable
 from tfmatrix.executors.engine import Engine, connect, sweep, sweep_all
 from tfmatrix.executors.images import (
@@ -35,7 +43,6 @@ from tfmatrix.executors.supply import ContainerWork, Provided, Supply, describe
 
 WORKER_MOUNT = PurePosixPath("/tfmatrix/worker")
 SCENARIOS_MOUNT = PurePosixPath("/tfmatrix/scenarios")
-STORE_MOUNT = PurePosixPath("/tfmatrix/store")
 CHECK_MOUNT = PurePosixPath("/tfmatrix/check")
 ENVIRONMENT_MOUNT = PurePosixPath("/tfmatrix/environment")
 """Wherever a folder lies outside: in an image, `/root` may be closed to all but root, and a cache may lie below it."""

@@ -20,7 +20,7 @@ from typing import Any
 from tfmatrix.checks.observation_schema import problem_in
 from tfmatrix.core.errors import InfrastructureError, disk_failure
 from tfmatrix.core.outcome import Outcome
-from tfmatrix.executors.base import WORK_MOUNT
+from tfmatrix.executors.base import STORE_MOUNT, WORK_MOUNT
 from tfmatrix.executors.replies import RefusedError, Reply, read_reply
 from tfmatrix.project.modelfiles import tflite
 from tfmatrix.store.content import Store
@@ -94,7 +94,7 @@ def take_over(
             assert reply.error is not None, "read_reply holds that"
             said = f"the worker failed: {reply.error.type}: {reply.error.message}"
             return Outcome.infra(said, reply.error.traceback)
-        return _placed(_taken(reply, folder, store, quota, artifact, observes), folder)
+        return _placed(_taken(reply, folder, store, quota, artifact, observes), folder, store)
     except RefusedError as refusal:
         return Outcome.refused(phase, str(refusal))
     except InfrastructureError as error:
@@ -163,14 +163,17 @@ def _taken(reply: Reply, folder: Path, store: Store, quota: Quota, artifact: str
         )
 
 
-def _placed(outcome: Outcome, folder: Path) -> Outcome:
-    """The outcome with JOB_PLACE in its texts wherever they name the job's folder, in a container or outside."""
-    seen = (str(WORK_MOUNT / folder.parent.name / folder.name), str(folder), str(folder.resolve()))
+def _placed(outcome: Outcome, folder: Path, store: Store) -> Outcome:
+    """The outcome with neutral names in its texts for the job's folder and the store's, in a container or outside."""
+    folders = store.root / "folders"
+    seen = {str(folders): str(STORE_MOUNT), str(folders.resolve()): str(STORE_MOUNT)}
+    for name in (WORK_MOUNT / folder.parent.name / folder.name, folder, folder.resolve()):
+        seen[str(name)] = JOB_PLACE
 
     def placed(told: Mapping[str, Any]) -> dict[str, Any]:
         texts = {key: value for key, value in told.items() if isinstance(value, str)}
-        for name in seen:
-            texts = {key: value.replace(f"{name}/", f"{JOB_PLACE}/") for key, value in texts.items()}
+        for name, place in seen.items():
+            texts = {key: value.replace(f"{name}/", f"{place}/") for key, value in texts.items()}
         return {**told, **texts}
 
     return replace(

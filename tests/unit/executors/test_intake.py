@@ -111,6 +111,12 @@ def test_what_was_said_does_not_tell_where_the_job_lay(job: Job) -> None:
         placed = f"cannot read /tfmatrix/job/copy/m.h5 beside {folder}-other/m"
         assert outcome.error["message"] == outcome.warnings[0]["message"] == placed
         assert outcome.error["traceback"] == 'File "/tfmatrix/job/home/x.py", line 1'
+    said = f"no model in {job.store.root}/folders/4c/4c19/m"
+    error = {"type": "ValueError", "message": said, "traceback": ""}
+    assert (
+        job.taken({**DONE, "status": "error", "error": error}).error["message"]
+        == "no model in /tfmatrix/store/4c/4c19/m"
+    )
 
 
 def test_everybody_can_read_what_is_kept_whatever_the_umask(job: Job) -> None:
