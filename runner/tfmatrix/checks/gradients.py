@@ -55,7 +55,7 @@ def compare(observations: Observations) -> Result:
     """Figures: `variables` compared, how many differ, the largest difference, and both losses."""
     writer, reader = observations.writer, observations.reader
     ours, theirs = writer.section(SECTION), reader.section(SECTION)
-    names = {pair.writer.entry["path"]: pair.reader.entry["path"] for pair in observations.matching.pairs}
+    names = observations.reader_paths
     others = {each["path"]: each for each in theirs["variables"]}
     scale = max((float(each["scale"]) for each in ours["variables"]), default=0.0)
     tolerance = observations.tolerance_for(NAME)

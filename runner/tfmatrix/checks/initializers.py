@@ -86,13 +86,10 @@ def compare(observations: Observations) -> Result:
     """Figures: `builds` models, `variables` compared, and how many have other numbers from the same seed."""
     writer, reader = observations.writer, observations.reader
     ours, theirs = writer.section(SECTION), reader.section(SECTION)
-    names = {pair.writer.entry["path"]: pair.reader.entry["path"] for pair in observations.matching.pairs}
+    names = observations.reader_paths
     others = {each["path"]: each for each in theirs["weights"]}
-    pairs = [
-        (each, others[names.get(each["path"], each["path"])])
-        for each in ours["weights"]
-        if names.get(each["path"], each["path"]) in others
-    ]
+    found = ((each, others.get(names.get(each["path"], each["path"]))) for each in ours["weights"])
+    pairs = [(mine, other) for mine, other in found if other is not None]
     findings = [Finding(code="repeats")] if ours["repeats"] and not theirs["repeats"] else []
     numbers = 0
     for mine, other in pairs:

@@ -64,14 +64,11 @@ def compare(observations: Observations) -> Result:
     findings: dict[tuple[str, str], Finding] = {}
     last = both["last"]
     is_alone = not last.losses().beyond and not last.states()["outputs"].figures.beyond
-    for where, course in _courses(both["last"], observations):
+    for where, course in _courses(last, observations):
         for each in _renamed(course, where, is_alone):
             # The first place that shows it is told: what holds before training holds behind it.
             findings.setdefault((each.code, each.subject), each)
-    names = {
-        "names": list(both["last"].theirs.get("metrics") or {}),
-        "writer_names": list(both["last"].ours.get("metrics") or {}),
-    }
+    names = {"names": list(last.theirs.get("metrics") or {}), "writer_names": list(last.ours.get("metrics") or {})}
     return Result(findings=list(findings.values()), figures={**figures_of(both), **names})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,3 +33,8 @@ class Observations:
     def matching(self) -> Matching:
         """Which variable is which."""
         return match(self.writer, self.reader)
+
+    @cached_property
+    def reader_paths(self) -> Mapping[str, str]:
+        """What the reader calls each variable of the writer's that it has."""
+        return {pair.writer.entry["path"]: pair.reader.entry["path"] for pair in self.matching.pairs}

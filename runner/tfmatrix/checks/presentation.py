@@ -307,8 +307,12 @@ def _canonical_keys(config: Mapping[str, Any], owner: str) -> dict[str, Any]:
 
 def is_dtype_ignored(class_name: str, config: Any) -> bool:
     """Whether the dtype of a layer says nothing to another version of Keras: its output mode tells."""
-    is_counting = class_name == "Discretization" and (config or {}).get("output_mode", "int") == "int"
-    return class_name in LOOKUPS or is_counting
+    return class_name in LOOKUPS or is_numbering(class_name, config or {})
+
+
+def is_numbering(class_name: str, config: Mapping[str, Any]) -> bool:
+    """Whether a layer is a Discretization that gives the numbers of bins."""
+    return class_name == "Discretization" and config.get("output_mode", "int") == "int"
 
 
 def _mirrors(backward: Any, forward: Any) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tfmatrix.checks.presentation import is_numbering
 from tfmatrix.engine.adapters._objects import Object, in_model, without
 
 SINCE = "3.12"
@@ -25,5 +26,4 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _by_output_mode(each: Object) -> Object:
-    is_numbering = each["class_name"] == "Discretization" and each["config"].get("output_mode", "int") == "int"
-    return without(each, "dtype") if is_numbering else each
+    return without(each, "dtype") if is_numbering(each["class_name"], each["config"]) else each

@@ -7,15 +7,13 @@ but `string`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from tfmatrix.checks.presentation import LOOKUPS
 from tfmatrix.engine.adapters._objects import Object, in_model, without
 
 SINCE = "3.0"
 SOURCE = "https://github.com/keras-team/keras/blob/v3.0.0/keras/layers/preprocessing/index_lookup.py"
-
-LOOKUPS: Final = ("StringLookup", "IntegerLookup", "TextVectorization")
-"""Layers whose dtype Keras 3 drops whatever it is."""
 
 
 def up(document: Mapping[str, Any]) -> Mapping[str, Any]:
