@@ -251,11 +251,7 @@ class Distribution:
     def _made(self, saves: Sequence[Save]) -> dict[str, dict[str, Any]]:
         """What saves came to, as this run has it."""
         keys = [
-            self._request.subjects[save.scenario].save_key(
-                self._request.formats[save.saver],
-                settings=self._request.settings,
-                environment=self._described[save.writer].key,
-            )
+            self._request.save_key(save, self._described[save.writer].key)
             for save in saves
             if save.writer in self._described
         ]

@@ -10,7 +10,7 @@ from typing import Any
 from tfmatrix.core.environment import Environment
 from tfmatrix.engine.measured import RESUME_STEPS, measurement_settings
 from tfmatrix.engine.phase import Phase
-from tfmatrix.engine.plan import Plan
+from tfmatrix.engine.plan import Plan, Save
 from tfmatrix.engine.shards import Shard
 from tfmatrix.engine.subjects import MeasuredSubject
 from tfmatrix.project.config import Defaults, KnownFailure
@@ -66,3 +66,9 @@ class RunRequest:
     def settings(self) -> dict[str, Any]:
         """What, beside code and packages, decides a measurement; part of every key of the store."""
         return measurement_settings(self.defaults, self.resume_steps)
+
+    def save_key(self, save: Save, environment: str) -> str:
+        """The key of a save in the store; `environment` is that of its writer."""
+        return self.subjects[save.scenario].save_key(
+            self.formats[save.saver], settings=self.settings, environment=environment
+        )

@@ -141,11 +141,7 @@ class Saves:
         self._jobs.submit(saves[0].writer, jobs, partial(self._end, tuple(saves), then), asks=asks)
 
     def _key(self, save: Save) -> str:
-        return self._request.subjects[save.scenario].save_key(
-            self._request.formats[save.saver],
-            settings=self._request.settings,
-            environment=self._environments.key(save.writer),
-        )
+        return self._request.save_key(save, self._environments.key(save.writer))
 
     def _end(self, saves: Sequence[Save], then: Callable[[Pair], None], outcomes: Sequence[Outcome | None]) -> None:
         """Settles what was saved. What did not come that far, or died beside others, is saved in a child of its own."""
