@@ -25,6 +25,7 @@ from tfmatrix.core.packages import ONE_PLATFORM, TENSORFLOW
 from tfmatrix.envs.index import PRERELEASES
 from tfmatrix.envs.lock import KNOWN_OBSTACLES, host_platform
 from tfmatrix.envs.pins import Pin, PinFile
+from tfmatrix.envs.pins.model import PATCHES
 from tfmatrix.envs.releases import Index, releases
 from tfmatrix.envs.uv import Uv
 
@@ -33,9 +34,6 @@ REASON_LINES = 5
 
 PYTHONS = tuple(f"3.{minor}" for minor in range(7, 15))
 """Those for which any TensorFlow 2 has wheels, and a next one; oldest first."""
-
-PATCHES = range(100)
-"""Patch releases that a Python may ever have."""
 
 _PLATFORMS = {"win32-": "Windows", "darwin-": "macOS", "linux-aarch64": "Linux on ARM"}
 
@@ -342,7 +340,7 @@ def _asks_with(file: PinFile, python: str) -> bool:
 
 def allows(specifier: SpecifierSet, python: str) -> bool:
     """Whether any patch release of a Python ("3.10") is in a specifier: `==3.10.13` is what conda exports."""
-    return any(specifier.contains(f"{python}.{patch}") for patch in (PATCHES[-1], *PATCHES))
+    return any(specifier.contains(f"{python}.{patch}") for patch in PATCHES)
 
 
 def _reason(text: str) -> list[str]:

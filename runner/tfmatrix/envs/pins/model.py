@@ -23,6 +23,9 @@ _OPTIONS = re.compile(r"\s--?[A-Za-z].*$")
 NEVER = "python_version < '0'"
 """The marker of what is nowhere installed."""
 
+PATCHES = (99, *range(99))
+"""Patch releases that a Python may ever have; first the last, which most ranges allow."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
@@ -278,7 +281,7 @@ def _pythons_without(constraint: object) -> Sequence[str]:
 
     parts = []
     for minor in range(6, 21):
-        patches = (PoetryVersion.parse(f"3.{minor}.{patch}") for patch in (99, *range(99)))
+        patches = (PoetryVersion.parse(f"3.{minor}.{patch}") for patch in PATCHES)
         if not any(constraint.allows(each) for each in patches):  # type: ignore[attr-defined]
             parts.append(f"!=3.{minor}.*")
     return ["<4", *parts]
