@@ -3,7 +3,7 @@
 Measures a set once on this machine without an engine, and then with Dask and each number of worker processes, each into
 an empty store; environments are provided before. Prints as JSON lines: cells, seconds, cells per minute, the share of
 the local run's rate, batches, seconds of a batch that no job took, and how many records differ from the local run's but
-for times and the run's id. Exit code 1 where any differs.
+for times, ids of runs and saves, and addresses in memory. Exit code 1 where any differs.
 """
 
 from __future__ import annotations
@@ -106,22 +106,34 @@ def own_seconds(run: Run) -> float:
     return sum(saves.values()) + sum(float((record.load or {}).get("seconds") or 0.0) for record in run.records)
 
 
-def figures(name: str, run: Run, seconds: float, local: tuple[Run, float]) -> dict[str, Any]:
-    """A line of the answer."""
-    mine, theirs = records(run), records(local[0])
+def differing(run: Run, local: Run) -> dict[str, list[str]]:
+    """The cells whose records are not those of the local run, with the keys that differ."""
+    mine, theirs = records(run), records(local)
+    found = {}
+    for cell in sorted(mine.keys() | theirs.keys()):
+        one, other = mine.get(cell, {}), theirs.get(cell, {})
+        keys = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+        if keys:
+            found[cell] = keys
+    return found
+
+
+def figures(name: str, run: Run, seconds: float, local_seconds: float, count: int) -> dict[str, Any]:
+    """A line of the answer; `count` records differ."""
     engine = run.header.get("engine") or {}
     batches = int(engine.get("batches") or 0)
+    own = own_seconds(run)
     return {
         "engine": name,
         "workers": engine.get("workers") or run.header["slots"],
-        "cells": len(mine),
+        "cells": len(run.records),
         "seconds": round(seconds, 1),
-        "cells_per_minute": round(60 * len(mine) / seconds, 1),
-        "rate_of_local": round(local[1] / seconds, 2),
+        "cells_per_minute": round(60 * len(run.records) / seconds, 1),
+        "rate_of_local": round(local_seconds / seconds, 2),
         "batches": batches,
-        "own_seconds": round(own_seconds(run), 1),
-        "overhead_per_batch": round((float(engine["seconds"]) - own_seconds(run)) / batches, 2) if batches else None,
-        "differing": sum(mine.get(cell) != theirs.get(cell) for cell in mine.keys() | theirs.keys()),
+        "own_seconds": round(own, 1),
+        "overhead_per_batch": round((float(engine["seconds"]) - own) / batches, 2) if batches else None,
+        "differing": count,
     }
 
 
@@ -134,25 +146,21 @@ def main() -> int:
     parser.add_argument("options", nargs="*", help="options of `tfmatrix run`, after --")
     asked = parser.parse_args()
     common = ["--set", asked.set, "--executor", asked.executor, *asked.options]
-    differing = 0
+    every = 0
     with tempfile.TemporaryDirectory(prefix="tfmatrix-engines-") as name:
         folder = Path(name)
-        local = measured(folder, "local", common)
-        print(json.dumps(figures("none", *local, local)), flush=True)
+        local, local_seconds = measured(folder, "local", common)
+        print(json.dumps(figures("none", local, local_seconds, local_seconds, 0)), flush=True)
         for workers in asked.workers:
             with cluster(folder, workers) as address:
                 sent = ["--engine", "dask", "--scheduler", address, "--store", f"file://{folder}/store-{workers}"]
                 run, seconds = measured(folder, f"dask-{workers}", [*common, *sent])
-            line = figures("dask", run, seconds, local)
-            print(json.dumps(line), flush=True)
-            mine, theirs = records(run), records(local[0])
-            for cell in sorted(mine.keys() | theirs.keys()):
-                if mine.get(cell) != theirs.get(cell):
-                    one, other = mine.get(cell) or {}, theirs.get(cell) or {}
-                    keys = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
-                    print(f"differs: {cell}: {', '.join(keys)}", file=sys.stderr)
-            differing += line["differing"]
-    return 1 if differing else 0
+            found = differing(run, local)
+            every += len(found)
+            print(json.dumps(figures("dask", run, seconds, local_seconds, len(found))), flush=True)
+            for cell, keys in found.items():
+                print(f"differs: {cell}: {', '.join(keys)}", file=sys.stderr)
+    return 1 if every else 0
 
 
 if __name__ == "__main__":
