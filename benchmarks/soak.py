@@ -68,9 +68,17 @@ def run(arguments: list[str], folder: Path) -> Needed:
 
 
 def forget(project: Path, some: random.Random, count: int) -> None:
-    """Drops outcomes, so that a round has something to measure."""
-    outcomes = sorted((project / "results" / "store" / "outcomes").rglob("*.json"))
-    for path in some.sample(outcomes, min(count, len(outcomes))):
+    """Drops outcomes and the folders that no other one names, so that a round has something to measure, and what the
+    store grows by is what kills left in it.
+    """
+    store = project / "results" / "store"
+    texts = {path: path.read_text("utf-8") for path in sorted((store / "outcomes").rglob("*.json"))}
+    dropped = some.sample(list(texts), min(count, len(texts)))
+    kept = "".join(text for path, text in texts.items() if path not in dropped)
+    for folder in sorted((store / "folders").glob("??/*")):
+        if folder.name not in kept and any(folder.name in texts[path] for path in dropped):
+            shutil.rmtree(folder)
+    for path in dropped:
         path.unlink()
 
 

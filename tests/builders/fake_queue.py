@@ -1,4 +1,4 @@
-"""A queue that runs units on this machine: `sbatch`, `sacct`, `scancel` and `kubectl`, over the files that these take.
+"""A queue that runs units on this machine: `sbatch`, `sacct`, `scancel`, `kubectl`, `gh`, over files that they take.
 
 Installed into a folder of PATH; what it knows lies in the folder FAKE_QUEUE. A job is a session of its own that runs
 its tasks, so many at once as it says.
@@ -17,7 +17,10 @@ import sys
 import time
 from pathlib import Path
 
-PROGRAMS = ("sbatch", "sacct", "scancel", "kubectl")
+from ruamel.yaml import YAML
+
+WORKFLOWS = Path(__file__).resolve().parents[2] / ".github" / "workflows"
+PROGRAMS = ("sbatch", "sacct", "scancel", "kubectl", "gh")
 
 
 def install(folder: Path) -> None:
@@ -57,7 +60,10 @@ def run(job: str) -> None:
             index = waiting.pop(0)
             with (folder / f"{index}.log").open("w") as log:
                 running[index] = subprocess.Popen(
-                    spec["command"], env={**os.environ, spec["variable"]: str(index)}, stdout=log, stderr=log
+                    spec["command"],
+                    env={**os.environ, **spec.get("environ", {}), spec["variable"]: str(index)},
+                    stdout=log,
+                    stderr=log,
                 )
         for index, task in list(running.items()):
             if task.poll() is not None:
@@ -143,7 +149,54 @@ def kubectl(arguments: list[str]) -> None:
             raise AssertionError(other)
 
 
+def gh(arguments: list[str]) -> None:
+    """Runs the step of the repository's own workflow, with the inputs that it declares."""
+    match arguments:
+        case ["workflow", "run", file, *fields]:
+            workflow = YAML(typ="safe").load(WORKFLOWS / file)
+            inputs = dict(each.removeprefix("--raw-field=").split("=", 1) for each in fields)
+            assert set(inputs) == set(workflow["on"]["workflow_dispatch"]["inputs"])
+            job = workflow["jobs"]["unit"]
+            assert job["name"] == "unit ${{ matrix.index }}"
+            step = next(each for each in job["steps"] if each.get("name") == "Measure")
+            assert step["env"]["JOB_COMPLETION_INDEX"] == "${{ matrix.index }}"
+            secrets = {name: os.environ.get(name, "") for name, text in step["env"].items() if "secrets." in text}
+            count = len(json.loads(inputs["indexes"]))
+            assert count <= 256
+            begin(
+                str(1000 + len(list(queue().iterdir()))),
+                {
+                    "count": count,
+                    "at_once": int(inputs["at-once"]),
+                    "command": ["bash", "-euo", "pipefail", "-c", step["run"]],
+                    "variable": "JOB_COMPLETION_INDEX",
+                    "environ": {"BATCH": inputs["batch"], "STORE": inputs["store"], **secrets},
+                    "title": workflow["run-name"].replace("${{ inputs.batch }}", inputs["batch"]),
+                },
+            )
+        case ["run", "list", "--workflow", _, "--limit", "50", "--json", "databaseId,displayTitle"]:
+            specs = {each.name: json.loads((each / "spec.json").read_text()) for each in queue().iterdir()}
+            print(json.dumps([{"databaseId": int(job), "displayTitle": spec["title"]} for job, spec in specs.items()]))
+        case ["run", "cancel", job]:
+            end(job)
+        case ["api", *_, path, "--jq", _]:
+            parts = path.partition("?")[0].split("/")
+            job = parts[parts.index("runs") + 1]
+            count, known = json.loads((queue() / job / "spec.json").read_text())["count"], codes(job)
+            over = len(known) == count or not (queue() / job / "pid").exists()
+            if parts[-1] != "jobs":
+                print("completed" if over else "in_progress")
+            for index in range(count) if parts[-1] == "jobs" else ():
+                code = known.get(index)
+                if code is None:
+                    told = ("completed", "cancelled") if over else ("in_progress", "")
+                else:
+                    told = ("completed", "success" if code == 0 else "failure")
+                print("\t".join([f"unit {index}", *told, f"https://github.com/o/r/actions/runs/{job}"]))
+        case other:
+            raise AssertionError(other)
+
+
 if __name__ == "__main__":
-    {"run": lambda given: run(given[0]), "sbatch": sbatch, "sacct": sacct, "scancel": scancel, "kubectl": kubectl}[
-        sys.argv[1]
-    ](sys.argv[2:])
+    programs = {"sbatch": sbatch, "sacct": sacct, "scancel": scancel, "kubectl": kubectl, "gh": gh}
+    {"run": lambda given: run(given[0]), **programs}[sys.argv[1]](sys.argv[2:])

@@ -19,6 +19,7 @@ from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.engine.engines import engines, open_engine
 from tfmatrix.engine.engines._arrays import ArrayEngine
 from tfmatrix.engine.engines.base import End, Engine, Sent, Setting
+from tfmatrix.engine.engines.github import GitHub
 from tfmatrix.engine.engines.kubernetes import Kubernetes, indexes
 from tfmatrix.store.remote import Remote
 
@@ -55,6 +56,10 @@ class Place:
         script.write_text(UNIT.replace("ROOT", str(root)))
         script.chmod(0o755)
         fake_queue.install(root / "bin")
+        # What a job of GitHub has installed.
+        tfmatrix = root / "bin" / "tfmatrix"
+        tfmatrix.write_text(f'#!/bin/sh\nexec {script} "${{2#file://}}"\n')
+        tfmatrix.chmod(0o755)
         (root / "queue").mkdir()
         monkeypatch.setenv("PATH", f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setenv("FAKE_QUEUE", str(root / "queue"))
@@ -76,6 +81,11 @@ class Place:
                 return self._dask(60 * float(minutes))
             case "slurm":
                 return open_engine("slurm", replace(setting, options={"poll": "0.05", "partition": "long"}))
+            case "github":
+                # Not `open_engine`, for the same reason as below.
+                queue = GitHub(self.remote.url, 2, {}, 60.0, pause=0.05)
+                names = {"name": "github", "run": setting.run, "remote": self.remote}
+                return ArrayEngine(queue, workers=2, longest=1800.0, poll=0.05, most=256, **names)
             case "kubernetes":
                 # Not `open_engine`, which refuses a folder: pods have files of their own.
                 options = {"image": "registry/tfmatrix@sha256:0", "secret": "bucket", "cache": "environments"}
@@ -159,6 +169,8 @@ def test_batches_end_once_and_failures_are_told(place):
         if place.name in ("local", "dask"):
             assert failures["fails-1"] == "exit code 4: no room left"
             assert failures["dies-1"] == "killed by SIGKILL"
+        if place.name == "github":
+            assert "unit 1: failure, https://" in failures["fails-1"]
         if place.name == "slurm":
             assert "FAILED, exit code 4:0" in failures["fails-1"]
         assert engine.ends(0.2) == []
@@ -219,9 +231,46 @@ def test_what_cannot_be_is_one_error(tmp_path, monkeypatch):
         open_engine("kubernetes", setting)
     with pytest.raises(UsageError, match="pods have files of their own"):
         open_engine("kubernetes", replace(setting, options={"image": "x"}))
+    with pytest.raises(UsageError, match="jobs have files of their own"):
+        open_engine("github", setting)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InfrastructureError, match="needs sbatch"):
         open_engine("slurm", setting)
+    with pytest.raises(InfrastructureError, match="needs gh"):
+        open_engine("github", replace(setting, remote=Remote("s3://bucket/tfmatrix")))
+
+
+@pytest.mark.parametrize("place", ["github"], indirect=True)
+def test_what_does_not_fit_into_a_matrix_is_joined(place):
+    """A matrix of GitHub has 256 jobs at most."""
+    engine = place.open()
+    names = [f"well-{number:03}" for number in range(600)]
+    started: list[int] = []
+    engine._queue.start = lambda batch, number, count: started.append(count) or "7"
+    engine._queue.look = lambda job: ([0], {255: "lost"})
+    engine.submit(sent(*names))
+    assert started == [256]
+    entries = [place.remote.read_json(f"arrays/20261122T1904Z-ab/1/{index}.json")["batches"] for index in range(256)]
+    assert [name for entry in entries for name in entry] == names, "nothing dropped, neighbours together"
+    assert {len(entry) for entry in entries} == {2, 3}
+    ends = engine.ends(1.0)
+    assert [(each.name, each.failure) for each in ends] == [
+        *((name, "lost") for name in entries[255]),
+        *((name, "") for name in entries[0]),
+    ]
+
+
+@pytest.mark.parametrize("place", ["github"], indirect=True)
+def test_a_run_of_github_that_is_over_has_no_open_jobs(place):
+    """One that was cancelled while its jobs waited has none for them."""
+    engine = place.open()
+    engine.submit(sent("hangs-1", "hangs-2", "hangs-3"))
+    fake_queue.end("1000")
+    failures = {each.name: each.failure for each in until_over(engine, 3)}
+    assert set(failures) == {"hangs-1", "hangs-2", "hangs-3"}
+    assert all("unit" in why and "cancelled" in why for why in failures.values())
+    engine._queue._is_over = lambda job: True
+    assert engine._queue.look("1000")[1][3] == "github: run 1000 is over without a job for entry 3"
 
 
 def test_the_indexes_of_a_job():

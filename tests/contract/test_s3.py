@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +83,15 @@ def test_two_writers_of_one_key(bucket, tmp_path: Path):
 def test_a_bucket_that_is_not_there_is_one_error(bucket):
     with pytest.raises(InfrastructureError, match="s3://nowhere/x: writing a"):
         Remote("s3://nowhere/x", patience=0.1).write("a", b"1")
+
+
+def test_nobody_logged_in_is_told_at_once(bucket, monkeypatch, tmp_path: Path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    began = time.monotonic()
+    with pytest.raises(InfrastructureError, match="NoCredentialsError") as error:
+        Remote(bucket).read("outcomes/k.json")
+    assert time.monotonic() - began < 60, "the store was waited for"
+    assert "AWS_ACCESS_KEY_ID" in str(error.value.fix)

@@ -49,7 +49,7 @@ SCRIPTS = [
 
 
 def test_the_workflows_are_there():
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "nightly.yml"]
+    assert [path.name for path in WORKFLOWS] == ["ci.yml", "nightly.yml", "units.yml"]
 
 
 @pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)

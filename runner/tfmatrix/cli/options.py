@@ -92,7 +92,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, o
 EngineOption = Annotated[
     str | None,
     typer.Option(
-        "--engine", metavar="NAME", help="Measure on dask, slurm, kubernetes, …", show_default="this machine's workers"
+        "--engine", metavar="NAME", help="Measure on dask, slurm, github, …", show_default="this machine's workers"
     ),
 ]
 StoreOption = Annotated[

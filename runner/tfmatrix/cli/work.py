@@ -51,8 +51,8 @@ def work(
     from tfmatrix.envs.provision import default_cache_root
     from tfmatrix.store.remote import Remote
 
-    remote = Remote(store)
     with ending_with_the_parent(), make_progress(quiet=quiet) as progress:
+        remote = Remote(store, say=progress.warning)
         for each in _read(batch, remote):
             result = work(
                 each,

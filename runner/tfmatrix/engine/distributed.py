@@ -45,7 +45,7 @@ def execute_on_engine(project: Project, request: RunRequest, options: RunOptions
         if is_asked:
             raise UsageError(f"{name} is for a run on this machine", fix="leave it out, or leave --engine out")
     executor = require_executor(options.executor or request.defaults.executor)
-    remote = Remote(options.store)
+    remote = Remote(options.store, say=progress.warning)
     store = SharedStore(request.store, remote, fetches=False, say=progress.warning)
     wanted = _wanted(project, request, progress)
     engine = _opened(project, request, options, remote, progress)

@@ -35,19 +35,36 @@ PATIENCE = 300.0
 _PAUSES = (0.2, 1.0, 3.0, 10.0)
 """Seconds between tries; the last one again and again."""
 
+_SILENT = 2
+"""Tries that fail before somebody is told: most stores are back by then."""
+
+_STRANGERS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError", "CredentialUnavailableError")
+"""What the clouds' libraries raise where nobody is logged in, by name: botocore, google.auth, azure.identity. Waiting
+does not help.
+"""
+
 _EXTRA = 'python -m pip install "tfmatrix[cloud]"'
 
 
 class Remote:
     """Bytes under names. Any process of any machine may read and write at once."""
 
-    def __init__(self, url: str, *, patience: float = PATIENCE, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience: float = PATIENCE,
+        options: Mapping[str, Any] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """`options` are fsspec's, such as `endpoint_url` of an S3 server of one's own; else its own configuration.
+        `say` is told when the store is waited for.
 
         Raises UsageError for an address that is none, or whose protocol needs a package that is not there.
         """
         self.url = url.rstrip("/")
         self._patience = patience
+        self._say = say
         parts = urlsplit(self.url)
         self._folder: Path | None = None
         if parts.scheme == "file":
@@ -173,15 +190,20 @@ class Remote:
                 raise InfrastructureError(f"{self.url}: {what}: not allowed: {error}", fix=_RIGHTS) from error
             except Exception as error:
                 pause = _PAUSES[min(number, len(_PAUSES) - 1)]
+                told = f"{self.url}: {what}: {type(error).__name__}: {error}"
+                if type(error).__name__ in _STRANGERS:
+                    raise InfrastructureError(told, fix=_LOGIN) from error
                 if time.monotonic() + pause >= deadline:
                     raise InfrastructureError(
-                        f"{self.url}: {what}: {type(error).__name__}: {error}",
-                        expected="a store that this machine reaches, in which this user may read and write",
+                        told, expected="a store that this machine reaches, in which this user may read and write"
                     ) from error
+                if number == _SILENT:
+                    self._say(f"{told}; tried again for {self._patience:g} s")
                 time.sleep(pause)
         raise AssertionError("a deadline ends it")
 
 
+_LOGIN = "log in as the cloud's library expects it, for S3 by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _RIGHTS = "give this user the right to read, write and delete there"
 
 

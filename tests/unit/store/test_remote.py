@@ -137,7 +137,8 @@ def test_a_store_that_is_away_is_tried_again(tmp_path, monkeypatch):
     monkeypatch.setattr(found, "_read", away)
     found.write("a", b"1")
     assert found.read("a") == b"1"
-    gone = Remote((tmp_path / "mount").as_uri(), patience=0.05)
+    said: list[str] = []
+    gone = Remote((tmp_path / "mount").as_uri(), patience=0.5, say=said.append)
 
     def refuse(name: str) -> bytes | None:
         raise OSError("stale handle")
@@ -145,6 +146,7 @@ def test_a_store_that_is_away_is_tried_again(tmp_path, monkeypatch):
     monkeypatch.setattr(gone, "_read", refuse)
     with pytest.raises(InfrastructureError, match="reading a: OSError: stale handle"):
         gone.read("a")
+    assert [each.partition(": ")[2] for each in said] == ["reading a: OSError: stale handle; tried again for 0.5 s"]
 
 
 @pytest.mark.parametrize("url", ["", "results/store", "file://host/x", "file:x", "s3:", "nothing://x/y"])

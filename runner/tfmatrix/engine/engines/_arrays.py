@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 from tfmatrix.core.errors import InfrastructureError
@@ -34,9 +35,20 @@ class ArrayEngine:
     in_rounds = True
 
     def __init__(
-        self, queue: Queue, *, name: str, remote: Remote, run: str, workers: int, longest: float, poll: float
+        self,
+        queue: Queue,
+        *,
+        name: str,
+        remote: Remote,
+        run: str,
+        workers: int,
+        longest: float,
+        poll: float,
+        most: int | None = None,
     ) -> None:
-        """`poll` is how many seconds lie between two looks: each costs the queue something."""
+        """`poll` is how many seconds lie between two looks: each costs the queue something. `most` is how many tasks a
+        job may have: what does not fit is joined.
+        """
         self.name = name
         self.longest = longest
         self._queue = queue
@@ -44,9 +56,10 @@ class ArrayEngine:
         self._run = run
         self._workers = workers
         self._poll = poll
+        self._most = most
         self._rounds = 0
         self._job = ""
-        self._open: dict[int, str] = {}
+        self._open: dict[int, list[str]] = {}
         self._looked = 0.0
 
     def workers(self) -> int:
@@ -57,10 +70,11 @@ class ArrayEngine:
         """See Engine."""
         self._rounds += 1
         array = f"arrays/{self._run}/{self._rounds}"
-        for index, batch in enumerate(batches):
-            self._remote.write_json(f"{array}/{index}.json", {"batches": [batch.name]})
-        self._job = self._queue.start(f"{array}/{{index}}.json", self._rounds, len(batches))
-        self._open = {index: batch.name for index, batch in enumerate(batches)}
+        entries = joined([batch.name for batch in batches], self._most or len(batches))
+        for index, names in enumerate(entries):
+            self._remote.write_json(f"{array}/{index}.json", {"batches": names})
+        self._job = self._queue.start(f"{array}/{{index}}.json", self._rounds, len(entries))
+        self._open = dict(enumerate(entries))
 
     def ends(self, timeout: float) -> list[End]:
         """See Engine."""
@@ -70,8 +84,8 @@ class ArrayEngine:
             return []
         self._looked = time.monotonic()
         done, failed = self._queue.look(self._job)
-        ends = [End(name=self._open.pop(index)) for index in done if index in self._open]
-        ends += [End(name=self._open.pop(index), failure=why) for index, why in failed.items() if index in self._open]
+        over = {**failed, **dict.fromkeys(done, "")}
+        ends = [End(name=name, failure=why) for index, why in over.items() for name in self._open.pop(index, ())]
         if not self._open:
             self._queue.stop(self._job)
         return ends
@@ -84,6 +98,13 @@ class ArrayEngine:
 
     def close(self) -> None:
         """See Engine."""
+
+
+def joined(names: Sequence[str], most: int) -> list[list[str]]:
+    """Names in at most `most` groups of neighbours: those of one environment stand together."""
+    count = min(len(names), most)
+    bounds = [len(names) * number // count for number in range(count + 1)] if count else [0]
+    return [list(names[first:last]) for first, last in pairwise(bounds)]
 
 
 def run_command(command: Sequence[str]) -> str:
