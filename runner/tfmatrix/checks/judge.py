@@ -193,6 +193,13 @@ class Judge:
         names = promised_by(self._formats[cell.format].checks)
         return tuple(name for name in names if writer.section(checks()[name].section or "") is not None)
 
+    def is_mixed(self, saved: Outcome) -> bool:
+        """Whether a layer of the writer's model computes in mixed precision."""
+        if saved.observation is None:
+            return False
+        config = Observation.read(self._store.fetched(saved.observation)).section("config") or {}
+        return any(str(each).startswith("mixed_") for each in (config.get("dtype_policies") or {}).values())
+
     def record(
         self, cell: CellId, saved: Outcome, loaded: Outcome | None, judgement: Judgement | None = None
     ) -> CellRecord:

@@ -5,7 +5,7 @@ Each was observed after one step and after many (the section `course`), with wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tfmatrix.checks import registry
@@ -14,6 +14,7 @@ from tfmatrix.checks.course import Courses
 from tfmatrix.checks.observations import Observations
 from tfmatrix.core.records import Finding
 from tfmatrix.core.status import CheckStatus
+from tfmatrix.worker.remedies import COMPUTED
 
 SECTION = "course"
 
@@ -27,6 +28,11 @@ KINDS: Mapping[str, Kind] = {
     "writer-cannot": nothing(lambda _subject, figures: f"the writer itself cannot train: {raised(figures)}"),
     "unmeasured": note(
         lambda _subject, _figures: "weights after the steps are not judged: what rounding comes to was not measured"
+    ),
+    "one-sided": note(
+        lambda _subject, figures: (
+            f"not compared: {', '.join(figures['paths'])}, a variable in the {figures['side']}'s version alone"
+        )
     ),
     "silent": note(
         lambda _subject, figures: (
@@ -73,11 +79,14 @@ def notes(observations: Observations, found: Mapping[str, Courses]) -> list[Find
     """What was left out of the comparison."""
     silent = observations.writer.section(SECTION)["silent"]
     notes = [Finding(code="silent", figures={"layers": list(silent)})] if silent else []
+    for side, left in (("writer", observations.matching.missing), ("reader", observations.matching.extra)):
+        if left:
+            notes.append(Finding(code="one-sided", figures={"side": side, "paths": [each.path for each in left]}))
     return notes + ([Finding(code="unmeasured")] if found["last"].noise is None else [])
 
 
-COMPUTED = ("forward", "gradients", "updates")
-"""Checks of what is computed, in the order in which one follows from another."""
+MODEL = ("forward", "gradients", "updates")
+"""Checks of what the model itself computes: what it reports and learns follows from it."""
 
 
 def attribute_training(found: Mapping[str, CheckRecord]) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def attribute_training(found: Mapping[str, CheckRecord]) -> dict[str, Any]:
             by.setdefault(share, (name, failed[name][0]))
 
     blame("default", "defaults")
-    for name in COMPUTED:
+    for name in MODEL:
         blame("arithmetic", name)
     if not by:
         # Values that follow from nothing else; names are no arithmetic.
@@ -118,6 +127,74 @@ def attribute_training(found: Mapping[str, CheckRecord]) -> dict[str, Any]:
         "training": {"by": list(by), "first": {"check": name, "subject": str(first.get("subject") or "")}},
         "sentence": "; ".join(f"{_SHARES[share]}: {_said(*blamed)}" for share, blamed in by.items()) or "cannot tell",
     }
+
+
+Switch = Mapping[str, Any]
+"""What came of a 2 x 2 design: see `booked`."""
+
+
+def booked(
+    name: str,
+    failed: Collection[str],
+    *,
+    both: Mapping[str, CheckRecord],
+    old: Mapping[str, CheckRecord],
+    new: Mapping[str, CheckRecord],
+) -> dict[str, Any]:
+    """Whether what differs between two versions is the version's, or that of a switch which both have.
+
+    Checks by name: `both` of writer and reader with the switch turned on either side, `old` of the writer with it
+    against the writer without, `new` of the reader likewise. Gives `to`, of "switch", "version" and "both"; `gone` and
+    `left`, the checks of what is computed that hold with the switch turned and that do not; `changes_old` and
+    `changes_new`, whether turning it changes anything there.
+    """
+    computed = [check for check in COMPUTED if check in failed]
+    gone = [check for check in computed if (both.get(check) or {}).get("status") == "pass"]
+    left = [check for check in computed if check not in gone]
+    return {
+        "name": name,
+        "to": "version" if not gone else "both" if left else "switch",
+        "gone": gone,
+        "left": left,
+        "changes_old": _changes(old),
+        "changes_new": _changes(new),
+    }
+
+
+def _changes(found: Mapping[str, CheckRecord]) -> bool:
+    return any(found[name]["status"] == "fail" for name in COMPUTED if name in found)
+
+
+def with_switches(attribution: Mapping[str, Any] | None, switches: Sequence[Switch]) -> Mapping[str, Any] | None:
+    """An attribution with what 2 x 2 designs came to: `training.switches`, and `switch` in `training.by`."""
+    if attribution is None or not switches:
+        return attribution
+    training = attribution["training"]
+    by, said = list(training["by"]), [str(attribution["sentence"])]
+    if any(each["to"] == "switch" for each in switches):
+        # All that the same configuration computes otherwise goes with it.
+        by = ["switch", *(each for each in by if each not in ("arithmetic", "numerics"))]
+    elif any(each["to"] == "both" for each in switches):
+        by.append("switch")
+    said += [_booking(each) for each in switches if each["to"] != "version"]
+    if not any(each["to"] == "switch" for each in switches):
+        there = ", ".join(f"`{each['name']}`" for each in switches if each["to"] == "version")
+        said += [f"with {there} on both sides it is there as well: the upgrade"] if there else []
+    return {
+        **attribution,
+        "training": {**training, "by": by, "switches": [dict(each) for each in switches]},
+        "sentence": "; ".join(said),
+    }
+
+
+def _booking(switch: Switch) -> str:
+    where = f"with `{switch['name']}` on both sides"
+    if switch["to"] == "both":
+        gone, left = (", ".join(switch[key]) for key in ("gone", "left"))
+        return f"{where} {gone} hold, {left} do not: that switch, and the upgrade"
+    sides = [side for side, key in (("old", "changes_old"), ("new", "changes_new")) if switch[key]]
+    changes = f", which changes what the {' and the '.join(sides)} version computes" if sides else ""
+    return f"{where} it is gone: that switch{changes}"
 
 
 _SHARES = {

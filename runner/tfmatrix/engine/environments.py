@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -18,6 +18,7 @@ from tfmatrix.engine.inference import Facts
 from tfmatrix.engine.plan import writer_versions
 from tfmatrix.engine.progress import Progress
 from tfmatrix.executors.base import Executor, Mounts, Prepared, WorkerProcess
+from tfmatrix.store.keys import digest_of
 
 _OTHERS = ("numpy", "h5py", "protobuf")
 """Packages beside TensorFlow and Keras that decide how a file is read."""
@@ -31,6 +32,7 @@ class Environments:
         self._mounts = mounts
         self._progress = progress
         self._prepared: dict[str, Prepared] = {}
+        self._varied: dict[str, Prepared] = {}
         self._unavailable: dict[str, str] = {}
 
     def provide(self, environments: Sequence[Environment], slots: int) -> None:
@@ -52,6 +54,17 @@ class Environments:
         self._prepared[environment.id] = prepared
         self._progress.environment_ready(environment.id, time.monotonic() - start, "")
 
+    def varied(self, name: str, variables: Mapping[str, str]) -> str:
+        """The name of one that is there, with other variables for its workers: nothing has to be provided for it."""
+        varied = " ".join([name, *(f"{each}={value}" for each, value in variables.items())])
+        plain = self._prepared[name]
+        self._varied[varied] = replace(
+            plain,
+            environment=replace(plain.environment, env={**plain.environment.env, **variables}),
+            key=digest_of(["varied", plain.key, dict(variables)]),
+        )
+        return varied
+
     def __contains__(self, name: str) -> bool:
         """Whether it is there."""
         return name in self._prepared
@@ -62,7 +75,7 @@ class Environments:
 
     def key(self, name: str) -> str:
         """Its part of every key: lock, base and variables."""
-        return self._prepared[name].key
+        return self._of(name).key
 
     def versions(self, name: str) -> Versions:
         """TensorFlow, and the Keras that `tf.keras` is there: tf-keras where it is switched on."""
@@ -98,4 +111,7 @@ class Environments:
     def start(self, name: str) -> WorkerProcess:
         """A new worker, with a folder of its own to write to. Raises InfrastructureError."""
         mounts = replace(self._mounts, work=self._mounts.work / f"worker-{secrets.token_hex(8)}")
-        return self._executor.start(self._prepared[name], mounts)
+        return self._executor.start(self._of(name), mounts)
+
+    def _of(self, name: str) -> Prepared:
+        return self._varied.get(name) or self._prepared[name]

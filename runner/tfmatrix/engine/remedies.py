@@ -31,7 +31,8 @@ class Remedy:
     `name` is what reports show. `modules` are the files of worker/remedies whose code
     changes the load; without any it is the plain one. `loader` is the id of the format whose loader takes the artifact,
     `environment` the reader, both where they are not the cell's own. `parts` are the remedies that it combines.
-    `migrates`: the artifact is made anew by the reader.
+    `migrates`: the artifact is made anew by the reader. `variables` are those of the reader's process. `is_switch`: it
+    is tried in the writer as well, to tell what is the switch's from what is the version's.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Remedy:
     environment: str | None = None
     parts: tuple[str, ...] = ()
     migrates: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
+    is_switch: bool = False
 
 
 def candidates(failing: Failing) -> tuple[Remedy, ...]:
@@ -74,6 +77,8 @@ def _remedy(name: str, module: Any, failing: Failing) -> Remedy:
         loader=getattr(module, "LOADER", None),
         environment=module.reader(failing) if hasattr(module, "reader") else None,
         migrates=getattr(module, "MIGRATES", False),
+        variables=getattr(module, "VARIABLES", ()),
+        is_switch=getattr(module, "SWITCH", False),
     )
 
 

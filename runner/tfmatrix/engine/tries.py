@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tfmatrix.checks.judge import Judge
+from tfmatrix.checks.retraining import Switch, booked, with_switches
 from tfmatrix.checks.verdict import Verdict
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import Try
@@ -28,6 +29,7 @@ from tfmatrix.engine.remedies import Remedy, attempt, candidates, cause_of, in_o
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.worker.declared import version
 from tfmatrix.worker.remedies import Failing
+from tfmatrix.worker.retraining import is_trained
 
 
 @dataclass(kw_only=True)
@@ -44,6 +46,7 @@ class _Failing:
     cached: bool
     is_first: bool = False
     tries: list[Try] = field(default_factory=list)
+    switches: list[Switch] = field(default_factory=list)
     then: Callable[[], None] = lambda: None
 
 
@@ -120,6 +123,7 @@ class Tries:
             error=str(verdict.error["message"]) if verdict.error else "",
             legacy_reader=legacy.id if legacy is not None and legacy.id in self._environments else None,
             has_code=subject.has_code,
+            is_mixed=is_trained(self._request.formats[cell.format].checks) and self._judge.is_mixed(loaded.load.saved),
         )
 
     def _next(self, failing: _Failing) -> None:
@@ -134,13 +138,17 @@ class Tries:
                     self._migrating.begin(load, partial(self._end_migration, failing, remedy))
                     return
                 continue
-            reader = remedy.environment or load.cell.reader
+            reader = self._environment(remedy.environment or load.cell.reader, remedy)
+            if reader is None:
+                continue
             loader = remedy.loader or load.cell.format
             # Where it changes nothing, it is the plain load of another cell, which may be there already.
             key = self._loading.key(load.cell, load.saved, loader, reader, remedy.modules)
             stored = self._jobs.stored(key)
             if stored is not None:
                 self._add(failing, remedy, stored)
+                if self._begin_design(failing, remedy, stored):
+                    return
             elif self._request.phase is not Phase.TABLE:
                 job = self._loading.job(load.cell, load.saved, loader, remedy.modules)
                 self._jobs.submit(reader, [job], partial(self._end, failing, remedy, key), asks=[Asked(key=key)])
@@ -166,12 +174,12 @@ class Tries:
         self._next(failing)
 
     def _record(self, failing: _Failing) -> None:
-        load = failing.loaded.load
+        load, judgement = failing.loaded.load, failing.loaded.judgement
         self._records.add(
             load.cell,
             load.saved,
             failing.loaded.outcome,
-            failing.loaded.judgement,
+            replace(judgement, attribution=with_switches(judgement.attribution, failing.switches)),
             key=load.key,
             cached=failing.cached,
             tries=failing.tries,
@@ -184,7 +192,65 @@ class Tries:
         self._jobs.keep(key, outcome)
         failing.cached = False
         self._add(failing, remedy, outcome)
+        if not self._begin_design(failing, remedy, outcome):
+            self._next(failing)
+
+    def _environment(self, name: str, remedy: Remedy) -> str | None:
+        """Where a remedy is tried: an environment, or one with variables of its own; None where that is not here."""
+        if not remedy.variables:
+            return name
+        if not self._request.has_variables or name not in self._environments:
+            return None
+        return self._environments.varied(name, dict(remedy.variables))
+
+    def _begin_design(self, failing: _Failing, remedy: Remedy, turned: Outcome) -> bool:
+        """Sends off what is left of a 2 x 2 design, versions against a switch: the writer with the switch turned.
+
+        `turned` is what the reader came to with it. Returns whether there is something to wait for.
+        """
+        load = failing.loaded.load
+        is_here = self._request.has_writers and load.cell.writer in self._environments
+        writer = self._environment(load.cell.writer, remedy) if remedy.is_switch and is_here else None
+        if writer is None:
+            return False
+        key = self._loading.key(load.cell, load.saved, load.cell.format, writer, remedy.modules)
+        stored = self._jobs.stored(key)
+        if stored is not None:
+            self._book(failing, remedy, turned, stored)
+        elif self._request.phase is not Phase.TABLE:
+            job = self._loading.job(load.cell, load.saved, load.cell.format, remedy.modules)
+            then = partial(self._end_design, failing, remedy, turned, key)
+            self._jobs.submit(writer, [job], then, asks=[Asked(key=key)])
+            return True
+        return False
+
+    def _end_design(
+        self, failing: _Failing, remedy: Remedy, turned: Outcome, key: str, outcomes: Sequence[Outcome | None]
+    ) -> None:
+        outcome = outcomes[0]
+        assert outcome is not None, "it is alone in its child"
+        self._jobs.keep(key, outcome)
+        failing.cached = False
+        self._book(failing, remedy, turned, outcome)
         self._next(failing)
+
+    def _book(self, failing: _Failing, remedy: Remedy, turned: Outcome, there: Outcome) -> None:
+        """Books what differs to the switch or to the version; `there` is the writer with the switch turned.
+
+        What raises with it on either side tells nothing.
+        """
+        load, plain = failing.loaded.load, failing.loaded.outcome
+        if there.observation is None or turned.observation is None:
+            return
+        cell, saved = load.cell, load.saved
+        both = self._judge.judge(cell, replace(saved, observation=there.observation), turned)
+        old = self._judge.judge(replace(cell, reader=cell.writer), saved, there)
+        before = replace(saved, observation=plain.observation)
+        new = self._judge.judge(replace(cell, writer=cell.reader), before, turned)
+        failed = failing.loaded.judgement.verdict.failed_checks
+        failing.switches.append(
+            booked(remedy.name, failed, both=both.verdict.checks, old=old.verdict.checks, new=new.verdict.checks)
+        )
 
     def _add(self, failing: _Failing, remedy: Remedy, outcome: Outcome) -> None:
         load = failing.loaded.load

@@ -175,6 +175,7 @@ class _Unit:
             slots=self._slots,
             remedies=batch.remedies,
             has_writers=False,
+            has_variables=False,
             resume_steps=batch.steps,
         )
 

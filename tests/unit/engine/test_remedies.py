@@ -157,7 +157,7 @@ def test_every_remedy_describes_itself(name: str) -> None:
     assert isinstance(module.NAME, str)
     assert isinstance(module.PRICE, str)
     assert module.ADVICE
-    assert any(hasattr(module, name) for name in ("change", "LOADER", "reader", "MIGRATES"))
+    assert any(hasattr(module, name) for name in ("change", "LOADER", "reader", "MIGRATES", "VARIABLES"))
     assert getattr(module, "LOADER", "h5") in own_formats()
 
 

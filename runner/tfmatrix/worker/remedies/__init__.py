@@ -25,6 +25,11 @@ A file of this folder holds both sides of a remedy: when the host finds it worth
     The id of the format whose loader takes the artifact.
 `reader(failing)` (optional)
     The id of the environment that reads instead.
+`VARIABLES` (optional)
+    Environment variables (name, value) under which the reader runs, from its start.
+`SWITCH` (optional)
+    That it is a switch which the writer has as well: it is tried there, too, and where a difference goes away between
+    the two, it is the switch's and not the version's.
 `MIGRATES` (optional)
     That the artifact is made anew by the reader, and that loaded in the old one's place.
 `COMBINES` (optional)
@@ -39,10 +44,10 @@ import importlib
 import os
 from typing import Any, Dict
 
-from ._failing import LOAD_MODEL, Failing
+from ._failing import COMPUTED, LOAD_MODEL, Failing
 from .migrated import NAME as MIGRATE
 
-__all__ = ["AND", "LOAD_MODEL", "MIGRATE", "Failing", "price_of", "remedies"]
+__all__ = ["AND", "COMPUTED", "LOAD_MODEL", "MIGRATE", "Failing", "price_of", "remedies"]
 
 AND = " + "
 """Joins the names of remedies that are combined."""

@@ -7,6 +7,9 @@ from typing import FrozenSet, Optional, Tuple
 
 LOAD_MODEL = "keras.models.load_model"
 
+COMPUTED = ("forward", "gradients", "updates", "metrics", "learning")
+"""Checks of what code that is trained anew computes, in the order in which one follows from another."""
+
 
 @dataclass(frozen=True)
 class Failing:
@@ -16,7 +19,8 @@ class Failing:
     `keras` is the version of the reader's `tf.keras` as numbers; `artifact_kind` what the artifact really is (hdf5,
     zip, directory); `error` what the loader said, where it raised. `has_definitions`: the scenario's file defines
     classes or functions of its own. `has_code`: the code that builds the model is there. `legacy_reader` is the
-    environment with the reader's TensorFlow and tf-keras, where the matrix has one.
+    environment with the reader's TensorFlow and tf-keras, where the matrix has one. `is_mixed`: the model computes in
+    mixed precision.
     """
 
     loader: str
@@ -28,6 +32,12 @@ class Failing:
     has_code: bool
     error: str
     legacy_reader: Optional[str]
+    is_mixed: bool = False
+
+    @property
+    def computes_otherwise(self) -> bool:
+        """Whether code that is trained anew computes something else, whatever the reason."""
+        return self.drifts and not self.failed_checks.isdisjoint(COMPUTED)
 
     @property
     def is_refused(self) -> bool:

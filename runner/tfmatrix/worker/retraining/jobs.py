@@ -15,7 +15,7 @@ from protocol import ARTIFACT, OBSERVATION
 from steps import Unsupported, import_file, rng, see_sources, step
 from versions import versions
 
-from . import course, draws, restored, tensors
+from . import course, draws, restored, switched, tensors
 
 BUILDER_SEED = 0xC0DE
 """Bits that tell the seed of what a reader draws from the writer's: what is not set must not come out right."""
@@ -41,6 +41,7 @@ def train(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
 def retrain(job: Mapping[str, Any], recorder: Recorder) -> Dict[str, Any]:
     """In a reader: the scenario's code, the writer's weights."""
     reference = Reference(job["reference"])
+    switched.prepare(job["remedies"])
     subject = _Subject(job, recorder, job["seed"] ^ BUILDER_SEED)
     if OLD_DEFAULTS in job["remedies"]:
         subject.restore(reference)
@@ -58,7 +59,11 @@ def _take_over(weights: Any, reference: Reference) -> None:
     there = reference.json["weights"]
     if not isinstance(there, list):
         raise ValueError("the writer's weights were not observed")
-    for weight, entry in observe.paired(weights, there):
+    # What only one version keeps as a variable is left as the code made it: Keras 2 counts what `adapt` saw.
+    roles = {weight.role for weight in weights}, {entry["role"] for entry in there}
+    here = [weight for weight in weights if weight.trainable or weight.role in roles[1]]
+    there = [entry for entry in there if entry["trainable"] or entry["role"] in roles[0]]
+    for weight, entry in observe.paired(here, there):
         weight.variable.assign(reference.array(entry["array"]))
 
 
@@ -71,7 +76,7 @@ class _Subject(object):
         observe.fresh_start(seed)
         see_sources(job)
         scenario = step(recorder, "import", import_file, job["scenario"])
-        self._build = scenario.build_model
+        self._build = switched.turned(scenario.build_model, job.get("remedies", ()))
         self._inputs = step(recorder, "build", scenario.inputs, rng(job))
         has_data = hasattr(scenario, "training_data")
         self._data = step(recorder, "build", scenario.training_data, rng(job)) if has_data else None
