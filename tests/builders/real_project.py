@@ -63,6 +63,14 @@ class RealProject:
         for name in scenarios:
             shutil.copy(ROOT / "scenarios" / f"{name}.py", root / "scenarios")
 
+    @classmethod
+    def copied(cls, folder: Path, root: Path) -> RealProject:
+        """A folder that is a project already, without what was measured in it."""
+        shutil.copytree(folder, root, ignore=shutil.ignore_patterns("results", "locks", "__pycache__"))
+        found = cls.__new__(cls)
+        found.root = root
+        return found
+
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tfmatrix", *arguments, "-C", str(self.root)]
 

@@ -9,7 +9,7 @@ import pytest
 from observation_builder import Draft, checked, drawn, retrained
 from tfmatrix.checks.comparison import compare
 from tfmatrix.checks.registry import checks
-from tfmatrix.checks.retraining import attribute_training
+from tfmatrix.checks.retraining import attribute_training, booked, with_switches
 from tfmatrix.core.records import Finding
 
 TRAINED = ("updates", "metrics", "learning")
@@ -278,3 +278,64 @@ def test_a_difference_is_attributed_to_what_parts_first() -> None:
     }
     assert _attributed(rounding)["by"] == ["numerics"]
     assert _attributed(draws)["by"] == ["randomness"]
+
+
+SWITCH = "jit_compile=False"
+PARTED = {
+    "numerics": {"found": False, "checks": []},
+    "training": {"by": ["arithmetic", "interface"], "first": {"check": "updates", "subject": "dense/kernel"}},
+    "sentence": "the same configuration computes something else",
+}
+
+
+def _statuses(*failing: str) -> dict:
+    names = ("forward", "gradients", "updates", "metrics", "learning")
+    return {name: {"status": "fail" if name in failing else "pass", "findings": []} for name in names}
+
+
+def _booked(*left: str, new: tuple[str, ...] = ()) -> dict:
+    failed = ("signatures", "updates", "learning")
+    return booked(SWITCH, failed, both=_statuses(*left), old=_statuses(), new=_statuses(*new))
+
+
+def test_what_is_gone_with_the_switch_off_on_both_sides_is_the_switchs() -> None:
+    switch = _booked(new=("updates",))
+    assert (switch["to"], switch["gone"], switch["left"]) == ("switch", ["updates", "learning"], [])
+    assert (switch["changes_old"], switch["changes_new"]) == (False, True)
+    found = with_switches(PARTED, [switch])
+    assert found["training"]["by"] == ["switch", "interface"]
+    assert found["sentence"].endswith(
+        f"; with `{SWITCH}` on both sides it is gone: that switch, which changes what the new version computes"
+    )
+
+
+def test_what_is_there_with_the_switch_off_is_the_upgrades() -> None:
+    switch = _booked("updates", "learning", new=("updates",))
+    assert (switch["to"], switch["gone"]) == ("version", [])
+    found = with_switches(PARTED, [switch])
+    assert found["training"]["by"] == ["arithmetic", "interface"]
+    assert found["sentence"].endswith(f"; with `{SWITCH}` on both sides it is there as well: the upgrade")
+
+
+def test_what_is_partly_gone_is_booked_to_both() -> None:
+    switch = _booked("learning")
+    assert (switch["to"], switch["gone"], switch["left"]) == ("both", ["updates"], ["learning"])
+    found = with_switches(PARTED, [switch])
+    assert found["training"]["by"] == ["arithmetic", "interface", "switch"]
+    assert "updates hold, learning do not" in found["sentence"]
+
+
+def test_a_switch_that_is_guilty_leaves_nothing_to_the_upgrade() -> None:
+    found = with_switches(PARTED, [_booked(), {**_booked("updates", "learning"), "name": "other"}])
+    assert "the upgrade" not in found["sentence"]
+    assert [each["to"] for each in found["training"]["switches"]] == ["switch", "version"]
+
+
+def test_a_check_that_says_nothing_with_the_switch_off_is_not_gone() -> None:
+    both = {**_statuses(), "learning": {"status": "not-applicable", "findings": []}}
+    assert booked(SWITCH, ("learning",), both=both, old={}, new={})["to"] == "version"
+
+
+def test_an_attribution_without_designs_stays() -> None:
+    assert with_switches(PARTED, []) == PARTED
+    assert with_switches(None, [_booked()]) is None
