@@ -21,7 +21,7 @@ from tfmatrix.analysis.reasons import DOING, reason
 from tfmatrix.analysis.records import failed_in_save, in_order
 from tfmatrix.analysis.upstream import Upstream, find_upstream
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, are_listed
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import one_line
 from tfmatrix.store.runs import Run
@@ -325,7 +325,10 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
     links: dict[str, Upstream] = {}
     for entry in run.header.get("known_failures") or ():
         globs, statuses = GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS), _names(entry.get("status"))
-        if not any(record.status.value in statuses and globs.matches(record.cell) for record in known):
+        if not any(
+            record.status.value in statuses and globs.matches(record.cell) and _has_checks(entry, record)
+            for record in known
+        ):
             continue
         reason_given = one_line(entry.get("reason") or "", 300)
         if reason_given:
@@ -349,10 +352,17 @@ def unreviewed(run: Run) -> frozenset[str]:
         for record in run.records
         if record.known
         and not any(
-            is_reviewed and record.status.value in _names(entry.get("status")) and globs.matches(record.cell)
+            is_reviewed
+            and record.status.value in _names(entry.get("status"))
+            and globs.matches(record.cell)
+            and _has_checks(entry, record)
             for is_reviewed, globs, entry in entries
         )
     )
+
+
+def _has_checks(entry: Mapping[str, Any], record: CellRecord) -> bool:
+    return are_listed(_names(entry.get("checks")), record.status, record.failed_checks)
 
 
 def _names(value: Any) -> list[str]:

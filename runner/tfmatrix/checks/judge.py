@@ -36,8 +36,8 @@ class Tolerances(Protocol):
 class Listed(Protocol):
     """An entry of known_failures.yaml."""
 
-    def matches(self, cell: CellId, status: Status, /) -> bool:
-        """Whether it lists this cell with this status."""
+    def matches(self, cell: CellId, status: Status, failed_checks: Collection[str] = (), /) -> bool:
+        """Whether it lists this cell with this status, and these checks that failed."""
 
     def covers(self, cell: CellId, /) -> bool:
         """Whether it speaks of this cell."""
@@ -217,7 +217,7 @@ class Judge:
             writer=cell.writer,
             reader=cell.reader,
             status=verdict.status,
-            known=self.is_known(cell, verdict.status),
+            known=self.is_known(cell, verdict.status, verdict.failed_checks),
             fixed=self._is_fixed(cell, verdict.status),
             flaky=loaded is not None and loaded.flaky,
             failed_checks=verdict.failed_checks,
@@ -240,7 +240,7 @@ class Judge:
             writer=cell.writer,
             reader=cell.reader,
             status=source.status,
-            known=self.is_known(cell, source.status),
+            known=self.is_known(cell, source.status, source.failed_checks),
             fixed=self._is_fixed(cell, source.status),
             failed_checks=source.failed_checks,
             inferred={"from": source.cell, "by": by},
@@ -251,13 +251,13 @@ class Judge:
         return replace(
             record,
             run=self._run,
-            known=self.is_known(record.id, record.status),
+            known=self.is_known(record.id, record.status, record.failed_checks),
             fixed=self._is_fixed(record.id, record.status),
         )
 
-    def is_known(self, cell: CellId, status: Status) -> bool:
-        """Whether the cell is listed with this status."""
-        return any(entry.matches(cell, status) for entry in self._known_failures)
+    def is_known(self, cell: CellId, status: Status, failed_checks: Collection[str] = ()) -> bool:
+        """Whether the cell is listed with this status, and these checks that failed."""
+        return any(entry.matches(cell, status, failed_checks) for entry in self._known_failures)
 
     def _is_fixed(self, cell: CellId, status: Status) -> bool:
         return status is Status.PASS and any(entry.covers(cell) for entry in self._known_failures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -98,6 +98,14 @@ class Try:
             "price": self.price,
             "seconds": round(self.seconds, 3),
         }
+
+
+def are_listed(listed: Collection[str], status: Status, failed_checks: Iterable[str]) -> bool:
+    """Whether an entry of known_failures.yaml that lists these checks speaks of a cell at which those failed.
+
+    One without any speaks of all, and what does not even load has no checks.
+    """
+    return not listed or status is not Status.DRIFT or set(failed_checks) <= set(listed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)  # slots: a whole map holds millions

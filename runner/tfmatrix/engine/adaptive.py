@@ -261,8 +261,8 @@ class Adaptive:
                 cell, source = self._cell(key, pair), self._cell(key, each.source)
                 if (
                     status.is_incompatibility
-                    and self._records.is_listed(source, status)
-                    and not self._records.is_listed(cell, status)
+                    and self._records.is_listed(source, status, source)
+                    and not self._records.is_listed(cell, status, source)
                 ):
                     found.append(cell)
         return found

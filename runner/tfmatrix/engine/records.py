@@ -74,9 +74,10 @@ class Records:
         self._writer.add(record)
         self._progress.loaded(record)
 
-    def is_listed(self, cell: CellId, status: Status) -> bool:
-        """Whether known_failures.yaml lists a cell with a status."""
-        return self._judge.is_known(cell, status)
+    def is_listed(self, cell: CellId, status: Status, source: CellId) -> bool:
+        """Whether known_failures.yaml lists a cell with a status, and with what failed at the one that was measured."""
+        record = self._records.get(source)  # none while its remedies are tried
+        return self._judge.is_known(cell, status, record.failed_checks if record is not None else ())
 
     def infer(self, sources: Mapping[CellId, tuple[CellId, str]]) -> None:
         """Says which cells are inferred, from which that was measured, and by what. `complete` journals them."""

@@ -221,7 +221,7 @@ def stale_entries(run: Run, entries: Sequence[KnownFailure]) -> list[KnownFailur
     stale = []
     for entry in entries:
         covered = [record for record in run.records if entry.covers(record.id)]
-        if covered and not any(entry.matches(record.id, record.status) for record in covered):
+        if covered and not any(entry.matches(record.id, record.status, record.failed_checks) for record in covered):
             stale.append(entry)
     return stale
 

@@ -13,7 +13,7 @@ from tfmatrix.analysis.causes import unreviewed
 from tfmatrix.analysis.records import in_order
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, are_listed
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import Code, Inline, Link, cells, joined, one_line, with_code
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend, matrix
@@ -191,7 +191,15 @@ def _known(run: Run) -> Iterable[Block]:
 def _count_of_entry(entry: Mapping[str, Any], marked: Sequence[CellRecord]) -> int:
     """The known cells that an entry speaks of, and the fixed ones: those have another status than it lists."""
     globs, statuses = GlobSet(_listed(entry.get("cells")), segments=CELL_SEGMENTS), _listed(entry.get("status"))
-    return sum((record.fixed or record.status.value in statuses) and globs.matches(record.cell) for record in marked)
+    checks = _listed(entry.get("checks"))
+    return sum(
+        globs.matches(record.cell)
+        and (
+            record.fixed
+            or (record.status.value in statuses and are_listed(checks, record.status, record.failed_checks))
+        )
+        for record in marked
+    )
 
 
 def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:

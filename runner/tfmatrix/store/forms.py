@@ -152,6 +152,7 @@ class _FormatInfo(TypedDict, total=False):
 @with_config(_OPEN)
 class _Known(TypedDict, total=False):
     cells: _Texts
+    checks: _Texts | None
     status: _Texts
     reason: _Text
     link: _Text | None

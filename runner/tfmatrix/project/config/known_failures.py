@@ -5,6 +5,7 @@ schema: 1
 entries:
   - cells: optimizer_state/h5/{2.12.1,2.15.1}/2.16.2     # a glob on cell ids, or a list of them
     status: drift                                        # or a list; the cell is known only with one of these
+    checks: [optimizer, resume]                          # optional, of a drift: any other that fails is news
     reason: Keras 3 does not read the optimizer's state from files of Keras 2.
     link: https://github.com/keras-team/keras/issues/NUMBER  # optional
     until: 2026-12-31                                    # optional: a date, or a TensorFlow version in quotes
@@ -27,6 +28,7 @@ from pydantic import AfterValidator, Field
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet, compile_glob
 from tfmatrix.core.hints import did_you_mean, one_of
 from tfmatrix.core.ids import CellId
+from tfmatrix.core.records import are_listed
 from tfmatrix.core.status import Status
 from tfmatrix.project.config.model import StrictModel
 from tfmatrix.project.config.validation import validate
@@ -43,14 +45,16 @@ _STATUSES: Final = tuple(status.value for status in Status if status.is_incompat
 class KnownFailure:
     """An entry: cells (globs) that are expected to end with one of `status`, and why.
 
-    `until` is an ISO date, the last day the entry counts; or a TensorFlow version, with whose arrival in the
-    matrix it ends. `is_reviewed` is False for what a program proposed and nobody has looked at. `line` is where the
+    `checks` are those that are expected to fail of a cell that drifts; where any other does, the cell is news. Without
+    any, all are. `until` is an ISO date, the last day the entry counts; or a TensorFlow version, with whose arrival in
+    the matrix it ends. `is_reviewed` is False for what a program proposed and nobody has looked at. `line` is where the
     entry stands in its file.
     """
 
     cells: tuple[str, ...]
     status: tuple[Status, ...]
     reason: str
+    checks: tuple[str, ...] = ()
     link: str | None = None
     until: str | None = None
     is_reviewed: bool = True
@@ -64,9 +68,9 @@ class KnownFailure:
         """Whether the entry speaks of this cell, whatever its status: one that passes is then `fixed`."""
         return self._globs.matches(str(cell))
 
-    def matches(self, cell: CellId, status: Status) -> bool:
-        """Whether the cell with this status is known."""
-        return status in self.status and self.covers(cell)
+    def matches(self, cell: CellId, status: Status, failed_checks: Iterable[str] = ()) -> bool:
+        """Whether the cell with this status, and these checks that failed, is known."""
+        return status in self.status and self.covers(cell) and are_listed(self.checks, status, failed_checks)
 
     def to_json(self) -> dict[str, Any]:
         """The entry as run.json holds it: a dict of JSON types, without its line."""
@@ -74,6 +78,7 @@ class KnownFailure:
             "cells": list(self.cells),
             "status": [status.value for status in self.status],
             "reason": self.reason,
+            "checks": list(self.checks),
             "link": self.link,
             "until": self.until,
             "reviewed": self.is_reviewed,
@@ -110,6 +115,7 @@ def load_known_failures(path: Path) -> tuple[KnownFailure, ...]:
             cells=entry.cells,
             status=tuple(map(Status, entry.status)),
             reason=entry.reason.strip(),
+            checks=entry.checks,
             link=entry.link,
             until=entry.until,
             is_reviewed=entry.is_reviewed,
@@ -148,6 +154,15 @@ def _status(value: str) -> str:
     raise wrong(f'"{value}" is not a status', expected=one_of(_STATUSES), fix=did_you_mean(value, _STATUSES))
 
 
+def _check(value: str) -> str:
+    from tfmatrix.checks.registry import checks  # all of them, for whoever names one
+
+    known = tuple(checks())
+    if value in known:
+        return value
+    raise wrong(f'"{value}" is not a check', expected=one_of(known), fix=did_you_mean(value, known))
+
+
 def _until(value: str) -> str:
     if is_date(value) or _version(value) is not None:
         return value
@@ -173,6 +188,11 @@ class _Entry(StrictModel):
         one_or_more_schema({"enum": list(_STATUSES)}),
     ]
     reason: Text
+    checks: Annotated[
+        tuple[Annotated[str, AfterValidator(_check)], ...],
+        OneOrMore,
+        one_or_more_schema({"type": "string", "examples": ["signatures"]}),
+    ] = ()
     link: Annotated[str, AfterValidator(_link)] | None = None
     until: Annotated[str, AfterValidator(_until)] | None = None
     reviewed: Text | None = None

@@ -84,6 +84,25 @@ def test_a_cell_is_known_by_its_id_and_its_status(cell: str, status: Status, kno
     assert ONE.matches(CellId.parse(cell), status) is known
 
 
+@pytest.mark.parametrize(
+    ("status", "failed", "known"),
+    [
+        (Status.DRIFT, ["signatures"], True),
+        (Status.DRIFT, ["signatures", "learning"], False),
+        (Status.CRASH, [], True),
+    ],
+)
+def test_of_a_drift_any_other_check_is_news(status: Status, failed: list[str], known: bool) -> None:
+    entry = KnownFailure(cells=ONE.cells, status=ONE.status, reason="Known.", checks=("signatures",))
+    assert entry.matches(CELL, status, failed) is known
+
+
+def test_checks_are_read_and_a_name_that_is_none_is_told() -> None:
+    FILE.write_text(entry(checks="[signatures, resume]"))
+    assert load_known_failures(FILE)[0].checks == ("signatures", "resume")
+    assert 'did you mean "signatures"?' in error_of(entry(checks="signature"))
+
+
 def test_an_entry_covers_a_cell_whatever_its_status() -> None:
     assert ONE.covers(CELL)
     assert not ONE.covers(CellId.parse("dense/h5/2.15.1/2.16.2"))
@@ -94,6 +113,7 @@ def test_as_json_for_the_run() -> None:
         "cells": ["optimizer_state/h5"],
         "status": ["drift", "crash"],
         "reason": "Known.",
+        "checks": [],
         "link": None,
         "until": None,
         "reviewed": True,
@@ -142,12 +162,12 @@ STATUSES = "one of: drift, crash, timeout, load-error, save-error"
         (
             entry(cels="dense", cells=""),
             '5: entries[0].cels: unknown key "cels"\n'
-            '  expected: one of: cells, status, reason, link, until, reviewed\n  to fix:   did you mean "cells"?',
+            '  expected: one of: cells, status, reason, checks, link, until, reviewed\n  to fix:   did you mean "cells"?',
         ),
         (
             entry(reson="x"),
             '6: entries[0].reson: unknown key "reson"\n'
-            '  expected: one of: cells, status, reason, link, until, reviewed\n  to fix:   did you mean "reason"?',
+            '  expected: one of: cells, status, reason, checks, link, until, reviewed\n  to fix:   did you mean "reason"?',
         ),
         (entry(reason=""), '3: entries[0].reason: the key "reason" is missing\n  expected: reason: …'),
         (entry(reason="' '"), "5: entries[0].reason: an empty text\n  expected: a text that says something"),
