@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tfmatrix.analysis.causes import Cause, find_causes
 from tfmatrix.core.ids import CellId
+from tfmatrix.core.status import Status
 from tfmatrix.store.content import write_atomically
 from tfmatrix.store.runs import Run
 
@@ -28,10 +29,10 @@ def proposals(run: Run, today: date) -> list[dict[str, Any]]:
     That is the cause, the first bad version, the remedy and an upstream link. Each ends after `DAYS`, and is marked as
     reviewed by nobody.
     """
-    news = {record.cell for record in run.records if record.is_news}
+    failed = {record.cell: record.failed_checks for record in run.records if record.is_news}
     entries = []
     for cause in find_causes(run):
-        cells = [CellId.parse(cell) for cell in cause.cells if cell in news]
+        cells = [CellId.parse(cell) for cell in cause.cells if cell in failed]
         if not cells:
             continue
         entry: dict[str, Any] = {
@@ -39,6 +40,9 @@ def proposals(run: Run, today: date) -> list[dict[str, Any]]:
             "status": cause.status.value,
             "reason": _reason(cause),
         }
+        if cause.status is Status.DRIFT:
+            # What fails beside them later is news.
+            entry["checks"] = list(dict.fromkeys(check for cell in cells for check in failed[str(cell)]))
         if cause.links:
             entry["link"] = cause.links[0].url
         entry |= {"until": today + timedelta(days=DAYS), "reviewed": None}

@@ -74,6 +74,7 @@ def test_an_entry_says_what_a_reviewer_asks_for_and_that_nobody_was_one(tmp_path
     (entry,) = load_known_failures(path)
     assert not entry.is_reviewed
     assert entry.until == "2027-02-26"
+    assert entry.checks == ("optimizer",)
     for words in ("optimizer failed. Cause C-", "first bad version: 2.16.2 as reader", "Remedy: none was tried"):
         assert words in entry.reason
     path.write_text(path.read_text().replace("reviewed: null", "reviewed: ada, 2026-12-01"))

@@ -162,12 +162,14 @@ STATUSES = "one of: drift, crash, timeout, load-error, save-error"
         (
             entry(cels="dense", cells=""),
             '5: entries[0].cels: unknown key "cels"\n'
-            '  expected: one of: cells, status, reason, checks, link, until, reviewed\n  to fix:   did you mean "cells"?',
+            "  expected: one of: cells, status, reason, checks, link, until, reviewed\n"
+            '  to fix:   did you mean "cells"?',
         ),
         (
             entry(reson="x"),
             '6: entries[0].reson: unknown key "reson"\n'
-            '  expected: one of: cells, status, reason, checks, link, until, reviewed\n  to fix:   did you mean "reason"?',
+            "  expected: one of: cells, status, reason, checks, link, until, reviewed\n"
+            '  to fix:   did you mean "reason"?',
         ),
         (entry(reason=""), '3: entries[0].reason: the key "reason" is missing\n  expected: reason: …'),
         (entry(reason="' '"), "5: entries[0].reason: an empty text\n  expected: a text that says something"),
