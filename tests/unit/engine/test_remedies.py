@@ -232,12 +232,24 @@ def test_a_layer_of_a_signature_that_cannot_be_called_names_the_function_instead
 def test_code_that_trains_otherwise_tries_what_restores_training_and_nothing_of_files() -> None:
     code = {"loader": own_formats()["code"].loader, "drifts": True, "legacy_reader": "2.21.0+tf-keras"}
     moved = failing(**code, failed_checks=frozenset({"updates", "learning"}))
-    assert [remedy.name for remedy in candidates(moved)] == ["TF_USE_LEGACY_KERAS=1"]
+    switches = ["jit_compile=False", "TF_ENABLE_ONEDNN_OPTS=0"]
+    assert [remedy.name for remedy in candidates(moved)] == [*switches, "TF_USE_LEGACY_KERAS=1"]
     changed = candidates(failing(**code, failed_checks=frozenset({"defaults", "learning"})))
     assert [(remedy.name, remedy.environment) for remedy in changed] == [
         ("the old defaults as arguments", None),
+        *((name, None) for name in switches),
         ("TF_USE_LEGACY_KERAS=1", "2.21.0+tf-keras"),
     ]
+
+
+def test_switches_are_tried_where_they_can_matter() -> None:
+    code = {"loader": own_formats()["code"].loader, "drifts": True}
+    layers = candidates(failing(**code, failed_checks=frozenset({"forward", "learning"}), is_mixed=True))
+    assert [(remedy.name, dict(remedy.variables)) for remedy in layers if remedy.is_switch] == [
+        ("TF_ENABLE_ONEDNN_OPTS=0", {"TF_ENABLE_ONEDNN_OPTS": "0"}),
+        ("float32 in place of mixed precision", {}),
+    ]
+    assert candidates(failing(**code, failed_checks=frozenset({"signatures"}), is_mixed=True)) == ()
 
 
 def test_a_remedy_that_restores_how_code_learns_is_recommended_though_names_stay_new() -> None:
