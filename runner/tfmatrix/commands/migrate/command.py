@@ -409,10 +409,13 @@ def inputs_of(reference: Outcome, store: Store) -> list[dict[str, Any]]:
 
 
 def _notes(done: Migrated, store: Store) -> list[str]:
-    """What could not be compared: what the old file itself lacks, and what random layers draw."""
+    """What could not be compared, as the old file itself lacks it or layers draw it; how its writer had to load it."""
     observed = _observed(done.reference, store)
     notes = observed.get("notes") or {}
     found = [f"{name} not compared: {why}" for name, why in sorted(notes.items()) if "/" not in name]
+    how = (observed.get("given") or {}).get("note")
+    if how and how not in notes.values():
+        found.append(how)
     silent = (observed.get("resume") or {}).get("silent")
     if silent:
         found.append(

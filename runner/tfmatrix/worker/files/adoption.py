@@ -12,17 +12,19 @@ from declared import Format
 from loading import Loading
 from observe import calls
 from protocol import ARTIFACT, OBSERVATION
+from remedies import built_in_objects
 from steps import Failed, custom_objects, step
 from switches import enable_unsafe_deserialization
 
 from . import inputs as inputs_of
-from . import neutral
+from . import neutral, slots
 
 
 def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     """Load a file that no scenario made, in the environment that wrote it; what it is there is the reference.
 
-    The result has no artifact: the host has it already. With `neutral` it is the model's neutral form.
+    The result has no artifact: the host has it already. With `neutral` it is the model's neutral form; then the
+    reference is what the file holds, also where the writer's plain call leaves some of it there.
     """
     loader = Format.of_job(job["format"])
     network = inputs_of.cut_network()
@@ -56,10 +58,13 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         step(recorder, "inputs", calls.call, model, step(recorder, "inputs", choose, model, kind), kind)
         return model
 
-    loaded = _loaded(recorder, loader, path, given, build, scenario)
+    loaded = _loaded(recorder, loader, path, given, build, scenario, is_whole=bool(job.get("neutral")))
     if job.get("neutral") and loaded.is_raw:
         raise Failed("load", ValueError("there is no Keras model: %s" % loaded.why))
     model, kind = loaded.model, loaded.kind
+    note = loaded.why
+    if job.get("neutral") and step(recorder, "load", slots.restore, model, path):
+        note = "; ".join([*([note] if note else []), slots.NOTE])
     inputs = step(recorder, "inputs", choose, model, kind)
     if os.path.exists(os.path.join(path, "ckpt.index")):
         missing = step(recorder, "load", inputs_of.missing_in_checkpoint, model, os.path.join(path, "ckpt"))
@@ -98,7 +103,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         "way": loaded.way,
         # Another version draws other numbers: what it is held to is the training without.
         "silent": True,
-        "note": loaded.why,
+        "note": note,
     }
     observation.set("given", described)
     with recorder.phase("resume"):
@@ -130,7 +135,8 @@ class Loaded(NamedTuple):
     """The model of a file, how it is called, and how it had to be loaded where the plain call does not.
 
     `arguments` are those of load_model; `is_raw` says that no Keras model could be had, `is_unsafe` that Keras reads
-    the code in the file only when it is let. `why` is the same in words.
+    the code in the file only when it is let, `is_named` that Keras was told what its own short names stand for. `why`
+    is the same in words.
     """
 
     model: Any
@@ -139,6 +145,7 @@ class Loaded(NamedTuple):
     arguments: Mapping[str, Any] = {}
     is_raw: bool = False
     is_unsafe: bool = False
+    is_named: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -149,12 +156,12 @@ class Loaded(NamedTuple):
     def way(self) -> dict[str, Any]:
         """As the field `way` of the observation's `given`."""
         found: dict[str, Any] = {"arguments": dict(self.arguments)} if self.arguments else {}
-        flags = {"raw": self.is_raw, "unsafe": self.is_unsafe}
+        flags = {"raw": self.is_raw, "unsafe": self.is_unsafe, "named": self.is_named}
         return dict(found, **{name: True for name, is_set in flags.items() if is_set})
 
 
-def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any) -> Loaded:
-    """The model of a file, in the first way that gives one.
+def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any, is_whole: bool) -> Loaded:
+    """The model of a file, in the first way that gives one; with `is_whole` in the one that gives all of it.
 
     The reference is what the model is: that Keras asks for a switch before it reads code is said, and is a finding of
     the writer's own cell. What keeps the writer from compiling it (a loss that is a lambda, a metric or an optimizer
@@ -178,6 +185,15 @@ def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any) -> L
     raised = "%s: %s" % (first.error["type"], first.error["message"].strip().partition("\n")[0][:300])
     # Weights have nothing that is compiled.
     if "load_model" in loader.load:
+        if is_whole and built_in_objects.unknown(first.error["message"]):
+            loading = Loading(loader, path, *arguments)
+            try:
+                model = step(recorder, "load", loading.run, ["built_in_objects"])
+            except Failed:
+                pass
+            else:
+                why = "the writer loads it only when custom_objects says what Keras's short names are (%s)" % raised
+                return Loaded(model, observe.kind_of(model, "keras"), why, is_named=True)
         loading = Loading(loader, path, *arguments)
         loading.arguments["compile"] = False
         try:

@@ -90,7 +90,7 @@ def _loaded(job: Mapping[str, Any], recorder: Recorder) -> Tuple[Any, Any]:
     loading.arguments.update(way.get("arguments") or {})
     if way.get("unsafe"):
         step(recorder, "load", enable_unsafe_deserialization)
-    model = step(recorder, "load", loading.run)
+    model = step(recorder, "load", loading.run, ["built_in_objects"] if way.get("named") else [])
     step(recorder, "load", calls.call, model, inputs, observe.kind_of(model, loader.kind))
     return model, scenario
 
