@@ -8,7 +8,7 @@ going on without saving, and the writer's weights going on with a fresh optimize
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +133,9 @@ FINDINGS: Mapping[str, Kind] = {
             f"metrics are called {', '.join(figures['after'])} here, of a model from the same code, too; "
             f"in the writer {', '.join(figures['before'])}"
         )
+    ),
+    "metric-more": note(
+        lambda subject, _figures: f"{subject!r} is reported, too: this version of Keras reports the loss of each output"
     ),
     "state-unseen": note(
         lambda _subject, _figures: "a fresh optimizer goes the same way here: its state cannot be seen"
@@ -262,8 +265,8 @@ def compare(observations: Observations) -> Result:
             "restarted": restarted,
         }
         findings.append(Finding(code="restarted" if restarted else "losses", figures=last))
-    for found in _metrics(courses, reader):
-        (notes if found.code == "metrics-here" else findings).append(found)
+    for found in _metrics(courses, reader, observations.same_keras):
+        (notes if found.code in _METRIC_NOTES else findings).append(found)
     findings += [
         ending.finding(kind, kind=kind, **owner_of(writer, ending.worst.rpartition("/")[0]))
         for kind, ending in states.items()
@@ -330,9 +333,21 @@ def control_of(writer: Observation, reader: Observation, pairs: Sequence[Pair], 
     )
 
 
-def _metrics(courses: Courses, reader: Observation) -> list[Finding]:
-    """What became of the metrics. Names that a model from code has here, too, are no loss."""
+_METRIC_NOTES = {"metrics-here", "metric-more"}
+
+
+def _metrics(courses: Courses, reader: Observation, same_keras: bool) -> list[Finding]:
+    """What became of the metrics. Names that a model from code has here, too, are no loss; nor are losses by output.
+
+    Keras 2 reports these, early releases of Keras 3 do not (3.4.1), and later ones do again (3.13.2).
+    """
     findings = courses.metrics()
+    by_output = {f"{name}_loss" for name in (reader.document.get("interface") or {}).get("outputs") or ()}
+    if not same_keras:
+        findings = [
+            replace(each, code="metric-more") if each.code == "metric-new" and each.subject in by_output else each
+            for each in findings
+        ]
     if any(each.code in _OF_NAMES for each in findings):
         before, after = list(courses.ours.get("metrics") or {}), list(courses.theirs.get("metrics") or {})
         from_code = (((reader.control or {}).get("resume") or {}).get("metrics") or {}).keys()

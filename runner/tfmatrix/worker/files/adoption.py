@@ -17,7 +17,7 @@ from steps import Failed, custom_objects, step
 from switches import enable_unsafe_deserialization
 
 from . import inputs as inputs_of
-from . import neutral, slots
+from . import neutral, unread
 
 
 def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     if job.get("neutral") and loaded.is_raw:
         raise Failed("load", ValueError("there is no Keras model: %s" % loaded.why))
     model, kind = loaded.model, loaded.kind
-    note = loaded.why
-    if job.get("neutral") and step(recorder, "load", slots.restore, model, path):
-        note = "; ".join([*([note] if note else []), slots.NOTE])
+    notes = [loaded.why] if loaded.why else []
+    if job.get("neutral"):
+        notes += step(recorder, "load", unread.read, model, path)
     inputs = step(recorder, "inputs", choose, model, kind)
     if os.path.exists(os.path.join(path, "ckpt.index")):
         missing = step(recorder, "load", inputs_of.missing_in_checkpoint, model, os.path.join(path, "ckpt"))
@@ -103,7 +103,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
         "way": loaded.way,
         # Another version draws other numbers: what it is held to is the training without.
         "silent": True,
-        "note": note,
+        "note": "; ".join(notes),
     }
     observation.set("given", described)
     with recorder.phase("resume"):
