@@ -15,6 +15,7 @@ from tfmatrix.checks.observations import Observations
 from tfmatrix.checks.presentation import (
     ASIDE,
     FUNCTION_LAYERS,
+    LOSS_LAYERS,
     MASK_OPERATIONS,
     NOTATION,
     SENTENCES,
@@ -157,7 +158,8 @@ def _one_sided(
 ) -> None:
     """A layer that one side lacks: a loss, but for what only one Keras lists among the layers."""
     name = change.before if change.after is ... else change.after
-    (aside if name in MASK_OPERATIONS | FUNCTION_LAYERS and not same_keras else changes).append(change)
+    listed = MASK_OPERATIONS | FUNCTION_LAYERS | (LOSS_LAYERS if change.before is ... else set())
+    (aside if name in listed and not same_keras else changes).append(change)
 
 
 def _compare_layer(

@@ -114,6 +114,9 @@ FUNCTION_LAYERS = {"TFOpLambda", "SlicingOpLambda"}
 What it computes is part of the outputs.
 """
 
+LOSS_LAYERS = {"AddLoss"}
+"""Layers that Keras 2 makes of `model.add_loss`. One that only the reader has is judged by where training goes."""
+
 LAMBDA = "<lambda>"
 """A function without a name. Its code differs in its bytes from one version to the next; what it computes is in the
 outputs."""

@@ -23,7 +23,8 @@ FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
 """Layers of Keras 2 that call a function of TensorFlow."""
 
 _POSITIONAL = {"MultiHeadAttention": ("query", "value", "key")}
-_CONSTANT = "_CONSTANT_VALUE"
+CONSTANT = "_CONSTANT_VALUE"
+"""Stands for the layer where Keras 2 calls one on no tensor."""
 
 
 def up(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,8 +105,8 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
                 several = [*several, *([states] if _is_reference(states) else states)]
             if layer["class_name"] in FUNCTIONS and len(several) == 1 and several[0] is first:
                 # They are called on what stands there, and not on the one tensor of a list.
-                return [*(first if _is_reference(first) else (_CONSTANT, -1, first)), kwargs]
-            return [[*(item if _is_reference(item) else (_CONSTANT, -1, item)), kwargs] for item in several]
+                return [*(first if _is_reference(first) else (CONSTANT, -1, first)), kwargs]
+            return [[*(item if _is_reference(item) else (CONSTANT, -1, item)), kwargs] for item in several]
 
         layers = [
             {
@@ -137,7 +138,7 @@ def _is_reference(value: Any) -> bool:
     """Whether a list names a tensor: a layer, which of its calls, which of its outputs."""
     if not isinstance(value, list) or not 3 <= len(value) <= 4 or not isinstance(value[0], str):
         return False
-    return value[0] == _CONSTANT or (isinstance(value[1], int) and isinstance(value[2], int))
+    return value[0] == CONSTANT or (isinstance(value[1], int) and isinstance(value[2], int))
 
 
 def _references(value: Any) -> list[list[Any]]:
@@ -151,7 +152,7 @@ def _references(value: Any) -> list[list[Any]]:
 def _structure(value: Any, tensor: Callable[[list[Any]], Any], names: set[Any] | None = None) -> Any:
     """A structure with what its references name. `names`: only those of these layers are references."""
     if _is_reference(value):
-        if value[0] == _CONSTANT:
+        if value[0] == CONSTANT:
             return value[2]
         if names is None or value[0] in names:
             return tensor(value)

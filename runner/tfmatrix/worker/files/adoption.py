@@ -16,8 +16,11 @@ from remedies import built_in_objects
 from steps import Failed, custom_objects, step
 from switches import enable_unsafe_deserialization
 
+from . import bfloat16, neutral, unread
 from . import inputs as inputs_of
-from . import neutral, unread
+
+COPY = "widened"
+"""The folder in a job's own for a copy that can be read."""
 
 
 def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def adopt(job: Mapping[str, Any], recorder: Recorder) -> dict[str, Any]:
     model, kind = loaded.model, loaded.kind
     notes = [loaded.why] if loaded.why else []
     if job.get("neutral"):
-        notes += step(recorder, "load", unread.read, model, path)
+        notes += step(recorder, "load", unread.read, model, loaded.path or path)
     inputs = step(recorder, "inputs", choose, model, kind)
     if os.path.exists(os.path.join(path, "ckpt.index")):
         missing = step(recorder, "load", inputs_of.missing_in_checkpoint, model, os.path.join(path, "ckpt"))
@@ -135,8 +138,8 @@ class Loaded(NamedTuple):
     """The model of a file, how it is called, and how it had to be loaded where the plain call does not.
 
     `arguments` are those of load_model; `is_raw` says that no Keras model could be had, `is_unsafe` that Keras reads
-    the code in the file only when it is let, `is_named` that Keras was told what its own short names stand for. `why`
-    is the same in words.
+    the code in the file only when it is let, `is_named` that Keras was told what its own short names stand for. `path`
+    is the copy that it was read from, where the file as it is cannot be read. `why` is the same in words.
     """
 
     model: Any
@@ -146,6 +149,7 @@ class Loaded(NamedTuple):
     is_raw: bool = False
     is_unsafe: bool = False
     is_named: bool = False
+    path: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -156,7 +160,12 @@ class Loaded(NamedTuple):
     def way(self) -> dict[str, Any]:
         """As the field `way` of the observation's `given`."""
         found: dict[str, Any] = {"arguments": dict(self.arguments)} if self.arguments else {}
-        flags = {"raw": self.is_raw, "unsafe": self.is_unsafe, "named": self.is_named}
+        flags = {
+            "raw": self.is_raw,
+            "unsafe": self.is_unsafe,
+            "named": self.is_named,
+            "widened": bool(self.path),
+        }
         return dict(found, **{name: True for name, is_set in flags.items() if is_set})
 
 
@@ -180,6 +189,12 @@ def _loaded(recorder: Recorder, loader: Format, path: str, *arguments: Any, is_w
         model = step(recorder, "load", loader.read, path, *arguments)
         why = "the writer loads it only after enable_unsafe_deserialization()"
         return Loaded(model, observe.kind_of(model, loader.kind), why, is_unsafe=True)
+    if is_whole and bfloat16.UNREADABLE in first.error["message"]:
+        copy = os.path.abspath(os.path.join(COPY, os.path.basename(path)))
+        if bfloat16.widened(path, copy):
+            found = _loaded(recorder, loader, copy, *arguments, is_whole=True)
+            why = "; ".join([bfloat16.NOTE, *([found.why] if found.why else [])])
+            return found._replace(why=why, path=copy)
     if loader.loads != "keras" or first.phase != "load" or "resume" not in loader.checks:
         raise first
     raised = "%s: %s" % (first.error["type"], first.error["message"].strip().partition("\n")[0][:300])

@@ -8,8 +8,8 @@ observation; readers take them from there, so that every environment gets the ve
              "network": what was done about it, "way": how the writer had to load it, "note": the same in words, or ""}
 
 `way` is {"arguments": {…}} of load_model, which a reader uses too, {"raw": true} where no Keras model could be had,
-{"unsafe": true} where the writer reads the code in the file only when it is let, and {"named": true} where it must be
-told what Keras's own short names stand for.
+{"unsafe": true} where the writer reads the code in the file only when it is let, {"named": true} where it must be told
+what Keras's own short names stand for, and {"widened": true} where it reads bfloat16 only as float32.
 
 A TREE is {"ref": REF}, {"list": [TREE, …]} or {"dict": {name: TREE}}.
 """

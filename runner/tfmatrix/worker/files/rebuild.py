@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Mapping
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -23,8 +24,8 @@ from steps import Unsupported, custom_objects, import_file, rng, see_sources, st
 from switches import enable_unsafe_deserialization
 from versions import versions
 
+from . import bfloat16, neutral
 from . import inputs as inputs_of
-from . import neutral
 
 BUILDER_SEED = 0x0B51D
 """Bits that tell the initializers' draws from the writer's: a weight that is not set must not come out right."""
@@ -85,8 +86,12 @@ def _loaded(job: Mapping[str, Any], recorder: Recorder) -> Tuple[Any, Any]:
     """The model of a file, built, and its code; loaded in the way that its writer found for the reference."""
     loader = Format.of_job(job["format"])
     scenario, given, inputs = _begin(job, recorder, job["seed"])
-    loading = Loading(loader, job["artifact"], given, _nothing, scenario)
     way = (Reference(job["reference"]).json.get("given") or {}).get("way") or {}
+    path = job["artifact"]
+    if way.get("widened"):
+        path = os.path.abspath(os.path.join("widened", os.path.basename(path)))
+        bfloat16.widened(job["artifact"], path)
+    loading = Loading(loader, path, given, _nothing, scenario)
     loading.arguments.update(way.get("arguments") or {})
     if way.get("unsafe"):
         step(recorder, "load", enable_unsafe_deserialization)
@@ -101,7 +106,13 @@ def _nothing() -> None:
 
 def _save(recorder: Recorder, target: Format, model: Any, scenario: Any) -> None:
     os.makedirs(ARTIFACT, exist_ok=True)
-    step(recorder, "save", target.write, model, os.path.abspath(os.path.join(ARTIFACT, target.artifact)), scenario)
+    path = os.path.abspath(os.path.join(ARTIFACT, target.artifact))
+    step(recorder, "save", target.write, model, path, scenario)
+    if versions()["keras"].startswith("2.") or not zipfile.is_zipfile(path):
+        # Keras 3 reads its own bfloat16 in a `.keras` file.
+        copy = os.path.abspath(os.path.join("widened", target.artifact))
+        if bfloat16.widened(path, copy):
+            os.replace(copy, path)
 
 
 def _build(form: Mapping[str, Any], given: Optional[Mapping[str, Any]]) -> Any:

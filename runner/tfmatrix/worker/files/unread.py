@@ -1,8 +1,8 @@
 """What an HDF5 file holds and Keras 3 leaves in it: an optimizer's slots, and what a Normalization has adapted to.
 
-It builds the optimizer for `model._trainable_variables`, of which a model made of layers has none. What it loads has the
-iterations and no slots, and raises "Unknown variable" in the first step. A Normalization gets its variables, and computes
-with a mean of 0 and a variance of 1 all the same. So do 3.4.1 and 3.13.2:
+It builds the optimizer for `model._trainable_variables`, of which a model made of layers has none. What it loads has
+the iterations and no slots, and raises "Unknown variable" in the first step. A Normalization gets its variables, and
+computes with a mean of 0 and a variance of 1 all the same. So do 3.4.1 and 3.13.2:
 https://github.com/keras-team/keras/blob/v3.13.2/keras/src/legacy/saving/legacy_h5_format.py
 """
 
