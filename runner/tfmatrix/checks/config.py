@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tfmatrix.checks.contract import Kind, Result, loss, note
@@ -18,6 +19,7 @@ from tfmatrix.checks.presentation import (
     LOSS_LAYERS,
     MASK_OPERATIONS,
     NOTATION,
+    REDEFINED_ACTIVATIONS,
     SENTENCES,
     ConfigDifference,
     ConfigDifferences,
@@ -86,6 +88,7 @@ def compare(observations: Observations) -> Result:
     weights = writer.section("weights")
     owners = None if weights is None else {str(entry["layer"]) for entry in weights}
     found = differences(ours, theirs, observations.same_keras, owners)
+    found = _with_functions_behind(found, theirs)
     here = (reader.control or {}).get("config")
     if here and not observations.same_keras:
         found = apart_from_notation(found, differences(here, theirs, same_keras=True, owners=owners))
@@ -138,6 +141,25 @@ def differences(
     changes += _compare_maps("dtype", ours.get("dtype_policies"), theirs.get("dtype_policies"), typed)
     changes += _compare_wiring(ours.get("wiring"), theirs.get("wiring"), {*mine} & {*others})
     return ConfigDifferences(differences=tuple(changes), aside=tuple(aside))
+
+
+def _with_functions_behind(found: ConfigDifferences, theirs: Mapping[str, Any]) -> ConfigDifferences:
+    """Sets aside a redefined activation in whose place functions follow: what they compute is part of the outputs."""
+    layers = _by_path(theirs["layers"])
+    wiring = theirs.get("wiring") or {}
+
+    def is_moved(change: ConfigDifference) -> bool:
+        path, _, key = change.path.partition(".")
+        if key != "activation" or change.before not in REDEFINED_ACTIVATIONS or change.after != "linear":
+            return False
+        parent, _, name = path.rpartition("/")
+        behind = [other for other, calls in wiring.items() if any(name in call for call in calls)]
+        behind = [other for other in behind if other.rpartition("/")[0] == parent]
+        return bool(behind) and all(layers.get(other, {}).get("class") in FUNCTION_LAYERS for other in behind)
+
+    moved = tuple(change for change in found.differences if is_moved(change))
+    kept = tuple(change for change in found.differences if change not in moved)
+    return replace(found, differences=kept, aside=(*found.aside, *moved))
 
 
 def _class_and_config(layer: Mapping[str, Any]) -> tuple[str, Any]:

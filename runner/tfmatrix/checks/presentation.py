@@ -88,6 +88,9 @@ RENAMED_KEYS: Mapping[tuple[str, str], tuple[str, str]] = {
 FUNCTION_ALIASES: Mapping[str, str] = {"swish": "silu"}
 """Names of one activation in different versions: Keras 2 writes the first, Keras 3 the second."""
 
+REDEFINED_ACTIVATIONS = ("hard_sigmoid",)
+"""Activations that compute something else in Keras 3 than in Keras 2 under the same name."""
+
 LOOKUPS = ("StringLookup", "IntegerLookup", "TextVectorization")
 """Layers that compute in what their output mode asks for: Keras 3 drops the dtype that it writes."""
 

@@ -1,0 +1,75 @@
+"""`hard_sigmoid` has the slope 1/5 in Keras 2 and 1/6 in Keras 3; neither has a name for the other's.
+
+Downwards, a layer of a functional model gives what it computed, and functions of TensorFlow make `relu6(x + 3) / 6` of
+it. In a recurrent cell and in a Sequential there is no place for a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tfmatrix.checks.presentation import REDEFINED_ACTIVATIONS
+from tfmatrix.engine.adapters._functions import Functions, Reference
+from tfmatrix.engine.adapters._objects import Object, in_model, is_model, objects, with_config
+from tfmatrix.engine.adapters.inbound_nodes import RECURRENT
+
+SINCE = "3.0"
+ORDER = 42  # downwards behind inbound_nodes, in Keras 2's lists
+SOURCE = "https://github.com/keras-team/keras/blob/v3.0.0/keras/backend/tensorflow/nn.py"
+
+_LINEAR = "linear"
+
+
+def up(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Nothing: tf-keras computes it as before."""
+    return document
+
+
+def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The function is behind the layer, where a model has a place for it."""
+    return in_model(document, lambda each: _behind(each) if is_model(each) else each)
+
+
+def limits(document: Mapping[str, Any]) -> Iterator[str]:
+    """Layers that keep the other slope downwards."""
+    for each in objects(document["model"]):
+        named = [name for name, value in each["config"].items() if value in REDEFINED_ACTIVATIONS]
+        if named:
+            yield (
+                f"{named[0]} of {each['config'].get('name')} is hard_sigmoid, which has another slope in Keras 2, and "
+                "no place for a function behind it"
+            )
+
+
+def _behind(each: Object) -> Object:
+    if each["class_name"] == "Sequential":
+        return each
+    functions = Functions(each)
+    results: dict[tuple[str, int], Reference] = {}
+    changed: list[Any] = []
+    for layer in each["config"]["layers"]:
+        name = str(layer.get("name") or layer["config"].get("name"))
+        is_here = layer["config"].get("activation") in REDEFINED_ACTIVATIONS and layer["class_name"] not in RECURRENT
+        if not is_here or not layer.get("inbound_nodes"):
+            changed.append(layer)
+            continue
+        changed.append(with_config(layer, {**layer["config"], "activation": _LINEAR}))
+        for call, _ in enumerate(layer["inbound_nodes"]):
+            moved = functions.add("math.add", [name, call, 0], f"{name}_hard_sigmoid", y=3.0)
+            clipped = functions.add("nn.relu6", moved, f"{name}_hard_sigmoid")
+            results[name, call] = functions.add("math.multiply", clipped, f"{name}_hard_sigmoid", y=1 / 6)
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, list):
+            if len(value) >= 3 and isinstance(value[0], str) and isinstance(value[1], int):
+                found = results.get((value[0], value[1]))
+                return [*(found or value[:3]), *(replaced(item) for item in value[3:])]
+            return [replaced(item) for item in value]
+        return {name: replaced(item) for name, item in value.items()} if isinstance(value, Mapping) else value
+
+    def rewired(layer: Object) -> Object:
+        return {**layer, "inbound_nodes": replaced(layer["inbound_nodes"])} if "inbound_nodes" in layer else layer
+
+    config = {**each["config"], "layers": [*map(rewired, changed), *functions.layers]}
+    return with_config(each, {**config, "output_layers": replaced(config["output_layers"])})
