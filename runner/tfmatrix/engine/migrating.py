@@ -10,10 +10,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tfmatrix.core.outcome import Outcome
-from tfmatrix.engine.adapters import adapt
+from tfmatrix.engine.adapters import adapt, limits
 from tfmatrix.engine.adapters._objects import CannotAdaptError
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.jobs import Asked, Jobs
@@ -28,15 +28,22 @@ FORMAT: Final = "keras"
 """What the new artifact is, as by default in `tfmatrix migrate`."""
 
 
-def adapted(store: Store, digest: str, before: str, after: str) -> str:
-    """The digest of a neutral form (an artifact) of Keras `before` in the terms of Keras `after`.
+class Adapted(NamedTuple):
+    """A neutral form in another version's terms: its digest in the store, and what these terms cannot say, in words."""
+
+    digest: str
+    limits: tuple[str, ...]
+
+
+def adapted(store: Store, digest: str, before: str, after: str) -> Adapted:
+    """A neutral form (an artifact) of Keras `before` in the terms of Keras `after`.
 
     Raises CannotAdaptError where there is none, or the other version has no terms for it.
     """
     document = adapt(_read(store.fetched(digest) / NEUTRAL), before, after)
     with store.incoming() as folder:
         (folder / NEUTRAL).write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
-        return store.keep(folder)
+        return Adapted(store.keep(folder), limits(document, before, after))
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -124,7 +131,7 @@ class _Remaking:
         versions = self._run.environments.versions
         here, there = (versions(each).keras for each in (self._cell.writer, self._cell.reader))
         try:
-            form = adapted(self._run.store, outcome.artifact["digest"], here, there)
+            form = adapted(self._run.store, outcome.artifact["digest"], here, there).digest
         except CannotAdaptError as error:
             self._end(problem=str(error))
             return

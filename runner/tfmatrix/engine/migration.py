@@ -86,7 +86,8 @@ class Attempt:
     """What one way came to.
 
     `made` is the job that made the new file, `loaded` the one that read it back; `record` compares that with the old
-    file. `problem` says why there was nothing to send to a worker, `fix` what may help.
+    file. `problem` says why there was nothing to send to a worker, `fix` what may help, `limits` what nothing in the
+    target does as the old version did.
     """
 
     way: Way
@@ -97,6 +98,7 @@ class Attempt:
     record: CellRecord | None = None
     problem: str = ""
     fix: str = ""
+    limits: tuple[str, ...] = ()
 
     @property
     def level(self) -> Level:
@@ -212,6 +214,7 @@ class _Open:
     file: MigrationFile
     reference: Outcome | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    limits: tuple[str, ...] = ()
 
 
 class _Course:
@@ -285,10 +288,12 @@ class _Course:
             return
         here, there = (self._environments.versions(name).keras for name in (each.file.writer.id, target))
         try:
-            form = adapted(self._store, each.reference.artifact["digest"], here, there)
+            form, limits = adapted(self._store, each.reference.artifact["digest"], here, there)
         except CannotAdaptError as error:
             self._attempted(each, replace(attempt, problem=str(error), fix=error.fix))
             return
+        if way is Way.NATIVE:
+            each.limits = limits
         job = {
             "kind": "rebuild",
             **each.file.subject.load_code(),
@@ -438,7 +443,7 @@ class _Course:
     # What comes of it
 
     def _attempted(self, each: _Open, attempt: Attempt) -> None:
-        each.attempts.append(attempt)
+        each.attempts.append(replace(attempt, limits=each.limits) if attempt.way is Way.NATIVE else attempt)
         tries = [tried.is_infrastructure for tried in each.attempts if tried.way is Way.LEGACY]
         if attempt.way is Way.LEGACY and attempt.level is not Level.WHOLE and tries == [False]:
             # What it does not bring back from the file, it may from the neutral form.

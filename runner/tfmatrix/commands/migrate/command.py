@@ -448,6 +448,8 @@ def refusal(done: Migrated) -> tuple[str, str]:
         if each.level is not Level.WHOLE and (each.way is not Way.INFERENCE or each.level is Level.NOTHING)
     ]
     fix = next((each.fix for each in done.attempts if each.fix), "")
+    if not fix and any(each.limits for each in done.attempts):
+        fix = "predict with it here, and train on in the version that wrote it"
     if not fix:
         fix = "stay on the old version with this model, or rebuild it from its code"
         if done.file.subject.custom is None:
@@ -468,7 +470,8 @@ def failure(attempt: Attempt) -> str:
         return "nothing was measured"
     if attempt.record.error is not None:
         return f"{attempt.record.error.get('type')}: {_short(str(attempt.record.error.get('message')))}"
-    return f"{', '.join(attempt.record.failed_checks)} did not hold: {_short('; '.join(losses(attempt.record)))}"
+    why = f" ({'; '.join(attempt.limits)})" if attempt.limits else ""
+    return f"{', '.join(attempt.record.failed_checks)} did not hold: {_short('; '.join(losses(attempt.record)))}{why}"
 
 
 def _short(text: str, limit: int = 300) -> str:

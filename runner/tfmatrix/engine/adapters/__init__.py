@@ -10,6 +10,9 @@ An adapter is a module of this package:
     The document in the newer version's terms, and back: pure functions. What the other side has no word for raises
     CannotAdaptError, which says what and what to do.
 
+`limits(document)` (optional)
+    What a document in the older version's terms is not the same in all the same, in words: nothing there does it.
+
 Files whose name begins with `_` are none. `ORDER` (optional, 0) decides between adapters of one version: upwards the
 smaller come first, downwards the greater.
 """
@@ -47,3 +50,9 @@ def adapt(document: Mapping[str, Any], before: str, after: str) -> Mapping[str, 
     for direction, adapter in path(before, after):
         document = getattr(adapter, direction)(document)
     return {**document, "keras": after}
+
+
+def limits(document: Mapping[str, Any], before: str, after: str) -> tuple[str, ...]:
+    """What an adapted neutral form, now of Keras `after`, cannot do as Keras `before` did; only downwards."""
+    asked = [each for direction, each in path(before, after) if direction == "down" and hasattr(each, "limits")]
+    return tuple(said for each in asked for said in each.limits(document))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tfmatrix.engine.adapters._functions import Functions, Reference
-from tfmatrix.engine.adapters._objects import Object, in_model, is_model, is_object, with_config
+from tfmatrix.engine.adapters._objects import Object, in_model, is_model, is_object, objects, with_config
 
 SINCE = "3.0"
 ORDER = 41  # downwards behind inbound_nodes, in Keras 2's lists
@@ -29,6 +29,20 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if document["compile"] is None:
         return document
     return in_model(document, lambda each: _whole(each) if is_model(each) else each)
+
+
+def limits(document: Mapping[str, Any]) -> Iterator[str]:
+    """Penalties that stay divided downwards."""
+    if document["compile"] is None:
+        return
+    for each in objects(document["model"]):
+        for layer in each["config"]["layers"] if is_model(each) else ():
+            if layer["config"].get("activity_regularizer") is not None and not _is_whole(each, layer):
+                yield f"the activity regularizer of {layer['config'].get('name')} is divided by the size of the batch"
+
+
+def _is_whole(model: Object, layer: Object) -> bool:
+    return model["class_name"] != "Sequential" and bool(dict(_weights(layer)))
 
 
 def _whole(each: Object) -> Object:

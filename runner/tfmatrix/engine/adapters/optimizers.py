@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfmatrix.engine.adapters._objects import CannotAdaptError, Object, is_object, with_config
@@ -12,6 +12,7 @@ SOURCE = "https://github.com/keras-team/keras/blob/v3.0.0/keras/optimizers/base_
 
 _ONLY_KERAS_2 = ("jit_compile", "is_legacy_optimizer")
 _RENAMED = {"LossScaleOptimizerV3": "LossScaleOptimizer"}
+_RENAMED_BACK = {new: old for old, new in _RENAMED.items()}
 _OPTIMIZERS, _SCHEDULES = "keras.optimizers", "keras.optimizers.schedules"
 _ONLY_KERAS_3 = ("loss_scale_factor", "gradient_accumulation_steps")
 _BY_MODULE = ("AdamW", "Adafactor", "Lion")
@@ -66,10 +67,20 @@ def down(document: Mapping[str, Any]) -> Mapping[str, Any]:
             config["is_legacy_optimizer"] = False
         if each["class_name"] in _BY_MODULE:
             each = {"module": _OPTIMIZERS, "registered_name": None, **each}
-        named = {new: old for old, new in _RENAMED.items()}
-        return {**with_config(each, config), "class_name": named.get(each["class_name"], each["class_name"])}
+        return {**with_config(each, config), "class_name": _RENAMED_BACK.get(each["class_name"], each["class_name"])}
 
     return _changed(document, change)
+
+
+def limits(document: Mapping[str, Any]) -> Iterator[str]:
+    """State that no file of Keras 2 keeps."""
+    compiled = document["compile"]
+    name = compiled["optimizer"]["class_name"] if compiled and is_object(compiled["optimizer"]) else ""
+    if name == "Nadam":
+        # https://github.com/keras-team/keras/blob/v2.15.0/keras/optimizers/nadam.py: a count in Python decides it.
+        yield "Nadam of Keras 2 multiplies its product of momentums once for each variable, and saves it in no file"
+    if name == _RENAMED_BACK["LossScaleOptimizer"]:
+        yield "no file of Keras 2 keeps how many steps a loss scale has held: it doubles that much later"
 
 
 def _changed(document: Mapping[str, Any], change: Any) -> Mapping[str, Any]:
