@@ -28,6 +28,7 @@ class DraftWeight:
 class Draft:
     kind: str = "keras"
     model_class: str = "Sequential"
+    interface: dict[str, list[str]] | None = None
     outputs: Any = field(default_factory=dict)
     weights: Any = field(default_factory=list)
     optimizer: Any = None
@@ -94,6 +95,7 @@ class Draft:
             "schema": 1,
             "kind": self.kind,
             "model_class": self.model_class,
+            "interface": self.interface,
             "returns": self.returns,
             "weights": weights,
             **{

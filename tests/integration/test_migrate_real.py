@@ -23,7 +23,7 @@ from tfmatrix.executors.supply import EnvironmentSupply
 from tfmatrix.project.project import Project
 
 pytestmark = pytest.mark.real
-OLD, NEW = "2.15.1", "2.21.0"
+OLD, BETWEEN, NEW = "2.15.1", "2.16.2", "2.21.0"
 
 SCRIPT = """
 import sys
@@ -110,9 +110,73 @@ model.save(sys.argv[1])
 """Its writer loads it with compile=False only."""
 
 
+LEFT_BEHIND = """
+import sys
+import numpy as np
+import tensorflow as tf
+L = tf.keras.layers
+
+rng = np.random.RandomState(0)
+scale = L.Normalization()
+scale.adapt(rng.rand(32, 3) * 9)
+model = tf.keras.Sequential([tf.keras.Input((3,)), scale, L.Dense(4, activation="tanh"), L.Dense(2)])
+model.compile(tf.keras.optimizers.Adam(0.01), "mse")
+model.fit(rng.rand(8, 3), rng.rand(8, 2), epochs=3, verbose=0)
+model.save(sys.argv[1])
+"""
+"""Three things that Keras 3 does not read of the HDF5 file that it writes: its loss, its slots, its statistics."""
+
+
+ONLY_KERAS_3 = """
+import sys
+import numpy as np
+import tensorflow as tf
+L = tf.keras.layers
+
+x = tf.keras.Input((5, 3), batch_size=8)
+h = L.LSTM(2)(x, initial_state=[tf.fill((8, 2), 0.5), tf.fill((8, 2), -0.25)])
+h = L.Dense(4, activation="hard_sigmoid", activity_regularizer=tf.keras.regularizers.L2(0.1))(h)
+model = tf.keras.Model(x, L.Dense(1)(h))
+model.compile(tf.keras.optimizers.Adam(0.01), "mse")
+rng = np.random.RandomState(0)
+model.fit(rng.rand(8, 5, 3), rng.rand(8, 1), epochs=3, batch_size=8, verbose=0)
+model.save(sys.argv[1])
+"""
+"""What Keras 2 has no word for: a constant state, another hard_sigmoid, a penalty that no batch divides."""
+
+
+TOKENS = """
+import sys
+import numpy as np
+import tensorflow as tf
+L = tf.keras.layers
+
+x = tf.keras.Input((6,), dtype="int32")
+model = tf.keras.Model(x, L.Dense(1)(L.Flatten()(L.Embedding(4, 2, name="tokens")(x))))
+model.compile("adam", "mse")
+model.fit(np.ones((8, 6), "int32"), np.ones((8, 1)), epochs=3, verbose=0)
+model.save(sys.argv[1])
+"""
+"""A token that comes up many times in a batch."""
+
+
+NARROW = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+x = tf.keras.Input((4,), dtype="float32")
+model = tf.keras.Model(x, tf.keras.layers.Dense(1, dtype="bfloat16")(x))
+model.compile("sgd", "mse")
+model.fit(np.ones((8, 4)), np.ones((8, 1)), epochs=3, verbose=0)
+model.save(sys.argv[1])
+"""
+"""Weights of bfloat16, which Keras 2 writes and cannot read."""
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> RealProject:
-    return RealProject(tmp_path_factory.mktemp("migrate") / "project", [OLD, NEW], ["dense"])
+    return RealProject(tmp_path_factory.mktemp("migrate") / "project", [OLD, BETWEEN, NEW], ["dense"])
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +217,48 @@ def test_lookups_repeated_tokens_and_other_names_are_the_same_on_the_other_side(
     found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
     told = json.loads(found.stdout)["files"][0]
     assert (told["result"], told["way"]) == ("proven", "native"), told
+
+
+def test_what_keras_3_leaves_in_an_hdf5_file_is_in_the_new_one(project, saved, tmp_path):
+    model = saved(BETWEEN, "left.h5", LEFT_BEHIND)
+    arguments = ("migrate", str(model), "--saved-with", BETWEEN, "--to", NEW, "-o", str(tmp_path), "--no-tf-keras")
+    found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
+    told = json.loads(found.stdout)["files"][0]
+    assert (told["result"], told["way"]) == ("proven", "native"), told
+    for part in ("what Keras's short names are", "slots in the file", "what its normalization has adapted to"):
+        assert part in told["notes"][0]
+    checks = json.loads((tmp_path / "left.proof.json").read_text())["checks"]
+    slots = checks["optimizer"]["figures"]
+    assert (slots["identical"], slots["slots"], slots["iterations_after"]) == (8, 8, 3)
+    assert checks["resume"]["status"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("version", "to", "script"),
+    [
+        pytest.param(NEW, OLD, ONLY_KERAS_3, id="only in Keras 3"),
+        pytest.param(NEW, OLD, NARROW, id="bfloat16 down"),
+        pytest.param(OLD, NEW, NARROW, id="bfloat16 up"),
+    ],
+)
+def test_what_one_keras_has_no_word_for_is_the_same_all_the_same(project, saved, tmp_path, version, to, script):
+    model = saved(version, f"no_word_{len(script)}_{version}.keras", script)
+    arguments = ("migrate", str(model), "--saved-with", version, "--to", to, "-o", str(tmp_path), "--no-tf-keras")
+    found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
+    told = json.loads(found.stdout)["files"][0]
+    assert (told["result"], told["way"]) == ("proven", "native"), told
+    assert told["checks"]["resume"] == "pass"
+
+
+@pytest.mark.slow
+def test_what_keras_2_trains_otherwise_is_said_with_what_to_do(project, saved, tmp_path):
+    model = saved(NEW, "tokens.keras", TOKENS)
+    arguments = ("migrate", str(model), "--saved-with", NEW, "--to", OLD, "-o", str(tmp_path), "--no-tf-keras")
+    found = project.tfmatrix(*arguments, "--executor", "venv", "--trust-model", "--json")
+    told = json.loads(found.stdout)["files"][0]
+    assert (told["result"], told["lost"]) == ("proven for inference", ["resume"]), told
+    assert "Adam of Keras 2 squares the sum of its gradients in tokens" in told["reason"]
+    assert "train on in the version that wrote it" in told["fix"]
 
 
 @pytest.mark.slow

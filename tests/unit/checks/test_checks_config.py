@@ -412,6 +412,33 @@ def test_a_function_is_a_layer_of_keras_2_only() -> None:
     assert checked("config", draft.build(), loaded().build())["status"] == "fail"
 
 
+def _with_activation(activation: str, *behind: str) -> Draft:
+    """The layer `dense` with this activation, and layers of these classes between it and the next."""
+    draft = _wired()
+    draft.layer("dense")["config"]["activation"] = activation
+    if behind:
+        draft.config["wiring"]["dense_1"] = [["behind_0"]]
+    for index, class_name in enumerate(behind):
+        draft.config["wiring"][f"behind_{index}"] = [["dense"]]
+        draft.config["layers"].append({"path": f"behind_{index}", "class": class_name, "config": {}})
+    return draft
+
+
+@pytest.mark.parametrize(
+    ("behind", "status"), [((), "fail"), (("TFOpLambda",), "pass"), (("TFOpLambda", "ReLU"), "fail")]
+)
+def test_a_redefined_activation_may_be_functions_behind_the_layer(behind: tuple[str, ...], status: str) -> None:
+    ours, theirs = _with_activation("hard_sigmoid"), _with_activation("linear", *behind)
+    assert checked("config", ours.build(), theirs.build(), same_keras=False)["status"] == status
+
+
+def test_a_loss_that_only_the_reader_adds_is_for_the_training_to_judge() -> None:
+    draft = loaded()
+    draft.config["layers"].append({"path": "add_loss", "class": "AddLoss", "config": {"unconditional": False}})
+    assert checked("config", loaded().build(), draft.build(), same_keras=False)["aside"] == ["add_loss"]
+    assert checked("config", draft.build(), loaded().build(), same_keras=False)["status"] == "fail"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "same_keras", "status"),
     [(-1, [2], False, "pass"), ([2], -1, False, "pass"), (-1, [2], True, "fail"), (1, 2, False, "fail")],

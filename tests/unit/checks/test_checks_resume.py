@@ -270,6 +270,18 @@ def test_metrics_that_come_or_go_fail() -> None:
     ]
 
 
+@pytest.mark.parametrize(("same_keras", "status"), [(False, "pass"), (True, "fail")])
+def test_the_loss_of_each_output_is_reported_by_some_versions_and_no_metric_is_lost(same_keras, status) -> None:
+    ours, theirs = trained(), loaded()
+    theirs.interface = {"inputs": ["x"], "outputs": ["first", "second"]}
+    ours.resume["metrics"] = {"first_mae": [1.0, 1.0, 1.0]}
+    theirs.resume["metrics"] = {"first_mae": [1.0, 1.0, 1.0], "first_loss": [2.0, 2.0, 2.0]}
+    check = checked("resume", ours.build(), theirs.build(), same_keras=same_keras)
+    assert check["status"] == status
+    said = "'first_loss' is reported, too: this version of Keras reports the loss of each output"
+    assert (said in check["detail"]) == (not same_keras)
+
+
 def test_names_that_a_model_from_code_has_here_too_are_no_loss() -> None:
     ours, theirs = trained(), loaded()
     ours.resume["metrics"], theirs.resume["metrics"] = {"acc": [1.0, 1.0, 1.0]}, {"accuracy": [1.0, 1.0, 1.0]}
