@@ -33,8 +33,8 @@ def measured() -> Sequence[CellRecord]:
     """The records of the cells, in the order of cells.txt's scenarios."""
     with tempfile.TemporaryDirectory(prefix="tfmatrix-bugs-") as name:
         folder = Path(name) / "project"
-        shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("results", "locks", "__pycache__"))
-        shutil.copytree(ROOT / "locks", folder / "locks")
+        shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("results", "__pycache__"))
+        shutil.copytree(ROOT / "locks", folder / "locks", dirs_exist_ok=True)
         chosen = ["--only", f"@{folder / 'cells.txt'}", "--executor", "venv", "--jobs", "1", "--yes", "--quiet"]
         command = [sys.executable, "-m", "tfmatrix", "run", "-C", str(folder), *chosen]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)

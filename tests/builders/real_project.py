@@ -65,8 +65,9 @@ class RealProject:
 
     @classmethod
     def copied(cls, folder: Path, root: Path) -> RealProject:
-        """A folder that is a project already, without what was measured in it."""
-        shutil.copytree(folder, root, ignore=shutil.ignore_patterns("results", "locks", "__pycache__"))
+        """A folder that is a project already, without what was measured in it, and with the checkout's locks."""
+        shutil.copytree(folder, root, ignore=shutil.ignore_patterns("results", "__pycache__"))
+        shutil.copytree(ROOT / "locks", root / "locks", dirs_exist_ok=True)
         found = cls.__new__(cls)
         found.root = root
         return found

@@ -6,13 +6,11 @@ the same cells as a table (docs/bugs_of_training.py).
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from real_project import RealProject
-from repository import ROOT
 
 # Five environments, of which tf-keras takes tens of seconds for its first step: `--slow`.
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -26,7 +24,6 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     project = RealProject.copied(
         Path(__file__).parent / "bugs_of_training", tmp_path_factory.mktemp("bugs") / "project"
     )
-    shutil.copytree(ROOT / "locks", project.root / "locks")
     chosen = ["--only", f"@{project.root / 'cells.txt'}", "--executor", "venv", "--jobs", "1"]
     done = project.tfmatrix("run", *chosen, "--yes", "--json")
     assert done.code == 1, done.stderr[-3000:]

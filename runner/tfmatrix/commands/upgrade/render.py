@@ -131,7 +131,7 @@ def _training(answer: UpgradeAnswer) -> Iterable[Block]:
     items: list[Inline] = [
         (
             Code(one_line(record.cell)),
-            f": {one_line(str((record.attribution or {}).get('sentence') or failure_in_words(record)), 300)}",
+            f": {one_line(str((record.attribution or {}).get('sentence') or failure_in_words(record)), 500)}",
             *((" — ", *with_code(_todo_of(record))) if record.remedy else ()),
         )
         for record in (*found.breaks, *found.changes)[:LISTED]
