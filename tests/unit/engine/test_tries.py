@@ -126,3 +126,11 @@ def test_what_cannot_be_trained_with_the_switch_off_is_not_booked(laboratory: La
 
     laboratory.job = raises
     assert _switches(laboratory.run()) == {ONEDNN: "version"}
+
+
+def test_a_switch_that_moves_the_old_version_to_where_the_new_one_is(laboratory: Laboratory) -> None:
+    laboratory.is_moved = lambda environment, remedies: environment == NEW or "no_jit_compile" in remedies
+    record = laboratory.run()
+    assert _switches(record) == {JIT: "switch", ONEDNN: "version"}
+    found = {each["name"]: each for each in record.attribution["training"]["switches"]}[JIT]
+    assert (found["changes_old"], found["changes_new"]) == (True, False)
