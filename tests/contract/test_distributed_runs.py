@@ -15,7 +15,7 @@ from small_world import HDF5, SCENARIO, loaded, raised, saved
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.status import Status
-from tfmatrix.engine.batches import Batch, Wanted
+from tfmatrix.engine.batches import BATCH_SCHEMA, Batch, Wanted
 from tfmatrix.engine.dispatch import TRIES, Distribution
 from tfmatrix.engine.engines.base import End, Sent
 from tfmatrix.engine.estimate import Past
@@ -326,7 +326,7 @@ def test_a_worker_of_another_version_refuses(site):
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [([], "schema None"), ({"schema": 1}, "schema 1"), ({"schema": 2, "tfmatrix": 3}, "is no batch: ")],
+    [([], "schema None"), ({"schema": 1}, "schema 1"), ({"schema": BATCH_SCHEMA, "tfmatrix": 3}, "is no batch: ")],
 )
 def test_what_is_no_batch_is_one_error(data, said):
     with pytest.raises(UsageError, match=said):

@@ -63,16 +63,26 @@ PLANTS = {
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """The cells from the old version to the new one, by the plant's name."""
+def project(tmp_path_factory: pytest.TempPathFactory) -> RealProject:
+    """A scenario a plant, from the old version to the new one."""
     pairs = f'pairs: ["{OLD}/{NEW}"]\n'
     project = RealProject(tmp_path_factory.mktemp("switches"), (OLD, NEW), (), settings=pairs)
     for name, (when, policy, jit) in PLANTS.items():
         code = textwrap.dedent(SCENARIO).format(name=name, when=when, policy=policy, jit=jit)
         Path(project.root / "scenarios" / f"{name}.py").write_text(code)
-    done = project.tfmatrix("run", "--format", "code", "--executor", "venv", "--jobs", "1", "--json")
+    return project
+
+
+def _run(project: RealProject, *more: str) -> dict[str, dict]:
+    done = project.tfmatrix("run", "--format", "code", "--executor", "venv", "--json", *more)
     assert done.code == 1, done.stderr[-3000:]
     return {cell.partition("/")[0]: found for cell, found in done.cells().items()}
+
+
+@pytest.fixture(scope="module")
+def cells(project: RealProject) -> dict[str, dict]:
+    """The cells by the plant's name."""
+    return _run(project, "--jobs", "1")
 
 
 def _booked(found: dict) -> dict[str, tuple[str, bool, bool]]:
@@ -111,3 +121,12 @@ def test_what_is_there_with_the_switch_off_is_booked_to_the_upgrade(cells: dict[
     assert _booked(found) == {ONEDNN: ("version", False, False)}
     assert found["attribution"]["training"]["by"] == ["arithmetic", "interface"]
     assert found["attribution"]["sentence"].endswith(f"with `{ONEDNN}` on both sides it is there as well: the upgrade")
+
+
+def test_units_of_an_engine_book_the_same(cells: dict[str, dict], project: RealProject, tmp_path: Path) -> None:
+    """Writer and reader with a switch turned are tries that units do, in environments with variables of their own."""
+    chosen = [f"--scenario={name}" for name in ("onednn", "upgrade")]
+    elsewhere = _run(project, *chosen, "--engine", "local", "--store", tmp_path.as_uri(), "--workers", "1")
+    assert {name: _booked(found) for name, found in elsewhere.items()} == {
+        name: _booked(cells[name]) for name in ("onednn", "upgrade")
+    }

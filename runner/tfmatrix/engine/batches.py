@@ -25,7 +25,7 @@ from tfmatrix.project.config import Defaults
 from tfmatrix.store.keys import digest_of
 from tfmatrix.worker.declared import Format
 
-BATCH_SCHEMA = 2
+BATCH_SCHEMA = 3
 
 SHORTEST, LONGEST = 20.0, 600.0
 """Seconds of work of a batch: below, its own start would count; above, what a lost worker loses would."""
@@ -87,7 +87,8 @@ class SentSquare:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A job as a worker takes it, in one environment, and the key of what comes of it.
+    """A job as a worker takes it, in one environment, and the key of what comes of it. `variables` are those of the
+    worker's process, beside those of the environment.
 
     A path in the job is `{"folder": DIGEST, "path": INSIDE}` of the store, or `{"scenario": NAME}`.
     """
@@ -95,6 +96,7 @@ class Trial:
     environment: str
     key: str
     job: Mapping[str, Any]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -177,14 +177,15 @@ class Distribution:
 
     # Batches
 
-    def part(self, environment: str, asked: Asked, job: Mapping[str, Any]) -> Part:
-        """A job as it goes into a batch."""
+    def part(self, environment: str, variables: Mapping[str, str], asked: Asked, job: Mapping[str, Any]) -> Part:
+        """A job as it goes into a batch; `variables` are what its worker has beside those of the environment."""
         match asked.what:
             case Save(saver=saver):
                 return Part(environment=environment, key=asked.key, what=asked.what, seconds=self._past.save(saver)[0])
             case CellId(format=name):
                 return Part(environment=environment, key=asked.key, what=asked.what, seconds=self._past.load(name))
-        trial = Trial(environment=environment, key=asked.key, job={name: self._there(job[name]) for name in job})
+        sent = {name: self._there(job[name]) for name in job}
+        trial = Trial(environment=environment, key=asked.key, job=sent, variables=variables)
         return Part(environment=environment, key=asked.key, what=trial, seconds=self._past.load(job["format"]["id"]))
 
     def is_free(self, parts: Sequence[Part]) -> bool:
@@ -387,6 +388,7 @@ class DistributedJobs(Jobs):
     ) -> None:
         super().__init__(request, store, environments)
         self._distribution = distribution
+        self._environments = environments
         self._queue: dict[str, Part] = {}
         self._then: dict[str, list[Then]] = defaultdict(list)
         self._known: dict[str, Outcome] = {}
@@ -408,7 +410,8 @@ class DistributedJobs(Jobs):
                 self._ready.append((then, self._known[asked.key]))
                 continue
             if asked.key not in self._then:
-                self._queue[asked.key] = self._distribution.part(environment, asked, job)
+                plain, variables = self._environments.plain(environment)
+                self._queue[asked.key] = self._distribution.part(plain, variables, asked, job)
             self._then[asked.key].append(then)
 
     def run(self, when_idle: Callable[[], bool] = lambda: False) -> None:

@@ -51,7 +51,7 @@ def execute_on_engine(project: Project, request: RunRequest, options: RunOptions
     engine = _opened(project, request, options, remote, progress)
     try:
         # Groups of one: what shares a child, and what is repeated alone, a unit decides.
-        asked = replace(request, isolated=True, has_variables=False)
+        asked = replace(request, isolated=True)
         distribution = Distribution(
             engine,
             store,

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -24,6 +24,15 @@ _OTHERS = ("numpy", "h5py", "protobuf")
 """Packages beside TensorFlow and Keras that decide how a file is read."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Varied:
+    """One of the environments, with other variables for its workers."""
+
+    plain: str
+    variables: Mapping[str, str]
+    prepared: Prepared
+
+
 class Environments:
     """Environments that an executor provides. One that fails costs its own cells."""
 
@@ -32,7 +41,7 @@ class Environments:
         self._mounts = mounts
         self._progress = progress
         self._prepared: dict[str, Prepared] = {}
-        self._varied: dict[str, Prepared] = {}
+        self._varied: dict[str, _Varied] = {}
         self._unavailable: dict[str, str] = {}
 
     def provide(self, environments: Sequence[Environment], slots: int) -> None:
@@ -58,12 +67,18 @@ class Environments:
         """The name of one that is there, with other variables for its workers: nothing has to be provided for it."""
         varied = " ".join([name, *(f"{each}={value}" for each, value in variables.items())])
         plain = self._prepared[name]
-        self._varied[varied] = replace(
+        prepared = replace(
             plain,
             environment=replace(plain.environment, env={**plain.environment.env, **variables}),
             key=digest_of(["varied", plain.key, dict(variables)]),
         )
+        self._varied[varied] = _Varied(plain=name, variables=dict(variables), prepared=prepared)
         return varied
+
+    def plain(self, name: str) -> tuple[str, Mapping[str, str]]:
+        """The environment that a name stands for, and the variables that its workers have beside those of its own."""
+        varied = self._varied.get(name)
+        return (varied.plain, varied.variables) if varied is not None else (name, {})
 
     def __contains__(self, name: str) -> bool:
         """Whether it is there."""
@@ -114,4 +129,5 @@ class Environments:
         return self._executor.start(self._of(name), mounts)
 
     def _of(self, name: str) -> Prepared:
-        return self._varied.get(name) or self._prepared[name]
+        varied = self._varied.get(name)
+        return varied.prepared if varied is not None else self._prepared[name]

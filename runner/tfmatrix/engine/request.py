@@ -34,8 +34,7 @@ class RunRequest:
     inferred cells that is measured nevertheless, and how many at least; None: none. `known` is what others measured.
     `migrates`: every failing cell tries to be made anew (three jobs), and not only the first of a cause. Nothing is
     tried for what the `baseline` does not read of its own files.
-    `has_writers`: the environments of the writers are here, so that a remedy may need both. `has_variables`: workers
-    can be started with variables of their own, which units of an engine are not.
+    `has_writers`: the environments of the writers are here, so that a remedy may need both.
     """
 
     run_id: str
@@ -57,7 +56,6 @@ class RunRequest:
     migrates: bool = False
     baseline: str | None = None
     has_writers: bool = True
-    has_variables: bool = True
     resume_steps: int = RESUME_STEPS
     shard: Shard | None = None
     whole: Plan | None = None

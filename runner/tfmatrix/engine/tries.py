@@ -199,7 +199,7 @@ class Tries:
         """Where a remedy is tried: an environment, or one with variables of its own; None where that is not here."""
         if not remedy.variables:
             return name
-        if not self._request.has_variables or name not in self._environments:
+        if name not in self._environments:
             return None
         return self._environments.varied(name, dict(remedy.variables))
 

@@ -175,7 +175,6 @@ class _Unit:
             slots=self._slots,
             remedies=batch.remedies,
             has_writers=False,
-            has_variables=False,
             resume_steps=batch.steps,
         )
 
@@ -208,7 +207,8 @@ class _Unit:
                 jobs.keep(each.key, Outcome.infra(unavailable))
                 continue
             asks = [Asked(key=each.key)]
-            jobs.submit(each.environment, [self._job(each, request)], _keep(jobs, each.key), asks=asks)
+            name = environments.varied(each.environment, each.variables) if each.variables else each.environment
+            jobs.submit(name, [self._job(each, request)], _keep(jobs, each.key), asks=asks)
         jobs.run()
 
     def _job(self, trial: Trial, request: RunRequest) -> dict[str, Any]:
