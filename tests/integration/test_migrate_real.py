@@ -160,6 +160,26 @@ model.save(sys.argv[1])
 """A token that comes up many times in a batch."""
 
 
+HARD_SIGMOID = """
+import sys
+import numpy as np
+import tensorflow as tf
+L = tf.keras.layers
+
+model = tf.keras.Sequential([
+    tf.keras.Input((5, 3)),
+    L.LSTM(4, recurrent_activation="hard_sigmoid"),
+    L.Dense(3, activation="hard_sigmoid"),
+    L.Dense(1),
+])
+model.compile(tf.keras.optimizers.Adam(0.01), "mse")
+rng = np.random.RandomState(0)
+model.fit(rng.rand(8, 5, 3), rng.rand(8, 1), epochs=3, verbose=0)
+model.save(sys.argv[1])
+"""
+"""The older hard_sigmoid, in a recurrent cell and in a Sequential."""
+
+
 NARROW = """
 import sys
 import numpy as np
@@ -239,6 +259,7 @@ def test_what_keras_3_leaves_in_an_hdf5_file_is_in_the_new_one(project, saved, t
         pytest.param(NEW, OLD, ONLY_KERAS_3, id="only in Keras 3"),
         pytest.param(NEW, OLD, NARROW, id="bfloat16 down"),
         pytest.param(OLD, NEW, NARROW, id="bfloat16 up"),
+        pytest.param(OLD, NEW, HARD_SIGMOID, id="only in Keras 2"),
     ],
 )
 def test_what_one_keras_has_no_word_for_is_the_same_all_the_same(project, saved, tmp_path, version, to, script):

@@ -393,12 +393,20 @@ class _Comparison:
     def _differs(self, path: str, before: Any, after: Any) -> None:
         key = re.sub(r"\[\d+\]$", "", path).rpartition(".")[2]
         is_aside = is_seed_key(key) or self._is_resolved(key, before, after) or self._is_named(before, after)
+        is_aside = is_aside or (key.endswith("activation") and self._is_composed(before, after))
         target = self.aside if is_aside else self.differences
         target.append(ConfigDifference(path=path, before=before, after=after))
 
     def _is_named(self, before: Any, after: Any) -> bool:
         """Whether one version has a function's name where another has its code. What it computes is in the outputs."""
         return not self._same_keras and LAMBDA in (before, after) and all(isinstance(x, str) for x in (before, after))
+
+    def _is_composed(self, before: Any, after: Any) -> bool:
+        """Whether one side makes a redefined activation of layers. What it computes is in the outputs."""
+        sides = (before, after)
+        made = any(isinstance(side, Mapping) and side.get("class") == "Sequential" for side in sides)
+        named = any(isinstance(side, str) and side in REDEFINED_ACTIVATIONS for side in sides)
+        return not self._same_keras and made and named
 
     def _is_resolved(self, key: str, before: Any, after: Any) -> bool:
         """Whether one side may only have resolved an axis: Keras 2 counts it from the front once its layer is built.

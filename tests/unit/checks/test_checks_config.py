@@ -432,6 +432,15 @@ def test_a_redefined_activation_may_be_functions_behind_the_layer(behind: tuple[
     assert checked("config", ours.build(), theirs.build(), same_keras=False)["status"] == status
 
 
+@pytest.mark.parametrize(("name", "status"), [("hard_sigmoid", "pass"), ("sigmoid", "fail")])
+def test_a_redefined_activation_may_be_made_of_layers(name: str, status: str) -> None:
+    ours, theirs = loaded(), loaded()
+    ours.layer("dense")["config"]["activation"] = name
+    theirs.layer("dense")["config"]["activation"] = {"class_name": "Sequential", "config": {"layers": []}}
+    assert checked("config", ours.build(), theirs.build(), same_keras=False)["status"] == status
+    assert checked("config", ours.build(), theirs.build())["status"] == "fail"
+
+
 def test_a_loss_that_only_the_reader_adds_is_for_the_training_to_judge() -> None:
     draft = loaded()
     draft.config["layers"].append({"path": "add_loss", "class": "AddLoss", "config": {"unconditional": False}})

@@ -482,6 +482,20 @@ def test_another_hard_sigmoid_is_functions_behind_the_layer():
     assert limits(document, KERAS_3, KERAS_2) == ()
 
 
+def test_the_hard_sigmoid_of_keras_2_is_made_of_layers():
+    config = layers_of(up(one(layer("LSTM", "lstm", units=2, recurrent_activation="hard_sigmoid"))))["lstm"]["config"]
+    composed = config["recurrent_activation"]["config"]["layers"]
+    assert [
+        (each["class_name"], each["config"].get("scale"), each["config"].get("max_value")) for each in composed
+    ] == [
+        ("Rescaling", 0.2, None),
+        ("ReLU", None, 1.0),
+    ]
+    whole = up(one(layer("Activation", "a", activation="hard_sigmoid")))
+    assert layers_of(whole)["a"]["config"]["activation"]["class_name"] == "Sequential"
+    assert layers_of(down(whole))["a"]["config"]["activation"] == "hard_sigmoid"
+
+
 def test_another_hard_sigmoid_in_a_recurrent_cell_is_said():
     document = trained_down(
         layer("LSTM", "lstm", ON_X, units=2, recurrent_activation="hard_sigmoid"), outputs=[["lstm", 0, 0]]
