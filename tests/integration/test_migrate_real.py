@@ -135,7 +135,8 @@ L = tf.keras.layers
 
 x = tf.keras.Input((5, 3), batch_size=8)
 h = L.LSTM(2)(x, initial_state=[tf.fill((8, 2), 0.5), tf.fill((8, 2), -0.25)])
-h = L.Dense(4, activation="hard_sigmoid", activity_regularizer=tf.keras.regularizers.L2(0.1))(h)
+h = L.Dense(4, activation="hard_sigmoid")(h)
+h = L.Dense(3, activation="tanh", activity_regularizer=tf.keras.regularizers.L2(0.1))(h)
 model = tf.keras.Model(x, L.Dense(1)(h))
 model.compile(tf.keras.optimizers.Adam(0.01), "mse")
 rng = np.random.RandomState(0)

@@ -496,12 +496,18 @@ def test_the_hard_sigmoid_of_keras_2_is_made_of_layers():
     assert layers_of(down(whole))["a"]["config"]["activation"] == "hard_sigmoid"
 
 
-def test_another_hard_sigmoid_in_a_recurrent_cell_is_said():
-    document = trained_down(
-        layer("LSTM", "lstm", ON_X, units=2, recurrent_activation="hard_sigmoid"), outputs=[["lstm", 0, 0]]
-    )
+@pytest.mark.parametrize(
+    ("class_name", "arguments"),
+    [
+        ("LSTM", {"recurrent_activation": "hard_sigmoid"}),
+        ("LSTM", {"activation": "hard_sigmoid"}),
+        ("Dense", {"activation": "hard_sigmoid", "activity_regularizer": {"class_name": "Mine", "config": {}}}),
+    ],
+)
+def test_another_hard_sigmoid_where_nothing_can_be_behind_it_is_said(class_name, arguments):
+    document = trained_down(layer(class_name, "it", ON_X, units=2, **arguments), outputs=[["it", 0, 0]])
     assert calls(document) == []
-    assert any("recurrent_activation of lstm is hard_sigmoid" in each for each in limits(document, KERAS_3, KERAS_2))
+    assert any("activation of it is hard_sigmoid" in each for each in limits(document, KERAS_3, KERAS_2))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 Upwards, the activation is a Sequential of two layers, which Keras 3 takes for any activation, in recurrent cells too;
 Keras 2 takes only names and its own activation layers. Downwards, a layer of a functional model gives what it computed,
-and functions of TensorFlow make `relu6(x + 3) / 6` of it. In a recurrent cell and in a Sequential there is no place for
-a function.
+and functions of TensorFlow make `relu6(x + 3) / 6` of it. In a recurrent cell, in a Sequential and under an
+activity regularizer there is no place for a function.
 """
 
 from __future__ import annotations
@@ -84,6 +84,13 @@ def limits(document: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
+def _has_place(layer: Object) -> bool:
+    """Whether a function behind the layer is the same: not where a cell goes on with it, or a penalty is on it."""
+    config = layer["config"]
+    is_alone = config.get("activity_regularizer") is None and layer["class_name"] not in RECURRENT
+    return is_alone and config.get("activation") in REDEFINED_ACTIVATIONS and bool(layer.get("inbound_nodes"))
+
+
 def _behind(each: Object) -> Object:
     if each["class_name"] == "Sequential":
         return each
@@ -92,8 +99,7 @@ def _behind(each: Object) -> Object:
     changed: list[Any] = []
     for layer in each["config"]["layers"]:
         name = str(layer.get("name") or layer["config"].get("name"))
-        is_here = layer["config"].get("activation") in REDEFINED_ACTIVATIONS and layer["class_name"] not in RECURRENT
-        if not is_here or not layer.get("inbound_nodes"):
+        if not _has_place(layer):
             changed.append(layer)
             continue
         changed.append(with_config(layer, {**layer["config"], "activation": _LINEAR}))
