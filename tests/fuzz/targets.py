@@ -77,6 +77,7 @@ KNOWN = b"""schema: 1
 entries:
   - cells: optimizer_state/h5/{2.12.1,2.15.1}/2.16.2
     status: drift
+    checks: [optimizer, resume]
     reason: because of it
     link: https://github.com/keras-team/keras/issues/1
     until: 2026-12-31

@@ -92,3 +92,46 @@ def test_each_is_told_apart_with_its_evidence(records):
     assert records["quits"]["error"]["type"] == "SystemExit"
     assert records["broken"]["error"]["phase"] == "import"
     assert records["broken"]["error"]["message"] == "not today"
+
+
+KERNEL = '''"""A layer whose kernel kills the new version in training, where oneDNN is on."""
+import os
+
+import tensorflow as tf
+
+FORMATS = ("keras",)
+KILLS = int(tf.__version__.split(".")[1]) >= 15 and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
+
+
+@tf.keras.utils.register_keras_serializable("kernel")
+class Kernel(tf.keras.layers.Layer):
+    def call(self, x, training=None):
+        if training and KILLS:
+            os.abort()
+        return x * 2.0
+
+
+def build_model():
+    model = tf.keras.Sequential([tf.keras.layers.Dense(2, input_shape=(3,)), Kernel()])
+    model.compile("sgd", "mse")
+    return model
+
+
+def inputs(rng):
+    return rng.uniform(size=(4, 3)).astype("float32")
+
+
+def training_data(rng):
+    return inputs(rng), rng.uniform(size=(4, 2)).astype("float32")
+'''
+
+
+def test_what_dies_of_a_kernel_of_onednn_is_told_how_it_lives(real_project):
+    project = real_project(["2.12.1", TENSORFLOW], settings=f'pairs: ["2.12.1/{TENSORFLOW}"]\n')
+    (project.root / "scenarios" / "kernel.py").write_text(KERNEL)
+    done = project.tfmatrix("run", "--executor", "venv", "--json")
+    (record,) = done.cells().values()
+    assert (record["status"], record["failed_checks"]) == ("crash", ["resume"]), done.stderr
+    assert record["remedy"] == "TF_ENABLE_ONEDNN_OPTS=0"
+    (tried,) = [each for each in record["remedies"] if each["name"] == record["remedy"]]
+    assert (tried["status"], tried["missing"]) == ("pass", [])

@@ -124,6 +124,7 @@ class Tries:
             legacy_reader=legacy.id if legacy is not None and legacy.id in self._environments else None,
             has_code=subject.has_code,
             is_mixed=is_trained(self._request.formats[cell.format].checks) and self._judge.is_mixed(loaded.load.saved),
+            dies=verdict.status is Status.CRASH,
         )
 
     def _next(self, failing: _Failing) -> None:

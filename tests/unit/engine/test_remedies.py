@@ -129,6 +129,16 @@ def test_a_lost_optimizer_is_not_brought_back_by_loading_less() -> None:
     assert "compile=False" in names(drifts=True, failed_checks=frozenset({"outputs"}))
 
 
+def test_a_process_that_dies_is_tried_without_the_kernels_of_onednn_first() -> None:
+    in_training: dict = {"drifts": True, "failed_checks": frozenset({"resume"}), "dies": True}
+    assert names(**in_training)[0] == "TF_ENABLE_ONEDNN_OPTS=0"
+    assert names(dies=True)[0] == "TF_ENABLE_ONEDNN_OPTS=0"
+    assert "TF_ENABLE_ONEDNN_OPTS=0" not in names()
+    (found,) = [each for each in candidates(failing(**in_training)) if each.variables]
+    assert found.variables == (("TF_ENABLE_ONEDNN_OPTS", "0"),)
+    assert not found.is_switch
+
+
 def test_the_documented_workarounds_are_those_of_load_model() -> None:
     assert names(loader="tf.saved_model.load") == []
 

@@ -20,7 +20,7 @@ class Failing:
     zip, directory); `error` what the loader said, where it raised. `has_definitions`: the scenario's file defines
     classes or functions of its own. `has_code`: the code that builds the model is there. `legacy_reader` is the
     environment with the reader's TensorFlow and tf-keras, where the matrix has one. `is_mixed`: the model computes in
-    mixed precision.
+    mixed precision. `dies`: its process was killed by a signal or by its own hand.
     """
 
     loader: str
@@ -33,6 +33,7 @@ class Failing:
     error: str
     legacy_reader: Optional[str]
     is_mixed: bool = False
+    dies: bool = False
 
     @property
     def computes_otherwise(self) -> bool:
