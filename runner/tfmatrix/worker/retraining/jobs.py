@@ -59,10 +59,11 @@ def _take_over(weights: Any, reference: Reference) -> None:
     there = reference.json["weights"]
     if not isinstance(there, list):
         raise ValueError("the writer's weights were not observed")
-    # What only one version keeps as a variable is left as the code made it: Keras 2 counts what `adapt` saw.
+    # What only one version keeps, and nothing trains, is left as the code made it: what `adapt` counted in Keras 2, and
+    # states of recurrent layers.
     roles = {weight.role for weight in weights}, {entry["role"] for entry in there}
-    here = [weight for weight in weights if weight.trainable or weight.role in roles[1]]
-    there = [entry for entry in there if entry["trainable"] or entry["role"] in roles[0]]
+    here = [each for each in weights if (each.trainable and each.tracked) or each.role in roles[1]]
+    there = [each for each in there if (each["trainable"] and each["tracked"]) or each["role"] in roles[0]]
     for weight, entry in observe.paired(here, there):
         weight.variable.assign(reference.array(entry["array"]))
 
