@@ -57,13 +57,16 @@ def _pass(model: Any, x: Any, is_training: bool, arrays: Arrays) -> List[Dict[st
     try:
         for path, layer in walk(model):
             if path:
-                # Past Keras's own __setattr__: this is no part of the layer.
+                # Past Keras's own __setattr__: this is no part of the layer. Some of Keras 2 have a call of their own.
+                changed.append((layer, layer.__dict__.get("call")))
                 layer.__dict__["call"] = _watched(layer.call, path, type(layer).__name__, found, arrays)
-                changed.append(layer)
         outputs = model(calls.as_tensors(x), training=is_training)
     finally:
-        for layer in changed:
-            del layer.__dict__["call"]
+        for layer, own in changed:
+            if own is None:
+                del layer.__dict__["call"]
+            else:
+                layer.__dict__["call"] = own
     return found + _tensors("", type(model).__name__, 0, outputs, arrays)
 
 
