@@ -40,10 +40,11 @@ def adapted(store: Store, digest: str, before: str, after: str) -> Adapted:
 
     Raises CannotAdaptError where there is none, or the other version has no terms for it.
     """
-    document = adapt(_read(store.fetched(digest) / NEUTRAL), before, after)
+    given = _read(store.fetched(digest) / NEUTRAL)
+    document = adapt(given, before, after)
     with store.incoming() as folder:
         (folder / NEUTRAL).write_text(json.dumps(document, indent=1, sort_keys=True), encoding="utf-8")
-        return Adapted(store.keep(folder), limits(document, before, after))
+        return Adapted(store.keep(folder), limits(given, before, after))
 
 
 def _read(path: Path) -> Mapping[str, Any]:

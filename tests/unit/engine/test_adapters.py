@@ -403,10 +403,10 @@ def test_an_optimizer_forgets_what_a_minor_added():
     assert found["compile"]["optimizer"]["config"] == {"learning_rate": 0.1}
 
 
-def trained_down(*layers: Any, outputs: Any, class_name: str = "Functional") -> dict[str, Any]:
-    """What a model of Keras 3 with Adam is in Keras 2."""
+def trained(*layers: Any, outputs: Any, class_name: str = "Functional") -> dict[str, Any]:
+    """A model of Keras 3 with Adam."""
     whole = model(entry(), *layers, outputs=outputs)
-    return down({**form({**whole, "class_name": class_name}, compiled_with("Adam"))})
+    return form({**whole, "class_name": class_name}, compiled_with("Adam"))
 
 
 def calls(document: Any) -> list[tuple[str, str, Any]]:
@@ -424,8 +424,8 @@ ON_X = [{"args": [tensor("x")], "kwargs": {}}]
 
 def test_a_penalty_on_outputs_is_whole_again_where_keras_2_divides_it_by_the_batch():
     regularizer = {"class_name": "L2", "config": {"l2": 0.1}}
-    document = trained_down(layer("Dense", "d", ON_X, units=2, activity_regularizer=regularizer), outputs=[["d", 0, 0]])
-    assert [(function, on) for function, on, _ in calls(document)] == [
+    document = trained(layer("Dense", "d", ON_X, units=2, activity_regularizer=regularizer), outputs=[["d", 0, 0]])
+    assert [(function, on) for function, on, _ in calls(down(document))] == [
         ("math.square", "d"),
         ("math.reduce_sum", "d_activity_l2_0"),
         ("math.reduce_mean", "d_activity_l2_0"),
@@ -434,31 +434,29 @@ def test_a_penalty_on_outputs_is_whole_again_where_keras_2_divides_it_by_the_bat
         ("math.multiply", "d_activity_l2_4"),
         ("AddLoss", "d_activity_l2_5"),
     ]
-    assert calls(document)[5][2]["y"] == 0.1
-    assert layers_of(document)["d"]["config"]["activity_regularizer"] == regularizer
+    assert calls(down(document))[5][2]["y"] == 0.1
+    assert layers_of(down(document))["d"]["config"]["activity_regularizer"] == regularizer
     assert limits(document, KERAS_3, KERAS_2) == ()
 
 
 def test_a_penalty_is_not_whole_where_there_is_no_place_for_a_function_and_that_is_said():
     regularizer = {"class_name": "L2", "config": {"l2": 0.1}}
-    document = trained_down(
-        layer("Dense", "d", activity_regularizer=regularizer), outputs=None, class_name="Sequential"
-    )
-    assert calls(document) == []
+    document = trained(layer("Dense", "d", activity_regularizer=regularizer), outputs=None, class_name="Sequential")
+    assert calls(down(document)) == []
     assert any("regularizer of d is divided" in said for said in limits(document, KERAS_3, KERAS_2))
 
 
 def test_a_constant_that_a_layer_is_called_on_comes_from_a_function():
     state = {"class_name": "__tensor__", "config": {"value": [[0.5, 0.5]], "dtype": "float32"}}
     nodes = [{"args": [tensor("x")], "kwargs": {"initial_state": [state, tensor("x")]}}]
-    document = trained_down(layer("LSTM", "lstm", nodes, units=2), outputs=[["lstm", 0, 0]])
-    assert [(function, on) for function, on, _ in calls(document)] == [
+    document = trained(layer("LSTM", "lstm", nodes, units=2), outputs=[["lstm", 0, 0]])
+    assert [(function, on) for function, on, _ in calls(down(document))] == [
         ("zeros_like", "x"),
         ("math.reduce_sum", "lstm_constant_0"),
         ("math.add", "lstm_constant_1"),
     ]
-    assert calls(document)[2][2]["y"] == [[0.5, 0.5]]
-    assert [each[:3] for each in layers_of(document)["lstm"]["inbound_nodes"][0]] == [
+    assert calls(down(document))[2][2]["y"] == [[0.5, 0.5]]
+    assert [each[:3] for each in layers_of(down(document))["lstm"]["inbound_nodes"][0]] == [
         ["x", 0, 0],
         ["lstm_constant_2", 0, 0],
         ["x", 0, 0],
@@ -466,19 +464,19 @@ def test_a_constant_that_a_layer_is_called_on_comes_from_a_function():
 
 
 def test_another_hard_sigmoid_is_functions_behind_the_layer():
-    document = trained_down(
+    document = trained(
         layer("Dense", "d", ON_X, units=2, activation="hard_sigmoid"),
         layer("Dense", "e", [{"args": [tensor("d")], "kwargs": {}}], units=2),
         outputs=[["e", 0, 0], ["d", 0, 0]],
     )
-    assert layers_of(document)["d"]["config"]["activation"] == "linear"
-    assert [(function, on) for function, on, _ in calls(document)] == [
+    assert layers_of(down(document))["d"]["config"]["activation"] == "linear"
+    assert [(function, on) for function, on, _ in calls(down(document))] == [
         ("math.add", "d"),
         ("nn.relu6", "d_hard_sigmoid_0"),
         ("math.multiply", "d_hard_sigmoid_1"),
     ]
-    assert layers_of(document)["e"]["inbound_nodes"][0][0][:3] == ["d_hard_sigmoid_2", 0, 0]
-    assert document["model"]["config"]["output_layers"] == [["e", 0, 0], ["d_hard_sigmoid_2", 0, 0]]
+    assert layers_of(down(document))["e"]["inbound_nodes"][0][0][:3] == ["d_hard_sigmoid_2", 0, 0]
+    assert down(document)["model"]["config"]["output_layers"] == [["e", 0, 0], ["d_hard_sigmoid_2", 0, 0]]
     assert limits(document, KERAS_3, KERAS_2) == ()
 
 
@@ -505,8 +503,8 @@ def test_the_hard_sigmoid_of_keras_2_is_made_of_layers():
     ],
 )
 def test_another_hard_sigmoid_where_nothing_can_be_behind_it_is_said(class_name, arguments):
-    document = trained_down(layer(class_name, "it", ON_X, units=2, **arguments), outputs=[["it", 0, 0]])
-    assert calls(document) == []
+    document = trained(layer(class_name, "it", ON_X, units=2, **arguments), outputs=[["it", 0, 0]])
+    assert calls(down(document)) == []
     assert any("activation of it is hard_sigmoid" in each for each in limits(document, KERAS_3, KERAS_2))
 
 
@@ -523,7 +521,7 @@ def test_another_hard_sigmoid_where_nothing_can_be_behind_it_is_said(class_name,
     ],
 )
 def test_what_nothing_in_keras_2_does_as_keras_3_did_is_said(compiled, said):
-    document = down({**one(layer("Embedding", "e", input_dim=4, output_dim=2)), "compile": compiled})
+    document = {**one(layer("Embedding", "e", input_dim=4, output_dim=2)), "compile": compiled}
     found = limits(document, KERAS_3, KERAS_2)
     assert any(said in each for each in found) if said else not found
     assert limits(document, KERAS_2, KERAS_3) == ()

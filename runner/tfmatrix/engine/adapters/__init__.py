@@ -11,7 +11,7 @@ An adapter is a module of this package:
     CannotAdaptError, which says what and what to do.
 
 `limits(document)` (optional)
-    What a document in the older version's terms is not the same in all the same, in words: nothing there does it.
+    What of a document in the newer version's terms nothing in the older one does, in words.
 
 Files whose name begins with `_` are none. `ORDER` (optional, 0) decides between adapters of one version: upwards the
 smaller come first, downwards the greater.
@@ -53,6 +53,6 @@ def adapt(document: Mapping[str, Any], before: str, after: str) -> Mapping[str, 
 
 
 def limits(document: Mapping[str, Any], before: str, after: str) -> tuple[str, ...]:
-    """What an adapted neutral form, now of Keras `after`, cannot do as Keras `before` did; only downwards."""
+    """What of a neutral form of Keras `before` nothing in Keras `after` does, in words; only downwards."""
     asked = [each for direction, each in path(before, after) if direction == "down" and hasattr(each, "limits")]
     return tuple(said for each in asked for said in each.limits(document))

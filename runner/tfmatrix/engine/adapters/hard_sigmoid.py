@@ -75,9 +75,11 @@ def _is_composed(name: str, value: Any) -> bool:
 
 def limits(document: Mapping[str, Any]) -> Iterator[str]:
     """Layers that keep the other slope downwards."""
+    models = [each for each in objects(document["model"]) if is_model(each) and each["class_name"] != "Sequential"]
+    placed = {id(layer) for model in models for layer in model["config"]["layers"] if _has_place(layer)}
     for each in objects(document["model"]):
         named = [name for name, value in each["config"].items() if _is_activation(name, value)]
-        if named:
+        if named and id(each) not in placed:
             yield (
                 f"{named[0]} of {each['config'].get('name')} is hard_sigmoid, which has another slope in Keras 2, and "
                 "no place for a function behind it"

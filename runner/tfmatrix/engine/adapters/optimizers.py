@@ -79,7 +79,7 @@ def limits(document: Mapping[str, Any]) -> Iterator[str]:
     if name == "Nadam":
         # https://github.com/keras-team/keras/blob/v2.15.0/keras/optimizers/nadam.py: a count in Python decides it.
         yield "Nadam of Keras 2 multiplies its product of momentums once for each variable, and saves it in no file"
-    if name == _RENAMED_BACK["LossScaleOptimizer"]:
+    if name in _RENAMED.values():
         yield "no file of Keras 2 keeps how many steps a loss scale has held: it doubles that much later"
 
 
