@@ -93,6 +93,15 @@ def test_what_nobody_compared_does_not_pass() -> None:
     assert verdict.status is Status.INFRA_ERROR
 
 
+def test_code_of_which_only_the_arguments_were_compared_does_not_pass() -> None:
+    found = {"defaults": check("pass"), "forward": check("not-applicable"), "learning": check("not-applicable")}
+    verdict = judge(OK, OK, found)
+    assert verdict.status is Status.INFRA_ERROR
+    assert verdict.error is not None
+    assert verdict.error["type"] == "NothingCompared"
+    assert judge(OK, OK, {**found, "learning": check("pass")}).status is Status.PASS
+
+
 def test_warnings_are_counted_and_never_fail() -> None:
     def warning(message: str, phase: str = "load", channel: str = "python", count: int = 1) -> dict[str, Any]:
         return {"phase": phase, "channel": channel, "category": "UserWarning", "message": message, "count": count}
