@@ -75,7 +75,10 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True)
 class UpgradeAnswer:
-    """Everything that is to be told. Build it with `answer_of`."""
+    """Everything that is to be told. Build it with `answer_of`.
+
+    `has_code`: there is code that could be trained anew; `training` is None where that was not asked for.
+    """
 
     before: Side
     after: Side
@@ -84,6 +87,7 @@ class UpgradeAnswer:
     rollback: Upgrade
     training: Upgrade | None = None
     training_causes: tuple[Cause, ...] = ()
+    has_code: bool = False
     causes: tuple[Cause, ...]
     rollback_causes: tuple[Cause, ...]
     changes: tuple[RequiredChange, ...]
@@ -211,6 +215,7 @@ def answer_of(
         rollback=back,
         training=training,
         training_causes=find_causes(replace(run, records=(*training.breaks, *training.changes))) if training else (),
+        has_code=any(record.scenario not in measured.files_only for record in run.records),
         causes=find_causes(replace(run, records=there.breaks)),
         rollback_causes=find_causes(replace(run, records=back.breaks)),
         changes=_changes(there, run, *_names(run, before, after)),

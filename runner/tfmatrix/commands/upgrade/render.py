@@ -117,6 +117,9 @@ def _changes(answer: UpgradeAnswer) -> Iterable[Block]:
 def _training(answer: UpgradeAnswer) -> Iterable[Block]:
     found = answer.training
     if found is None:
+        if answer.has_code:
+            asks = "Whether the code still trains the same, and writes the same names, was not asked: "
+            yield Paragraph(text=(asks, Code("--training"), "."))
         return
     verdict = found.verdict
     if found.breaks or found.changes:

@@ -125,6 +125,14 @@ def test_numerics_are_figures():
     assert line.split() == ["b", "0.5", "9e6", "3", "BEYOND", "kernels"]
 
 
+def test_training_that_was_not_asked_for_is_said_where_there_is_code():
+    asked = "was not\nasked: --training."
+    found = answer(four("a"))
+    assert asked in to_text(found)
+    assert asked not in to_text(replace(found, has_code=False))
+    assert asked not in to_text(replace(found, training=found.upgrade))
+
+
 def test_the_text_is_narrow_and_ranks_causes():
     records = [each for name in ("a", "b", "c") for each in refused(name)]
     records += [*four("d", read="drift", failed_checks=("optimizer",), checks={"optimizer": {"status": "fail"}})]
