@@ -29,8 +29,8 @@ from tfmatrix.store.runs import Run, read_run  # noqa: E402  (the checkout must 
 TIMES = frozenset({"run", "seconds", "phases", "cached"})
 """Keys of a record, at any depth, that say when and by whom it was measured."""
 
-ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
-"""Of an object in memory, in the text of an error."""
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}|(?<='shared_object_id': )[0-9]+")
+"""Of an object in memory, in the text of an error: Python's, and what Keras writes into a configuration."""
 
 THREAD_MEMORY = "4GiB"
 
@@ -50,8 +50,8 @@ def records(run: Run) -> dict[str, Any]:
     for record in found.values():
         if record["artifact"]:
             # An archive holds the time of its save, and no two saves write Keras 3's SavedModel alike: the digest, and
-            # the key of what reads it, are an id of this save.
-            record["artifact"]["digest"] = record["key"] = None
+            # the key of what reads it, are an id of this save; so is a byte more or less.
+            record["artifact"]["digest"] = record["artifact"]["bytes"] = record["key"] = None
     return found
 
 
