@@ -77,8 +77,12 @@ def _head(run: Run) -> Iterable[Block]:
     said = ""
     if broken:
         nobody = len(unreviewed(run))
-        known = f"{len(broken) - news} known" + (f" ({nobody} of them accepted, reviewed by nobody)" if nobody else "")
-        said = f" {len(broken)} incompatible, of which {known} and {news} new."
+        listed = sum(record.known for record in broken)
+        known = f"{listed} known" + (f" ({nobody} of them accepted, reviewed by nobody)" if nobody else "")
+        # What is inferred is no news before it was measured, and is not known either.
+        inferred = len(broken) - listed - news
+        rest = f" Inferred, and not listed: {inferred}." if inferred else ""
+        said = f" {len(broken)} incompatible, of which {known} and {news} new.{rest}"
     yield Paragraph(text=(f"{cells(len(run.records))}: ", *counted(run.records), f".{said}"))
     yield from _inference(run)
 

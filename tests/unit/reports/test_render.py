@@ -101,6 +101,16 @@ def test_no_news_is_no_heading() -> None:
     assert "1 incompatible, of which 1 known and 0 new" in text
 
 
+def test_what_is_inferred_and_not_listed_is_neither_known_nor_news() -> None:
+    inferred = {"from": "s/h5/2.12.1/2.15.1", "by": "block"}
+    failing = [
+        load_error("s/h5/2.12.1/2.15.1", "x", known=True),
+        load_error("s/h5/2.12.1/2.16.2", "x", inferred=inferred),
+    ]
+    text = text_of(run_of([record("s/h5/2.12.1/2.12.1"), *failing]))
+    assert "2 incompatible, of which 1 known and 0 new. Inferred, and not listed: 1." in " ".join(text.split())
+
+
 def test_many_news_are_cut_and_counted() -> None:
     cells = [load_error(f"s{number:03}/h5/2.12.1/2.15.1", "x") for number in range(100)]
     text = render(run_of(cells), "md", detail=False)
