@@ -18,11 +18,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
-from tfmatrix.analysis.losses import losses  # noqa: E402  (the checkout comes first)
+from marks import replace_between  # noqa: E402  (the checkout comes first)
+from tfmatrix.analysis.losses import losses  # noqa: E402
 from tfmatrix.checks.registry import checks  # noqa: E402
 from tfmatrix.core.records import CellRecord  # noqa: E402
 from tfmatrix.core.status import Status  # noqa: E402
-from tfmatrix.store.content import write_atomically  # noqa: E402
 from tfmatrix.store.runs import Run, read_run, read_run_folder  # noqa: E402
 
 PAGE = ROOT / "docs" / "training.md"
@@ -111,9 +111,7 @@ def table(run: Run) -> str:
 def main() -> None:
     """Replaces the block between the two marks."""
     run = read_run_folder(Path(sys.argv[1])) if len(sys.argv) > 1 else measured()
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_atomically(PAGE, f"{before}{BEGIN}\n{table(run)}\n{END}{after}")
+    replace_between(PAGE, BEGIN, END, table(run))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
-from tfmatrix.analysis.training import ChangedDefault, changed_defaults  # noqa: E402  (the checkout comes first)
+from marks import replace_between  # noqa: E402  (the checkout comes first)
+from tfmatrix.analysis.training import ChangedDefault, changed_defaults  # noqa: E402
 from tfmatrix.checks.comparison import compare  # noqa: E402
 from tfmatrix.checks.observation import Observation  # noqa: E402
 from tfmatrix.core.records import CellRecord  # noqa: E402
@@ -28,7 +29,6 @@ from tfmatrix.envs.provision import EnvironmentCache, default_cache_root  # noqa
 from tfmatrix.envs.uv import Uv  # noqa: E402
 from tfmatrix.executors.supply import EnvironmentSupply  # noqa: E402
 from tfmatrix.project.project import Project  # noqa: E402
-from tfmatrix.store.content import write_atomically  # noqa: E402
 
 PAGE = ROOT / "docs" / "training.md"
 BEGIN, END = "<!-- changed defaults: written by docs/changed_defaults.py -->", "<!-- end of changed defaults -->"
@@ -139,9 +139,7 @@ def _cell(value: str | None) -> str:
 def main() -> None:
     """Replaces the block between the two marks."""
     old, new = sys.argv[1:3] if len(sys.argv) > 2 else ("2.15.1", "2.21.0")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    write_atomically(PAGE, f"{before}{BEGIN}\n{table(old, new)}\n{END}{after}")
+    replace_between(PAGE, BEGIN, END, table(old, new))
 
 
 if __name__ == "__main__":

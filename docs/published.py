@@ -17,7 +17,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
-from tfmatrix.core.records import CellRecord  # noqa: E402  (the checkout must be on the path first)
+from marks import replace_between  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.core.records import CellRecord  # noqa: E402
 from tfmatrix.reports.export.archive import write as write_archive  # noqa: E402
 from tfmatrix.store.content import write_atomically  # noqa: E402
 from tfmatrix.store.runs import Run, read_run, read_run_folder  # noqa: E402
@@ -106,10 +107,7 @@ def main(arguments: Sequence[str]) -> int:
         environments(runs),
     ]
     write_atomically(PUBLISHED / "README.md", "\n\n".join(text) + "\n")
-    readme = ROOT / "README.md"
-    block = f"{BEGIN}\n{index(runs, 'results/published/')}\n{END}"
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-    write_atomically(readme, pattern.sub(lambda _: block, readme.read_text(encoding="utf-8")))
+    replace_between(ROOT / "README.md", BEGIN, END, index(runs, "results/published/"))
     return 0
 
 

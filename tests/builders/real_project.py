@@ -8,9 +8,11 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from repository import ROOT
 
@@ -28,6 +30,20 @@ def inputs(rng):
     return rng.uniform(size=(4, 1000)).astype("float32")
 '''
 """A scenario that is quick to save and to load, in three formats."""
+
+
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+    """While a run goes on; one that ends before fails the test with what it said."""
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "not within five minutes"
+        time.sleep(0.05)
+
+
+def statuses(answer: str) -> dict[str, str]:
+    """Those of `run --json`, by cell id."""
+    return {each["cell"]: each["status"] for each in json.loads(answer)["cells"]}
 
 
 @dataclass(frozen=True)

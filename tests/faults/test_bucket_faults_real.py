@@ -6,19 +6,17 @@ behind a cable that is cut. Slow: it is run with `pytest --slow`.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import fake_queue
 import pytest
 from needs import lacking
-from real_project import DENSE, RealProject
+from real_project import DENSE, RealProject, statuses, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -96,10 +94,6 @@ def table(tmp_path_factory) -> dict[str, str]:
     return found
 
 
-def statuses(answer: str) -> dict[str, str]:
-    return {each["cell"]: each["status"] for each in json.loads(answer)["cells"]}
-
-
 @pytest.fixture
 def loopback() -> Iterator[Bucket]:
     bucket = Bucket("127.0.0.1")
@@ -171,14 +165,6 @@ def cable() -> Iterator[Cable]:
     there.close()
 
 
-def until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "not within five minutes"
-        time.sleep(0.1)
-
-
 def test_a_cable_that_is_cut_and_mended(tmp_path: Path, table, cable: Cable) -> None:
     """Client and units on one host, the store on another."""
     bucket = Bucket(HERE)
@@ -192,7 +178,7 @@ def test_a_cable_that_is_cut_and_mended(tmp_path: Path, table, cable: Cable) -> 
             stderr=subprocess.PIPE,
             text=True,
         )
-        until(bucket.outcomes, process)
+        wait_until(bucket.outcomes, process)
         cable.cut()
         before = bucket.outcomes()
         time.sleep(20)

@@ -11,13 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from needs import lacking
-from real_project import DENSE, RealProject
+from real_project import DENSE, RealProject, statuses, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -109,24 +108,17 @@ class Site:
 
     def wait_for_a_unit(self, process: subprocess.Popen[str]) -> int:
         """One that measures: the first outcome is in the store."""
-        self.until(lambda: self.outcomes() and self.units(), process)
+        wait_until(lambda: self.outcomes() and self.units(), process)
         return self.units()[0]
 
     def outcomes(self) -> list[Path]:
         return [path for path in self.store.glob("outcomes/**/*") if path.is_file()]
 
-    def until(self, condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
-        deadline = time.monotonic() + 300
-        while not condition():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "not within five minutes"
-            time.sleep(0.05)
-
     def came_to(self, process: subprocess.Popen[str]) -> str:
         """Waits for the end of a run whose table must be the undisturbed one; returns what it said."""
         answer, said = process.communicate(timeout=500)
         assert process.returncode == 0, said
-        assert {each["cell"]: each["status"] for each in json.loads(answer)["cells"]} == self.table
+        assert statuses(answer) == self.table
         deadline = time.monotonic() + 60
         while self.left() and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -175,7 +167,7 @@ def test_a_worker_that_hangs(site: Site) -> None:
     site.cluster.workers[0].send_signal(signal.SIGSTOP)
     answer, said = process.communicate(timeout=500)
     assert process.returncode == 0, said
-    assert {each["cell"]: each["status"] for each in json.loads(answer)["cells"]} == site.table
+    assert statuses(answer) == site.table
 
 
 def test_a_unit_that_hangs(site: Site) -> None:
@@ -198,7 +190,7 @@ def test_a_worker_with_a_full_disk(site: Site) -> None:
     try:
         site.cluster.replace_workers(TFMATRIX_CACHE=str(full))
         answer, said = site.begin().communicate(timeout=500)
-        assert {each["status"] for each in json.loads(answer)["cells"]} == {"infra-error"}
+        assert set(statuses(answer).values()) == {"infra-error"}
         assert "No space left" in said
         assert "Traceback" not in said
     finally:
@@ -233,7 +225,7 @@ def test_two_clients_do_the_same_at_once(site: Site) -> None:
     site.came_to(site.begin())
     answer, said = first.communicate(timeout=500)
     assert first.returncode == 0, said
-    assert {each["cell"]: each["status"] for each in json.loads(answer)["cells"]} == site.table
+    assert statuses(answer) == site.table
 
 
 def test_what_is_lost_three_times_is_infrastructure(site: Site) -> None:
@@ -247,7 +239,7 @@ def test_what_is_lost_three_times_is_infrastructure(site: Site) -> None:
     answer, said = process.communicate(timeout=60)
     assert killed > 3
     assert process.returncode == 4, said
-    statuses = {each["cell"]: each["status"] for each in json.loads(answer)["cells"]}
-    assert set(statuses.values()) <= {"pass", "infra-error"}
-    assert "infra-error" in statuses.values()
+    found = statuses(answer)
+    assert set(found.values()) <= {"pass", "infra-error"}
+    assert "infra-error" in found.values()
     site.came_to(site.begin())

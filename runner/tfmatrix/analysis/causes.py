@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -324,11 +324,7 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
     reasons: dict[str, None] = {}
     links: dict[str, Upstream] = {}
     for entry in run.header.get("known_failures") or ():
-        globs, statuses = GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS), _names(entry.get("status"))
-        if not any(
-            record.status.value in statuses and globs.matches(record.cell) and _has_checks(entry, record)
-            for record in known
-        ):
+        if not any(map(_lists(entry), known)):
             continue
         reason_given = one_line(entry.get("reason") or "", 300)
         if reason_given:
@@ -341,28 +337,24 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
 
 def unreviewed(run: Run) -> frozenset[str]:
     """The known cells that only entries list which nobody has reviewed: `run --accept` wrote them."""
-    entries = [
-        (entry.get("reviewed") is not False, GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS), entry)
-        for entry in run.header.get("known_failures") or ()
-    ]
-    if all(is_reviewed for is_reviewed, _, _ in entries):
+    entries = run.header.get("known_failures") or ()
+    reviewed = [_lists(entry) for entry in entries if entry.get("reviewed") is not False]
+    if len(reviewed) == len(entries):
         return frozenset()
     return frozenset(
-        record.cell
-        for record in run.records
-        if record.known
-        and not any(
-            is_reviewed
-            and record.status.value in _names(entry.get("status"))
-            and globs.matches(record.cell)
-            and _has_checks(entry, record)
-            for is_reviewed, globs, entry in entries
-        )
+        record.cell for record in run.records if record.known and not any(lists(record) for lists in reviewed)
     )
 
 
-def _has_checks(entry: Mapping[str, Any], record: CellRecord) -> bool:
-    return are_listed(_names(entry.get("checks")), record.status, record.failed_checks)
+def _lists(entry: Mapping[str, Any]) -> Callable[[CellRecord], bool]:
+    """Whether an entry, as run.json has it, lists a cell with what became of it."""
+    globs = GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS)
+    statuses, named = _names(entry.get("status")), _names(entry.get("checks"))
+    return lambda record: (
+        record.status.value in statuses
+        and globs.matches(record.cell)
+        and are_listed(named, record.status, record.failed_checks)
+    )
 
 
 def _names(value: Any) -> list[str]:

@@ -64,7 +64,12 @@ class Environments:
         self._progress.environment_ready(environment.id, time.monotonic() - start, "")
 
     def varied(self, name: str, variables: Mapping[str, str]) -> str:
-        """The name of one that is there, with other variables for its workers: nothing has to be provided for it."""
+        """The name of one that is there, with other variables for its workers: nothing has to be provided for it.
+
+        Without any it is the one itself.
+        """
+        if not variables:
+            return name
         varied = " ".join([name, *(f"{each}={value}" for each, value in variables.items())])
         plain = self._prepared[name]
         prepared = replace(

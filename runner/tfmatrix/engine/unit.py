@@ -207,7 +207,7 @@ class _Unit:
                 jobs.keep(each.key, Outcome.infra(unavailable))
                 continue
             asks = [Asked(key=each.key)]
-            name = environments.varied(each.environment, each.variables) if each.variables else each.environment
+            name = environments.varied(each.environment, each.variables)
             jobs.submit(name, [self._job(each, request)], _keep(jobs, each.key), asks=asks)
         jobs.run()
 

@@ -107,6 +107,15 @@ def time_limit(setting: Setting) -> float:
     return 60 * setting.number("time", LIMIT / 60) or LIMIT
 
 
+def require_bucket(setting: Setting, engine: str, units: str) -> None:
+    """Raises UsageError for a folder as the store of an engine whose `units` ("pods") have files of their own."""
+    if setting.remote.url.startswith("file:"):
+        raise UsageError(
+            f"engine {engine} cannot reach {setting.remote.url}: {units} have files of their own",
+            fix="a bucket: --store s3://BUCKET/PATH",
+        )
+
+
 Open = Callable[[Setting], Engine]
 """What a module of an engine defines as `open_engine`, beside OPTIONS: the names of its options and what they mean."""
 

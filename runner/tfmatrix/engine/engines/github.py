@@ -12,9 +12,9 @@ import shutil
 import time
 from collections.abc import Mapping
 
-from tfmatrix.core.errors import InfrastructureError, UsageError
+from tfmatrix.core.errors import InfrastructureError
 from tfmatrix.engine.engines._arrays import ArrayEngine, run_command
-from tfmatrix.engine.engines.base import Setting
+from tfmatrix.engine.engines.base import Setting, require_bucket
 from tfmatrix.engine.shards import MOST_JOBS
 
 OPTIONS = {
@@ -106,11 +106,7 @@ class GitHub:
 
 def open_engine(setting: Setting) -> ArrayEngine:
     """See Open. Raises UsageError for a store that no job of GitHub reaches, InfrastructureError without gh."""
-    if setting.remote.url.startswith("file:"):
-        raise UsageError(
-            f"engine github cannot reach {setting.remote.url}: jobs have files of their own",
-            fix="a bucket: --store s3://BUCKET/PATH",
-        )
+    require_bucket(setting, "github", "jobs")
     minutes = setting.number("time", 60.0)
     poll = setting.number("poll", 20.0)
     if shutil.which("gh") is None:

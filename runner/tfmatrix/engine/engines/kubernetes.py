@@ -13,7 +13,7 @@ from typing import Any
 
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.engine.engines._arrays import ArrayEngine, run_command
-from tfmatrix.engine.engines.base import Setting, unit_arguments
+from tfmatrix.engine.engines.base import Setting, require_bucket, unit_arguments
 
 OPTIONS = {
     "image": "image of the units, by digest: it has tfmatrix",
@@ -122,11 +122,7 @@ def open_engine(setting: Setting) -> ArrayEngine:
     """See Open. Raises UsageError without an image, InfrastructureError without kubectl."""
     if "image" not in setting.options:
         raise UsageError("engine kubernetes needs an image", fix="--engine-option image=REGISTRY/tfmatrix@sha256:…")
-    if setting.remote.url.startswith("file:"):
-        raise UsageError(
-            f"engine kubernetes cannot reach {setting.remote.url}: pods have files of their own",
-            fix="a bucket: --store s3://BUCKET/PATH",
-        )
+    require_bucket(setting, "kubernetes", "pods")
     if shutil.which("kubectl") is None:
         raise InfrastructureError("engine kubernetes needs kubectl on PATH", fix="install it, and log in")
     deadline = setting.number("deadline", 3600.0)
