@@ -224,7 +224,7 @@ class Inference:
         return min(known, key=lambda each: abs(self.axis.places[each] - place))
 
 
-def audit_sample(count: int, seed: str, *, share: float = 0.02, at_least: int = 400) -> set[int]:
+def audit_sample(count: int, seed: str, *, share: float, at_least: int) -> set[int]:
     """Which of `count` inferred cells are measured nevertheless, by number; another seed, others."""
     wanted = min(count, max(at_least, math.ceil(share * count)))
     return set(random.Random(seed).sample(range(count), wanted))

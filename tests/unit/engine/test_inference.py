@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tfmatrix.core.status import Status
 from tfmatrix.engine.inference import Axis, Facts, Inference, Result, audit_sample, distance, upper_bound
 from tfmatrix.engine.plan import Pair
+from tfmatrix.engine.request import AUDIT
 
 PASS, DRIFT, ERROR = (Result(status=each) for each in (Status.PASS, Status.DRIFT, Status.LOAD_ERROR))
 OLD = {f"2.{minor}.0": Facts(keras=f"2.{minor}.0", tensorflow=f"2.{minor}.0") for minor in range(16)}
@@ -192,11 +193,19 @@ def test_whatever_is_true_every_cell_is_measured_or_inferred_and_corrections_end
 
 
 def test_the_audit_takes_a_share_and_at_least_a_number() -> None:
-    assert len(audit_sample(100_000, "night 1")) == 2000
-    assert len(audit_sample(10_000, "night 1")) == 400
-    assert audit_sample(30, "night 1") == set(range(30))
-    assert audit_sample(10_000, "night 1") == audit_sample(10_000, "night 1") != audit_sample(10_000, "night 2")
-    assert audit_sample(0, "night 1") == set()
+    def sample(count: int, seed: str) -> set[int]:
+        return audit_sample(count, seed, share=0.02, at_least=400)
+
+    assert len(sample(100_000, "night 1")) == 2000
+    assert len(sample(10_000, "night 1")) == 400
+    assert sample(30, "night 1") == set(range(30))
+    assert sample(10_000, "night 1") == sample(10_000, "night 1") != sample(10_000, "night 2")
+    assert sample(0, "night 1") == set()
+
+
+def test_the_least_sample_bounds_the_error_below_half_a_percent_where_none_is_wrong() -> None:
+    _, at_least = AUDIT
+    assert upper_bound(0, at_least) <= 0.005
 
 
 @pytest.mark.parametrize(
