@@ -18,6 +18,7 @@ from tfmatrix.engine.progress import Progress
 from tfmatrix.engine.remedies import SAVE_AS, attempt, best, is_last_resort
 from tfmatrix.store.runs import RunWriter
 from tfmatrix.worker.declared import Format
+from tfmatrix.worker.retraining import is_trained
 
 
 class Records:
@@ -88,10 +89,11 @@ class Records:
 
         `savers` maps formats to those whose artifacts they read.
         """
+        others = [name for name in savers if not is_trained(self._formats[name].checks)]
         for cell, record in list(self._records.items()):
             completed = replace(record, promised=self._is_promised(cell, environments))
             if self._remedies and record.status.is_incompatibility and EXECUTES not in record.checks:
-                beside = (self._known(replace(cell, format=name)) for name in savers)
+                beside = (self._known(replace(cell, format=name)) for name in others)
                 completed = self._with_other_formats(completed, [each for each in beside if each], savers)
             if completed != record:
                 self._records[cell] = completed
@@ -120,7 +122,10 @@ class Records:
     def _with_other_formats(
         self, record: CellRecord, siblings: Sequence[CellRecord], savers: Mapping[str, str]
     ) -> CellRecord:
-        """Another format that the writer could have saved in instead is a cell of its own: no need to try it."""
+        """Another format that the writer could have saved in instead is a cell of its own: no need to try it.
+
+        Code that is trained anew is none: nothing is saved.
+        """
         tries = list(self._tries.get(record.id, ()))
         wanted = self._wanted(record, siblings)
         for other in siblings:

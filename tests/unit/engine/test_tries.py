@@ -12,6 +12,7 @@ from fakes import FakeExecutor
 from observation_builder import retrained
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
 from tfmatrix.engine.execution import execute
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.plan import make_plan
@@ -61,10 +62,14 @@ class Laboratory:
         return {"status": "ok", **common, "artifact": is_save, "observation": True}
 
     def run(self, **changes: Any) -> CellRecord:
+        (record,) = self.records(("code",), **changes)
+        return record
+
+    def records(self, formats: tuple[str, ...], **changes: Any) -> tuple[CellRecord, ...]:
         self.runs += 1
         scenarios = read_scenarios(self.root / "scenarios")
         environments = (Environment(id=OLD, tensorflow=OLD), Environment(id=NEW, tensorflow=NEW))
-        selection = Selection(environments=environments, pairs=(f"{OLD}/{NEW}",), formats=("code",))
+        selection = Selection(environments=environments, pairs=(f"{OLD}/{NEW}",), formats=formats)
         request = RunRequest(
             run_id=f"run-{self.runs}",
             plan=make_plan(selection, scenarios, formats=own_formats()),
@@ -75,8 +80,7 @@ class Laboratory:
             defaults=Defaults(),
         )
         self.asked.clear()
-        (record,) = execute(replace(request, **changes), FakeExecutor(job=self.job), make_progress(quiet=True)).records
-        return record
+        return execute(replace(request, **changes), FakeExecutor(job=self.job), make_progress(quiet=True)).records
 
 
 @pytest.fixture
@@ -126,6 +130,23 @@ def test_what_cannot_be_trained_with_the_switch_off_is_not_booked(laboratory: La
 
     laboratory.job = raises
     assert _switches(laboratory.run()) == {ONEDNN: "version"}
+
+
+def test_code_that_trains_the_same_is_no_format_to_save_in(laboratory: Laboratory) -> None:
+    job = laboratory.job
+    laboratory.is_moved = lambda environment, remedies: False
+
+    def raises(environment: str, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked["format"]["id"] == "code":
+            return job(environment, asked)
+        error = {"type": "NotImplementedError", "message": "no", "traceback": ""}
+        rest = {"reason": None, "warnings": [], "seconds": {}, "artifact": False, "observation": False}
+        return {"status": "error", "phase": "save", "error": error, **rest}
+
+    laboratory.job = raises
+    found = {record.format: record for record in laboratory.records(("h5", "code"))}
+    assert (found["h5"].status, found["code"].status) == (Status.SAVE_ERROR, Status.PASS)
+    assert (found["h5"].remedy, found["h5"].remedies) == (None, ())
 
 
 def test_a_switch_that_moves_the_old_version_to_where_the_new_one_is(laboratory: Laboratory) -> None:
