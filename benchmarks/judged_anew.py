@@ -5,7 +5,8 @@
 Both are folders of runs or archives; compared are the cells that RUN has. Causes of both are those of the present code,
 so that a cause differs where what was found does. Changes that are the same are one row, with their number; `--cells`
 lists each cell, `--no-remedies` leaves remedies out. "Why" is read off the records: the checks that fail now, or do not
-any more, with their findings, and the remedies that were tried on one side only.
+any more, with their findings, and the remedies that were tried on one side only. A cell that RUN inferred has no
+remedies and no findings of its own: its verdict and its cause are compared.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def why(before: CellRecord, after: CellRecord, *, of_remedies: bool) -> Iterator
         detail = after.checks.get(name, {}).get("detail") or []
         if name not in before.failed_checks:
             yield f"{name} fails now ({one_line('; '.join(detail[:2]), 200)})"
-        elif {each.code for each in before.findings(name)} != {each.code for each in after.findings(name)}:
-            yield f"{name} finds {', '.join(sorted({each.code for each in after.findings(name)}))}"
+        elif after.inferred is None and _codes(before, name) != _codes(after, name):
+            yield f"{name} finds {', '.join(sorted(_codes(after, name)))}"
     if of_remedies and before.remedy != after.remedy:
         old, new = ({str(each["name"]) for each in record.remedies} for record in (before, after))
         if new - old:
@@ -55,6 +56,10 @@ def why(before: CellRecord, after: CellRecord, *, of_remedies: bool) -> Iterator
             yield f"not tried any more: {', '.join(sorted(old - new))}"
         if new == old:
             yield "the same tries in another order"
+
+
+def _codes(record: CellRecord, check: str) -> set[str]:
+    return {each.code for each in record.findings(check)}
 
 
 def main() -> None:
@@ -79,6 +84,9 @@ def main() -> None:
         verdicts = (was.status.value, record.status.value)
         causes = (old.get(record.cell, ""), new.get(record.cell, ""))
         remedies = (was.remedy or "none", record.remedy or "none")
+        if record.inferred is not None:
+            counts["inferred"] += 1
+            remedies = (remedies[0], remedies[0])
         every = {"verdict": verdicts, "cause": causes, "remedy": remedies}
         compared = {kind: every[kind] for kind in kinds}
         changed = [kind for kind, (one, other) in compared.items() if one != other]
@@ -96,8 +104,8 @@ def main() -> None:
         if record.failed_checks and all(record.checks.get(name, {}).get("notation") for name in record.failed_checks)
     ]
     print(
-        f"{counts['compared']} cells compared, {counts['unchanged']} unchanged: "
-        + ", ".join(f"{counts[kind]} with another {kind}" for kind in kinds)
+        f"{counts['compared']} cells compared, {counts['inferred']} of them inferred now; "
+        f"{counts['unchanged']} unchanged: " + ", ".join(f"{counts[kind]} with another {kind}" for kind in kinds)
     )
     print(f"{len(own)} of a version's own files, {len(notation)} of them fail by notation alone\n")
     head = ("cells", "changed", *kinds, "why")
