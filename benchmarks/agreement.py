@@ -1,6 +1,10 @@
-"""Whether two runs agree, cell by cell: statuses, failed checks, and every figure of every check.
+"""Whether two runs agree, cell by cell: statuses, failed checks, every figure of every check, and warnings.
 
     python benchmarks/agreement.py RUN RUN        # folders of runs, or of archives
+
+Warnings agree that have the same side (save or load), phase, channel, category, count and normalised text. Normalised,
+as in the catalogue of warnings (`tfmatrix.checks.fingerprint`): without paths, lines in sources, addresses, dates and
+times, durations, process ids, temporary names, counters behind names, and whole configurations.
 
 Both must have been measured apart, each into its own store: a figure read twice from one store agrees with itself.
 """
@@ -21,8 +25,8 @@ from tfmatrix.store.runs import Run, read_run_folder  # noqa: E402
 
 
 def differences(one: CellRecord, other: CellRecord) -> list[str]:
-    """What of the verdict differs: "status", "failed_checks", or "CHECK.FIGURE". Texts of errors and warnings do not
-    count: they hold addresses and times."""
+    """What of a cell differs: "status", "failed_checks", "CHECK.FIGURE", or "warnings SIDE PHASE". Texts of errors do
+    not count: they hold addresses and times."""
     if one.status is not other.status:
         return [f"status {one.status.value}/{other.status.value}"]
     found = ["failed_checks"] if one.failed_checks != other.failed_checks else []
@@ -31,7 +35,18 @@ def differences(one: CellRecord, other: CellRecord) -> list[str]:
             continue
         here, there = (figures(record.checks.get(name, {})) for record in (one, other))
         found += [f"{name}.{key}" for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)]
-    return found
+    said, other_said = warnings(one), warnings(other)
+    return found + sorted({f"warnings {side} {phase}" for side, phase, *_ in said.items() ^ other_said.items()})
+
+
+def warnings(record: CellRecord) -> dict[tuple[str, ...], int]:
+    """Side, phase, channel, category and normalised text of what saving and loading said, to how often."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for side, outcome in (("save", record.save), ("load", record.load)):
+        for each in outcome.get("warnings", ()):
+            kind = (side, each["phase"], each["channel"], each["category"], each["text"])
+            found[kind] += each["count"]
+    return dict(found)
 
 
 def figures(check: Any) -> dict[str, Any]:
