@@ -1,7 +1,9 @@
 """Makes an image like `python:X.Y-slim` without a registry: an interpreter of this host and the libraries it needs.
 
 About 100 MB and some seconds. As in the official one, CPython lies under /usr/local, and `/root` is closed to all but
-root. It has no shell, no compiler, no git and no package: what works in it needs only Python.
+root. It has no shell, no compiler, no git and no package but those asked for: what works in it needs only Python.
+
+    python tests/contract/python_image.py python-here:3.11 /usr/bin/python3.11 pip
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,16 @@ WHEELS_NEED = ("libstdc++.so.6", "libgcc_s.so.1", "librt.so.1", "libpthread.so.0
 """Libraries that manylinux wheels expect of every system, beside those of the interpreter."""
 
 
-def make_python_image(client: Any, reference: str, interpreter: Path) -> None:
-    """Imports the image under a reference "repository:tag". `interpreter` is an executable of this host."""
+def make_python_image(client: Any, reference: str, interpreter: Path, packages: Sequence[str] = ()) -> None:
+    """Imports the image under a reference "repository:tag". `interpreter` is an executable of this host.
+
+    `packages` are folders of its site-packages that come along, as pip does in the official image.
+    """
     repository, _, tag = reference.rpartition(":")
     executable = interpreter.resolve()
     with tempfile.TemporaryFile() as stream:
         with tarfile.open(fileobj=stream, mode="w") as tar:
-            _add_python(tar, executable)
+            _add_python(tar, executable, packages)
             _add_system(tar, executable)
         stream.seek(0)
         client.import_image_from_data(
@@ -37,7 +43,7 @@ def make_python_image(client: Any, reference: str, interpreter: Path) -> None:
         )
 
 
-def _add_python(tar: tarfile.TarFile, executable: Path) -> None:
+def _add_python(tar: tarfile.TarFile, executable: Path, packages: Sequence[str]) -> None:
     def keep(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
         name = Path(entry.name).name
         return None if name in LEFT_OUT or name.startswith("config-") else _plain(entry)
@@ -51,6 +57,9 @@ def _add_python(tar: tarfile.TarFile, executable: Path) -> None:
     (site := tarfile.TarInfo(f"usr/local/lib/{executable.name}/site-packages")).type = tarfile.DIRTYPE
     site.mode = 0o755
     tar.addfile(site)
+    for package in packages:
+        path = Path("lib", executable.name, "site-packages", package)
+        tar.add(prefix / path, f"usr/local/{path}", filter=_plain)
     for name in ("python3", "python"):
         link = tarfile.TarInfo(f"usr/local/bin/{name}")
         link.type, link.linkname = tarfile.SYMTYPE, executable.name
@@ -95,4 +104,4 @@ def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
 if __name__ == "__main__":
     import docker
 
-    make_python_image(docker.from_env().api, sys.argv[1], Path(sys.argv[2]))
+    make_python_image(docker.from_env().api, sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
