@@ -43,6 +43,7 @@ class Environments:
         self._prepared: dict[str, Prepared] = {}
         self._varied: dict[str, _Varied] = {}
         self._unavailable: dict[str, str] = {}
+        self._versions: dict[str, Versions] = {}
 
     def provide(self, environments: Sequence[Environment], slots: int) -> None:
         """Provides all of them, `slots` at once. Raises ConfigError for one that is wrong in matrix.yaml."""
@@ -99,11 +100,13 @@ class Environments:
 
     def versions(self, name: str) -> Versions:
         """TensorFlow, and the Keras that `tf.keras` is there: tf-keras where it is switched on."""
-        prepared = self._prepared[name]
-        found = writer_versions(prepared.environment, prepared.packages)
-        return Versions(
-            tensorflow=found.get("tensorflow", prepared.tensorflow), keras=found.get("keras", prepared.keras)
-        )
+        if name not in self._versions:
+            prepared = self._prepared[name]
+            found = writer_versions(prepared.environment, prepared.packages)
+            self._versions[name] = Versions(
+                tensorflow=found.get("tensorflow", prepared.tensorflow), keras=found.get("keras", prepared.keras)
+            )
+        return self._versions[name]
 
     def facts(self) -> dict[str, Facts]:
         """What of each that is there decides how it reads."""

@@ -36,7 +36,7 @@ from tfmatrix.executors.base import Executor, Mounts
 from tfmatrix.store.content import Store
 from tfmatrix.store.folders import own_folder
 from tfmatrix.store.keys import code_digests
-from tfmatrix.store.runs import Run, RunWriter
+from tfmatrix.store.runs import Run, RunWriter, without_collector
 
 MakeJobs = Callable[[RunRequest, Store, Environments], Jobs]
 """Gives what measures: workers on this machine, or elsewhere."""
@@ -171,7 +171,8 @@ def _measure(
             loads.begin(saves, at_once[pair])
 
         progress.loads(request.plan.size)
-        saves.begin(request.plan.saves, list(at_once), saved)
+        with without_collector():  # what the store has is looked up here: a record for each cell, and no cycles
+            saves.begin(request.plan.saves, list(at_once), saved)
         jobs.run(when_idle=lambda: adaptive.advance() or tries.begin())
         inference = adaptive.finish()
         records.complete(environments, request.plan.savers)

@@ -57,8 +57,14 @@ class Records:
         if promised:
             self._promised[cell] = promised
         record = self._judge.record(cell, saved, loaded, judgement)
-        record = replace(record, key=key, cached=cached, save={**record.save, "key": self.key_of_save(cell)})
-        record = _with_tries(record, tries)
+        record = replace(
+            record,
+            key=key,
+            cached=cached,
+            save={**record.save, "key": self.key_of_save(cell)},
+            remedies=tuple(each.to_json() for each in tries),
+            remedy=best(tries, record.failed_checks),
+        )
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
@@ -91,11 +97,13 @@ class Records:
         """
         others = [name for name in savers if not is_trained(self._formats[name].checks)]
         for cell, record in list(self._records.items()):
-            completed = replace(record, promised=self._is_promised(cell, environments))
+            completed, by_policy = record, self._is_promised(cell, environments)
+            if by_policy != record.promised:
+                completed = replace(record, promised=by_policy)
             if self._remedies and record.status.is_incompatibility and EXECUTES not in record.checks:
                 beside = (self._known(replace(cell, format=name)) for name in others)
                 completed = self._with_other_formats(completed, [each for each in beside if each], savers)
-            if completed != record:
+            if completed is not record and completed != record:
                 self._records[cell] = completed
                 self._writer.add(completed)
         for cell, (source, by) in self._inferred.items():

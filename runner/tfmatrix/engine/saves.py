@@ -42,6 +42,7 @@ class Saves:
         self._writer = writer
         self._progress = progress
         self._timings = timings
+        self._keys: dict[Save, str] = {}
         self._outcomes: dict[Save, Outcome] = {}
         self._cached: set[Save] = set()
         self._elsewhere: set[Save] = set()
@@ -58,7 +59,10 @@ class Saves:
 
     def key(self, save: Save) -> str:
         """Its key; empty where its environment is not there."""
-        return self._key(save) if self._environments.unavailable(save.writer) is None else ""
+        if save not in self._keys:
+            # Asked for each of the cells that read it.
+            self._keys[save] = self._key(save) if self._environments.unavailable(save.writer) is None else ""
+        return self._keys[save]
 
     def is_elsewhere(self, save: Save) -> bool:
         """Whether others made it, so that its files are not here."""

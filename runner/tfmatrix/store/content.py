@@ -163,7 +163,8 @@ class Store:
         """The same, and whether it came with its digest."""
         path = self._outcome_path(key)
         try:
-            data = parse_json(path.read_bytes())
+            with path.open("rb") as stream:
+                data, last_used = parse_json(stream.read()), os.fstat(stream.fileno()).st_mtime
             schema, content = data["schema"], data["outcome"]
             sealed = "digest" in data
             if not isinstance(content, dict) or (sealed and data["digest"] != digest_of(content)):
@@ -182,7 +183,7 @@ class Store:
                 fix="upgrade tfmatrix, or run `tfmatrix clean --store`",
             )
         with contextlib.suppress(OSError):  # a store that is only read, or pruned meanwhile
-            if time.time() - path.stat().st_mtime > A_DAY:
+            if time.time() - last_used > A_DAY:
                 os.utime(path)
         return Stored(content, sealed)
 

@@ -29,8 +29,11 @@ _PARTS = ("formats", "remedies", "files", _RETRAINING)
 
 def digest_of(value: Any) -> str:
     """SHA-256 (hex) of a JSON value in its canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+"""One for all: json.dumps would make an encoder for every value."""
 
 
 def digest_of_tree(root: Path, pattern: str = "*") -> str:
