@@ -6,10 +6,12 @@ fields and their types, sizes, and that every reference to an array fits the arr
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Annotated, Any, Literal, NamedTuple
 
@@ -344,14 +346,27 @@ def _declared(file: IO[bytes]) -> Mapping[str, Stored]:
 def _header(stream: IO[bytes], size: int) -> Stored:
     """The declared type and shape of one array; its values must be as long as they say."""
     version = np.lib.format.read_magic(stream)
-    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
-    if read is None:
+    width = _LENGTH_BYTES.get(version)
+    if width is None:
         raise ValueError(f"an array of version {version}")
-    shape, _, dtype = read(stream, max_header_size=MAX_HEADER_BYTES)
+    length = stream.read(width)
+    stored = _parsed(version, length + stream.read(min(int.from_bytes(length, "little"), MAX_HEADER_BYTES)))
+    if math.prod(stored.shape) * stored.dtype.itemsize != size - stream.tell():
+        raise ValueError("an array that is not as long as it says")
+    return stored
+
+
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
+"""By the version of the format: of the number that says how long the header is."""
+
+
+@lru_cache(maxsize=4096)
+def _parsed(version: tuple[int, int], header: bytes) -> Stored:
+    """What a header says, its length included. Most arrays of a night have one that others have, too."""
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(io.BytesIO(header), max_header_size=MAX_HEADER_BYTES)
     if dtype.hasobject or dtype.names is not None or dtype.subdtype is not None:
         raise ValueError("an array of objects")
     if any(not isinstance(length, int) or length < 0 for length in shape):
         raise ValueError("an array with an impossible shape")
-    if math.prod(shape) * dtype.itemsize != size - stream.tell():
-        raise ValueError("an array that is not as long as it says")
     return Stored(dtype, tuple(shape))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
@@ -59,7 +59,8 @@ class Outcome:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON types."""
-        return {**asdict(self), "warnings": [dict(warning) for warning in self.warnings]}
+        shallow = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**shallow, "warnings": [dict(warning) for warning in self.warnings]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:

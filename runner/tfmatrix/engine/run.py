@@ -168,14 +168,15 @@ def run_project(
         else:
             finished = execute(request, executor, progress)
         code = exit_code(finished)
-        # An entry that no cell of a shard needs may be needed by another's.
-        stale = [*ended, *(stale_entries(finished, project.known_failures) if shard is None else ())]
-        if options.strict and stale:
-            lines = ", ".join(str(entry.line) for entry in stale)
-            progress.warning(
-                f"{project.root / 'known_failures.yaml'}: ended, unmatched or fixed entries: lines {lines}"
-            )
-            code = code or ExitCode.INCOMPATIBLE
+        if options.strict:
+            # An entry that no cell of a shard needs may be needed by another's.
+            stale = [*ended, *(stale_entries(finished, project.known_failures) if shard is None else ())]
+            if stale:
+                lines = ", ".join(str(entry.line) for entry in stale)
+                progress.warning(
+                    f"{project.root / 'known_failures.yaml'}: ended, unmatched or fixed entries: lines {lines}"
+                )
+                code = code or ExitCode.INCOMPATIBLE
     return finished, code
 
 
@@ -219,9 +220,10 @@ def _shard(plan: Plan, options: RunOptions, now: datetime) -> Shard | None:
 def stale_entries(run: Run, entries: Sequence[KnownFailure]) -> list[KnownFailure]:
     """Entries that no failing cell of the run needs, of those that cover any cell of it."""
     stale = []
+    by_cell = {record.id: record for record in run.records}
     for entry in entries:
-        covered = [record for record in run.records if entry.covers(record.id)]
-        if covered and not any(entry.matches(record.id, record.status, record.failed_checks) for record in covered):
+        covered = [(cell, record) for cell, record in by_cell.items() if entry.covers(cell)]
+        if covered and not any(entry.matches(cell, each.status, each.failed_checks) for cell, each in covered):
             stale.append(entry)
     return stale
 
