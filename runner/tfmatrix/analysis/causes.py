@@ -19,7 +19,7 @@ from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.losses import consequences, losses
 from tfmatrix.analysis.reasons import DOING, reason
 from tfmatrix.analysis.records import failed_in_save, in_order
-from tfmatrix.analysis.upstream import Upstream, find_upstream
+from tfmatrix.analysis.upstream import Upstream, find_upstream, is_tabled
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.records import CellRecord, are_listed
 from tfmatrix.core.status import WORST_FIRST, Status
@@ -246,12 +246,10 @@ def _cause(
     writers = environments.sorted(record.writer for record in records)
     readers = environments.sorted(record.reader for record in records)
     formats = in_order((record.format for record in records), run.header.get("formats") or ())
-    reasons, links = known_failures(run, records)
-    links += tuple(
-        link
-        for link in find_upstream(title=key.title, text=key.text, status=key.status, formats=formats)
-        if link.url not in {known.url for known in links}
-    )
+    reasons, named = known_failures(run, records)
+    # A cell is listed with one of its causes: a link that the table has counts where its own row fits.
+    links = tuple(link for link in named if not is_tabled(link.url))
+    links += find_upstream(title=key.title, text=key.text, status=key.status, formats=formats)
     also = Counter(check for record in records for check in consequences(record)) if key.status is Status.DRIFT else {}
     return Cause(
         id=cause_id,

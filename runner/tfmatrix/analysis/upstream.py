@@ -34,14 +34,23 @@ class _Entry:
 
 
 def find_upstream(*, title: str, text: str, status: Status, formats: Collection[str]) -> tuple[Upstream, ...]:
-    """What is known upstream about a cause. A row counts where it fits one of the cause's formats."""
+    """What is known upstream about a cause. A row counts where it fits one of the cause's formats.
+
+    Of a drift the title alone counts: its text has all that was found in the example, other causes, too.
+    """
+    said = (title,) if status is Status.DRIFT else (title, text)
     return tuple(
         entry.link
         for entry in read_upstream()
-        if (entry.pattern.search(text) or entry.pattern.search(title))
+        if any(map(entry.pattern.search, said))
         and (not entry.status or status in entry.status)
         and any(fnmatchcase(name, glob) for glob in entry.formats for name in formats)
     )
+
+
+def is_tabled(url: str) -> bool:
+    """Whether a row has this link."""
+    return any(entry.link.url == url for entry in read_upstream())
 
 
 @cache

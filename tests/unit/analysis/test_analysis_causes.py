@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -200,6 +201,22 @@ def test_a_link_counts_only_where_a_format_fits() -> None:
     for cells in (lost, lost[:1]):
         assert only(find_causes(run_of(cells))).links[0].url == "https://github.com/tensorflow/tensorflow/issues/44670"
     assert only(find_causes(run_of(lost[1:]))).links == ()
+
+
+def test_an_entry_of_one_cause_links_no_other_of_the_cell() -> None:
+    """A link that the table has counts where its row fits; any other is somebody's own, and stays."""
+    tabled, own = "https://github.com/tensorflow/tensorflow/issues/44670", "https://example.org/ours"
+    entries = [
+        {"cells": ["s"], "status": ["drift"], "reason": "the optimizer's state is reset", "link": tabled},
+        {"cells": ["s"], "status": ["drift"], "reason": "we know", "link": own},
+    ]
+    cell = drifted(no_loss, reset_optimizer, cell="s/savedmodel/2.12.1/2.15.1")
+    cell = dataclasses.replace(cell, known=True)
+    causes = find_causes(run_of([cell], {"known_failures": entries}))
+    assert {cause.title: [link.url for link in cause.links] for cause in causes} == {
+        "compile differs: `loss`": [own],
+        "the optimizer's state is reset": [own, tabled],
+    }
 
 
 def test_hostile_text_stays_in_its_line() -> None:

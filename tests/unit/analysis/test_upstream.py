@@ -67,7 +67,18 @@ def test_the_patterns_fit_real_messages() -> None:
     }
     for url, (title, status, fmt) in drifts.items():
         assert url in {link.url for link in find_upstream(title=title, text="", status=status, formats=[fmt])}
+    served = find_upstream(title="signatures: an input is new", text="", status=Status.DRIFT, formats=["code"])
+    assert [link.url for link in served] == [f"{keras}/19458"]
     assert {entry.link.url for entry in read_upstream()} == fitting | set(others) | set(drifts)
+
+
+def test_of_a_drift_no_other_finding_of_the_example_has_a_say() -> None:
+    """The text of a drift has all that was found: a cell that lost weights has lost its optimizer's state, too."""
+    said = "weights are missing · the optimizer's state is reset"
+    found = find_upstream(title="weights are missing", text=said, status=Status.DRIFT, formats=["savedmodel"])
+    assert [link.url for link in found] == [
+        "https://keras.io/guides/migrating_to_keras_3/#tensorflow-variables-tracking"
+    ]
 
 
 @pytest.mark.parametrize(
