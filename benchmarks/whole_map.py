@@ -30,7 +30,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
-from tfmatrix.store.runs import read_run_folder  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.core.records import RECORD_FIELDS  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.store.runs import read_run_folder  # noqa: E402
 
 NIGHT = ROOT / "results" / "published" / "nightly"
 LIMITS = {
@@ -87,17 +88,20 @@ def write_run(folder: Path, cells: int) -> tuple[Counter[str], int]:
     told = [record.to_json() for record in night.records]
     environments = list(header["environments"])
     # Scenario by scenario with every format, as a map that grows does.
-    squares = sorted(product(header["scenarios"], header["formats"]))[: -(-cells // len(environments) ** 2)]
+    squares = sorted(product(header["scenarios"], header["formats"]), key="/".join)[
+        : -(-cells // len(environments) ** 2)
+    ]
     counts: Counter[str] = Counter()
     inferred = 0
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with (folder / "cells.jsonl").open("w", encoding="ascii") as file:
         for scenario, fmt in squares:
-            for record in square(header["run"], scenario, fmt, environments, told):
+            made = square(header["run"], scenario, fmt, environments, told)
+            for record in sorted(made, key=lambda record: str(record["cell"])):
                 counts[record["status"]] += 1
                 inferred += record["inferred"] is not None
-                file.write(json.dumps(record) + "\n")
+                file.write(json.dumps({name: record[name] for name in RECORD_FIELDS}) + "\n")
     audit = {"cells": inferred // 20, "wrong": 0, "upper_bound": 3 / max(1, inferred // 20), "found": []}
     about = {"measured": counts.total() - inferred, "inferred": inferred, "audit": audit}
     header |= {

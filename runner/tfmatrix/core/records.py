@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tfmatrix.core.ids import CellId
@@ -108,38 +108,121 @@ def are_listed(listed: Collection[str], status: Status, failed_checks: Iterable[
     return not listed or status is not Status.DRIFT or set(failed_checks) <= set(listed)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)  # slots: a whole map holds millions
-class CellRecord:
+class Result(list[Any]):
+    """What became of a cell: its record but for its place, field by field. Records share it, and never change it."""
+
+    # By identity: that two are the same object is seen at once, and says that they are equal.
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+
+
+class _OfResult:
+    """A field of CellRecord that lies in its result.
+
+    A descriptor as the default of a field, as https://docs.python.org/3/library/dataclasses.html#descriptor-typed-fields
+    has it: `__init__` sets it, in the order of the fields.
+    """
+
+    def __init__(self, default: Callable[[], Any] | None) -> None:
+        self._default = default
+        self.place = -1
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        # In the order of the class, which is that of its __init__.
+        self.place = sum(isinstance(value, _OfResult) and value.place >= 0 for value in vars(owner).values())
+
+    def __get__(self, record: CellRecord | None, owner: type) -> Any:
+        if record is not None:
+            return record.result[self.place]
+        if self._default is None:
+            raise AttributeError(self.name)  # to dataclass: there is no default
+        return self
+
+    def __set__(self, record: CellRecord, value: Any) -> None:
+        if self.place == 0:
+            _set_result(record, Result())
+        record.result.append(self._default() if value is self and self._default else value)
+
+
+def _of_result(default: Callable[[], Any] | None = None) -> Any:
+    """For type checkers any value, as dataclasses.field() is."""
+    return _OfResult(default)
+
+
+class _Cell:
+    """The id of a record's cell as text, made of its place. What a constructor is given for it is not kept."""
+
+    def __get__(self, record: CellRecord | None, owner: type) -> str:
+        if record is None:
+            raise AttributeError("cell")
+        return f"{record.scenario}/{record.format}/{record.writer}/{record.reader}"
+
+    def __set__(self, record: CellRecord, value: str) -> None:
+        pass
+
+
+def _cell() -> Any:
+    return _Cell()
+
+
+class _Stored:
+    """What lies in a record itself."""
+
+    __slots__ = ("format", "reader", "result", "scenario", "writer")
+
+    result: Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRecord(_Stored):
     """One line of cells.jsonl. Field by field the contract of DESIGN.md; `checks` maps a name to its figures.
 
     `inferred` is null for a measured cell, else `{"from": CELL, "by": "artifact" | "reader"}`; it has no figures then.
+
+    A whole map holds millions of them, most inferred, in which a thousand came to the same: so a record holds its place
+    and a `result` that others may share (`at`), 72 bytes in all.
     """
 
-    run: str
-    cell: str
+    __slots__ = ()
+
+    run: str = _of_result()
+    cell: str = _cell()
     scenario: str
     format: str
     writer: str
     reader: str
-    status: Status
-    known: bool = False
-    fixed: bool = False
-    flaky: bool = False
-    promised: bool = False
-    failed_checks: tuple[str, ...] = ()
-    checks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    save: Mapping[str, Any] = field(default_factory=dict)
-    load: Mapping[str, Any] = field(default_factory=dict)
-    error: Mapping[str, Any] | None = None
-    remedies: tuple[Mapping[str, Any], ...] = ()
-    remedy: str | None = None
-    attribution: Mapping[str, Any] | None = None
-    artifact: Mapping[str, Any] | None = None
-    key: str = ""
-    cached: bool = False
-    seconds: float = 0.0
-    inferred: Mapping[str, str] | None = None
-    schema: int = RECORD_SCHEMA
+    status: Status = _of_result()
+    known: bool = _of_result(bool)
+    fixed: bool = _of_result(bool)
+    flaky: bool = _of_result(bool)
+    promised: bool = _of_result(bool)
+    failed_checks: tuple[str, ...] = _of_result(tuple)
+    checks: Mapping[str, Mapping[str, Any]] = _of_result(dict)
+    save: Mapping[str, Any] = _of_result(dict)
+    load: Mapping[str, Any] = _of_result(dict)
+    error: Mapping[str, Any] | None = _of_result(lambda: None)
+    remedies: tuple[Mapping[str, Any], ...] = _of_result(tuple)
+    remedy: str | None = _of_result(lambda: None)
+    attribution: Mapping[str, Any] | None = _of_result(lambda: None)
+    artifact: Mapping[str, Any] | None = _of_result(lambda: None)
+    key: str = _of_result(str)
+    cached: bool = _of_result(bool)
+    seconds: float = _of_result(float)
+    inferred: Mapping[str, str] | None = _of_result(lambda: None)
+    schema: int = _of_result(lambda: RECORD_SCHEMA)
+
+    @classmethod
+    def at(cls, result: Result, scenario: str, format: str, writer: str, reader: str) -> CellRecord:
+        """The record of another cell that came to the same, without a copy of it."""
+        record = _new(cls)
+        _set_result(record, result)
+        _set_scenario(record, scenario)
+        _set_format(record, format)
+        _set_writer(record, writer)
+        _set_reader(record, reader)
+        return record
 
     @property
     def id(self) -> CellId:
@@ -160,9 +243,8 @@ class CellRecord:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON types, `schema` first."""
-        record = asdict(self)
+        record = {name: getattr(self, name) for name in RECORD_FIELDS}
         return {
-            "schema": record.pop("schema"),
             **record,
             "status": self.status.value,
             "failed_checks": list(self.failed_checks),
@@ -173,4 +255,18 @@ class CellRecord:
     def from_json(cls, data: Mapping[str, Any]) -> CellRecord:
         """The inverse of to_json(); raises KeyError or ValueError on a record that is not of this schema."""
         changed = {"status": Status(data["status"]), "failed_checks": tuple(data["failed_checks"])}
-        return cls(**{**data, **changed, "remedies": tuple(data["remedies"])})
+        values = {**data, **changed, "remedies": tuple(data["remedies"])}
+        if values.keys() == _ALL:
+            place = (values[name] for name in ("scenario", "format", "writer", "reader"))
+            return cls.at(Result(values[name] for name in _IN_RESULT), *place)
+        return cls(**values)
+
+
+RECORD_FIELDS = ("schema", *(each.name for each in fields(CellRecord) if each.name != "schema"))
+_ALL = frozenset(RECORD_FIELDS)
+_IN_RESULT = tuple(name for name, value in vars(CellRecord).items() if isinstance(value, _OfResult))
+
+_new = object.__new__
+_set_result, _set_scenario, _set_format, _set_writer, _set_reader = (
+    vars(_Stored)[name].__set__ for name in ("result", "scenario", "format", "writer", "reader")
+)

@@ -3,7 +3,7 @@
 A run is readable at every moment: the header is written first, every record is appended as it comes, and a run
 that was killed is the same folder with `complete: false`. Both files are strict JSON: figures that are not finite
 are the strings "nan", "inf" and "-inf". `results/latest` names the complete run that ended last. An archived run is a
-folder whose records are compressed, cells.jsonl.gz.
+folder whose records are compressed: cells.jsonl.gz, and what was inferred as columns beside it (`columns.py`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import gzip
 import json
 import marshal
 import math
+import re
 import secrets
 import sys
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +32,7 @@ from typing import Any, Self
 from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import StoreError, UsageError
 from tfmatrix.core.ids import ID_PATTERN
-from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
+from tfmatrix.core.records import RECORD_FIELDS, RECORD_SCHEMA, CellRecord, Result
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.store.content import unwritable, write_atomically
 from tfmatrix.store.migrate import header_with_format_info, migrated
@@ -39,7 +41,14 @@ RUN_SCHEMA = 1
 """Version of run.json."""
 
 LATEST, PREVIOUS = "latest", "previous"
-_HEADER_FILE, _CELLS_FILE, _ARCHIVED_FILE = "run.json", "cells.jsonl", "cells.jsonl.gz"
+HEADER_FILE, ARCHIVED_FILE, INFERRED_FILE = "run.json", "cells.jsonl.gz", "inferred.json.gz"
+"""The files of an archived run; the last one where it has inferred cells."""
+
+_CELLS_FILE = "cells.jsonl"
+
+MAX_LINE = 100_000_000
+"""Bytes of a record: what is longer was made to fill a memory."""
+
 _UPGRADE = "upgrade tfmatrix: python -m pip install --upgrade tfmatrix"
 
 
@@ -180,7 +189,7 @@ class RunWriter:
 
     def _write_header(self, state: Mapping[str, Any]) -> None:
         header = {"schema": RUN_SCHEMA, "run": self.id} | self._header | {"run": self.id} | dict(state)
-        write_atomically(self.folder / _HEADER_FILE, strict_json(header, indent=1) + "\n")
+        write_atomically(self.folder / HEADER_FILE, strict_json(header, indent=1) + "\n")
 
 
 def read_run(results: Path, reference: str | Path = LATEST) -> Run:
@@ -211,41 +220,43 @@ def read_run_folder(folder: Path) -> Run:
     """The run in a folder. Raises StoreError naming file and line where it is damaged or too new."""
     header = _read_header(folder)
     path = folder / _CELLS_FILE
-    problems = []
-    records = {}
-    parts = _Parts()
     with without_collector():
-        for number, line in enumerate(_lines(path), start=1):
-            if not line.endswith(b"\n"):
-                # What a kill leaves. A complete run was rewritten at once and has no such line.
-                if header["complete"]:
-                    raise _damaged(f"{path}:{number}", "the file ends in the middle of a line")
-                problems.append(f"{path}:{number}: the last line was cut off when the run was killed; it is left out")
-                break
-            record = _read_record(line, f"{path}:{number}", parts)
-            records[record.cell] = record
+        records, problems = _read_lines(path, header)
+        if not path.exists() and (folder / INFERRED_FILE).exists():
+            records = _with_inferred(folder / INFERRED_FILE, header, records)
     counted = sum(header["counts"].values()) if header["complete"] else len(records)
     if counted != len(records):
-        raise _damaged(str(path), f"holds {len(records)} cells, but {_HEADER_FILE} counts {counted}")
-    return Run(
-        id=header["run"],
-        header=header,
-        records=tuple(records[cell] for cell in sorted(records)),
-        folder=folder,
-        problems=tuple(problems),
-    )
+        raise _damaged(str(path), f"holds {len(records)} cells, but {HEADER_FILE} counts {counted}")
+    return Run(id=header["run"], header=header, records=records, folder=folder, problems=problems)
 
 
 def archive_run(run: Run, folder: Path) -> None:
-    """Writes a run to `folder` as run.json and cells.jsonl.gz, which `read_run_folder` reads. Same run, same bytes."""
-    records = "".join(strict_json(record.to_json()) + "\n" for record in run.records)
-    write_atomically(folder / _ARCHIVED_FILE, gzip.compress(records.encode("ascii"), mtime=0))
-    write_atomically(folder / _HEADER_FILE, strict_json(dict(run.header), indent=1) + "\n")
+    """Writes a run to `folder` as run.json, cells.jsonl.gz and inferred.json.gz, which `read_run_folder` reads.
+
+    The last one is there where cells are inferred. Same run, same bytes.
+    """
+    from tfmatrix.store.columns import kind_of, to_columns  # here: it brings numpy
+
+    has_kind: dict[Result, bool] = {}
+    lines, inferred = [], []
+    for record in run.records:
+        if record.inferred is not None and record.result not in has_kind:
+            has_kind[record.result] = kind_of(record) is not None
+        if record.inferred is not None and has_kind[record.result]:
+            inferred.append(record)
+        else:
+            lines.append(strict_json(record.to_json()) + "\n")
+    write_atomically(folder / ARCHIVED_FILE, gzip.compress("".join(lines).encode("ascii"), mtime=0))
+    if inferred:
+        write_atomically(folder / INFERRED_FILE, to_columns(run.id, inferred))
+    else:
+        (folder / INFERRED_FILE).unlink(missing_ok=True)
+    write_atomically(folder / HEADER_FILE, strict_json(dict(run.header), indent=1) + "\n")
 
 
 def list_runs(results: Path) -> tuple[RunSummary, ...]:
     """All runs, newest first; a folder without run.json is none. Raises StoreError on a damaged run.json."""
-    folders = [path.parent for path in _runs(results).glob(f"*/{_HEADER_FILE}")]
+    folders = [path.parent for path in _runs(results).glob(f"*/{HEADER_FILE}")]
     summaries = []
     for folder in folders:
         header = _read_header(folder)
@@ -268,7 +279,7 @@ def newest_headers(results: Path) -> Iterator[dict[str, Any]]:
     folder = _runs(results)
     if folder.is_dir():
         for run in sorted(folder.iterdir(), reverse=True):
-            if (run / _HEADER_FILE).is_file():
+            if (run / HEADER_FILE).is_file():
                 yield _read_header(run)
 
 
@@ -314,11 +325,11 @@ def _no_runs(results: Path) -> UsageError:
 
 
 def _read_header(folder: Path) -> dict[str, Any]:
-    path = folder / _HEADER_FILE
+    path = folder / HEADER_FILE
     try:
         header = parse_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreError(f"{folder} is not the folder of a run: it has no {_HEADER_FILE}") from None
+        raise StoreError(f"{folder} is not the folder of a run: it has no {HEADER_FILE}") from None
     except ValueError as error:
         raise _damaged(str(path), str(error)) from error
     if not isinstance(header, dict):
@@ -339,14 +350,97 @@ _NOTHING: dict[str, Any] = {}
 """What a record has not: nobody writes into a record."""
 
 
+_HEAD = re.compile(
+    rb'\{"schema": %d, "run": "([^"\\]*)", "cell": "([^"\\]*)", "scenario": "([^"\\]*)", "format": "([^"\\]*)", '
+    rb'"writer": "([^"\\]*)", "reader": "([^"\\]*)", "status"' % RECORD_SCHEMA
+)
+"""How a line begins that this version wrote: the place of a cell, in names without escapes."""
+
+_LARGE = {
+    "checks": (b'"checks": ', b', "save": {"status": '),
+    "save": (b'"save": ', b', "load": {'),
+    "error": (b'"error": ', b', "remedies": ['),
+    "remedies": (b'"remedies": ', b', "remedy": '),
+}
+"""The fields that most of a line is, in their order: what stands before each, and behind it."""
+
+_PRINTABLE = re.compile(rb"[ -~]*")
+_INFERRED = re.compile(rb'"inferred": \{"from": "[^"\\]*", "by": "[^"\\]*"\}\}\n?$')
+"""How the line of an inferred cell ends."""
+
+
 class _Parts:
     """Equal parts of records, each once in memory: readers share a save, and checks that held look alike.
 
-    A run of a hundred thousand cells takes a tenth of the memory this way.
+    A run of a hundred thousand cells takes a tenth of the memory this way. What inferred cells came to is read once
+    for all lines that say the same behind their place.
     """
 
     def __init__(self) -> None:
         self._known: dict[bytes, Any] = {}
+        self._results: dict[tuple[bytes, bytes], Result] = {}
+        self._names: dict[bytes, str] = {}
+        self._values: dict[tuple[str, bytes], Any] = {}
+
+    def record(self, line: bytes) -> CellRecord | None:
+        """The record of a line that says behind its place what another one said; None where none did."""
+        head = _HEAD.match(line)
+        result = self._results.get((head[1], line[head.end() :])) if head else None
+        if head is None or result is None:
+            return None
+        _, cell, *place = head.groups()
+        if cell != b"/".join(place):
+            return None
+        try:
+            return CellRecord.at(result, *map(self._names.__getitem__, place))
+        except KeyError:
+            return None  # The first line of a name is read in full.
+
+    def parsed(self, line: bytes) -> dict[str, Any] | None:
+        """A line of this version as a dict, verified, of which what is large and often the same is parsed once.
+
+        None where the line is not of that form; raises ValueError where a field is of another type.
+        """
+        if not _HEAD.match(line):
+            return None
+        found: dict[str, Any] = {}
+        pieces = []
+        end = 0
+        for name, (before, behind) in _LARGE.items():
+            begin = line.find(before, end)
+            behind_it = line.find(behind, begin)
+            if begin < 0 or behind_it < 0:
+                return None
+            pieces.append(line[end : begin + len(before)])
+            end = behind_it
+            text = line[begin + len(before) : end]
+            key = (name, text)
+            if key not in self._values:
+                try:
+                    value = {name: parse_json(text)}
+                except ValueError:
+                    return None  # A field of that name within this one, or no JSON at all.
+                if problem := _problem(value):
+                    raise ValueError(problem)
+                self._values[key] = self.shared(value)[name]
+            found[name] = self._values[key]
+        # Where both what was cut out and what is left are JSON, the line was: cut within a text, neither would be.
+        rest: dict[str, Any] = parse_json(b"null".join([*pieces, line[end:]]))
+        if tuple(rest) != RECORD_FIELDS or any(rest[name] is not None for name in found):
+            return None
+        if problem := _problem({name: value for name, value in rest.items() if name not in found}):
+            raise ValueError(problem)
+        return self.shared(rest) | found
+
+    def note(self, line: bytes, record: CellRecord) -> None:
+        """Notes what a line said that was read in full."""
+        head = _HEAD.match(line)
+        if head is None or not _PRINTABLE.fullmatch(head[0]):
+            return
+        if record.inferred is not None and _INFERRED.search(line):
+            self._results[head[1], line[head.end() :]] = record.result
+            for name in head.groups()[2:]:
+                self._names.setdefault(name, sys.intern(name.decode("ascii")))
 
     def shared(self, record: dict[str, Any]) -> dict[str, Any]:
         """The record with its parts replaced by equal ones that were read before. Changes it."""
@@ -389,37 +483,82 @@ def without_collector() -> Iterator[None]:
 def _lines(path: Path) -> Iterator[bytes]:
     if path.exists():
         with path.open("rb") as file:
-            yield from file
-    elif (archived := path.with_name(_ARCHIVED_FILE)).exists():
+            yield from iter(lambda: file.readline(MAX_LINE + 1), b"")
+    elif (archived := path.with_name(ARCHIVED_FILE)).exists():
         try:
             with gzip.open(archived) as file:
-                yield from file
+                yield from iter(lambda: file.readline(MAX_LINE + 1), b"")
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise _damaged(str(archived), str(error)) from error
 
 
-def _read_record(line: bytes, place: str, parts: _Parts) -> CellRecord:
-    try:
-        data = parse_json(line)
-    except ValueError as error:
-        raise _damaged(place, str(error)) from error
-    if not isinstance(data, dict):
-        raise _damaged(place, "not a JSON object")
-    _check_schema(data, RECORD_SCHEMA, place)
-    from tfmatrix.store.forms import problem_in_record
+def _read_lines(path: Path, header: Mapping[str, Any]) -> tuple[tuple[CellRecord, ...], tuple[str, ...]]:
+    """The last record of each cell, in the order of their ids, and what was left out."""
+    records = []
+    problems = []
+    parts = _Parts()
+    at_most = sum(header["counts"].values()) if header["complete"] else None
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.endswith(b"\n"):
+            if len(line) > MAX_LINE:
+                raise _damaged(f"{path}:{number}", f"the line has more than {MAX_LINE} bytes")
+            # What a kill leaves. A complete run was rewritten at once and has no such line.
+            if header["complete"]:
+                raise _damaged(f"{path}:{number}", "the file ends in the middle of a line")
+            problems.append(f"{path}:{number}: the last line was cut off when the run was killed; it is left out")
+            break
+        if number - 1 == at_most:
+            raise _damaged(str(path), f"holds more cells than the {at_most} that {HEADER_FILE} counts")
+        record = parts.record(line)
+        if record is None:
+            record = _read_record(line, f"{path}:{number}", parts)
+            parts.note(line, record)
+        records.append(record)
+    cells = [record.cell for record in records]
+    if any(one >= other for one, other in pairwise(cells)):
+        # A journal: in the order in which cells came, and some of them again.
+        last = dict(zip(cells, records, strict=True))
+        records = [last[cell] for cell in sorted(last)]
+    return tuple(records), tuple(problems)
+
+
+def _with_inferred(path: Path, header: Mapping[str, Any], measured: Sequence[CellRecord]) -> tuple[CellRecord, ...]:
+    """The records of an archive: those of its lines, and those of its columns."""
+    from tfmatrix.store.columns import NewerColumnsError, from_columns  # here: few runs have any, and numpy takes time
 
     try:
-        today = migrated(data)
-        if problem := problem_in_record(today):
-            raise ValueError(problem)
-        record = CellRecord.from_json(parts.shared(today))
+        return from_columns(path.read_bytes(), header["run"]).among(measured)
+    except NewerColumnsError as error:
+        raise StoreError(f"{path}: written by a newer tfmatrix ({error})", fix=_UPGRADE) from error
+    except ValueError as error:
+        raise _damaged(str(path), str(error)) from error
+
+
+def _problem(record: Mapping[str, Any]) -> str:
+    from tfmatrix.store.forms import problem_in_record  # here: what reads no record needs no forms
+
+    return problem_in_record(record)
+
+
+def _read_record(line: bytes, place: str, parts: _Parts) -> CellRecord:
+    try:
+        data = parts.parsed(line)
+        if data is None:
+            data = parse_json(line)
+            if not isinstance(data, dict):
+                raise ValueError("not a JSON object")
+            _check_schema(data, RECORD_SCHEMA, place)
+            data = migrated(data)
+            if problem := _problem(data):
+                raise ValueError(problem)
+            data = parts.shared(data)
+        record = CellRecord.from_json(data)
     except KeyError as error:
         raise _damaged(place, f"the field {error} is missing") from error
     except (TypeError, ValueError) as error:
         raise _damaged(place, str(error)) from error
-    # As `record.id` has it, whose making costs more than the rest of this function.
-    if record.cell != f"{record.scenario}/{record.format}/{record.writer}/{record.reader}":
-        raise _damaged(place, f"the cell {record.cell!r} says of itself that it is {record.id}")
+    if data["cell"] != record.cell:
+        raise _damaged(place, f"the cell {data['cell']!r} says of itself that it is {record.cell}")
     return record
 
 
