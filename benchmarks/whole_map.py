@@ -1,40 +1,49 @@
-"""What the site of the whole map costs: time, memory, files, and how long a filter takes.
+"""What the whole map costs: its archive, tables, a comparison and its site; and how long a filter takes.
 
     python benchmarks/whole_map.py CELLS FOLDER [--browser]
 
-Makes a run of so many cells in FOLDER and builds its site with `tfmatrix report --format site`. Environments, scenarios
-and formats are those of results/published/nightly, and what a cell says is what a measured cell of that night said. As
-with `pairs: adaptive`, writers come in classes and readers in blocks: the ends of a block are measured for one writer
-of a class, and the other cells are inferred from them. `--browser` opens the overview in Chromium, too, and times its
-filters.
+Makes an archive of so many cells in FOLDER, and prints what it is to read it, to make its tables, to compare it with
+another one like it, and to build its site with `tfmatrix report --format site`: each in a process of its own, with its
+processor time and the most memory that it had. Scenarios, formats and 45 environments are those of
+results/published/nightly, and what a cell says is what a measured cell of that night said. As with `pairs: adaptive`,
+writers come in classes and readers in blocks: the ends of a block are measured for one writer of a class, and the other
+cells are inferred from them. `--browser` opens the overview in Chromium, too, and times its filters.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
-import json
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
-from tfmatrix.core.records import RECORD_FIELDS  # noqa: E402  (the checkout must be on the path first)
-from tfmatrix.store.runs import read_run_folder  # noqa: E402
+from tfmatrix.analysis.diff.compared import diff  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.analysis.diff.source import of_run  # noqa: E402
+from tfmatrix.core.records import CellRecord  # noqa: E402
+from tfmatrix.reports.render import render  # noqa: E402
+from tfmatrix.store.runs import Run, archive_run, read_run_folder  # noqa: E402
 
 NIGHT = ROOT / "results" / "published" / "nightly"
+ENVIRONMENTS = 45
 LIMITS = {
+    "MB of the archive": 60,
+    "load: seconds": 10,
+    "load: GB": 1.5,
+    "tables and diff: seconds": 60,
+    "tables: GB": 1.5,
+    "diff: GB": 1.5,
     "minutes": 5.0,
     "GB": 2.0,
     "files": 30_000,
@@ -43,32 +52,65 @@ LIMITS = {
 }
 
 
+def load(archive: Path) -> None:
+    read_run_folder(archive)
+
+
+def tables(archive: Path) -> None:
+    run = read_run_folder(archive)
+    for kind in ("table", "md"):
+        print(f"{kind}: {len(render(run, kind)):,} characters")
+
+
+def compare(archive: Path) -> None:
+    before, after = read_run_folder(archive), read_run_folder(archive)
+    print(f"diff: {diff(of_run(before), of_run(replace(after, id='after'))).changes.unchanged:,} cells unchanged")
+
+
+PARTS: dict[str, Callable[[Path], None]] = {"load": load, "tables": tables, "diff": compare}
+
+
+def measured(command: Sequence[str]) -> tuple[float, float]:
+    """Processor seconds and gigabytes of a command."""
+    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT / "runner")})
+    _, status, used = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"{' '.join(command)} failed")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6
+
+
 def main() -> None:
-    """Makes, builds, prints."""
+    """Makes, reads, tells, builds, prints."""
     options = argparse.ArgumentParser()
     options.add_argument("cells", type=int)
     options.add_argument("folder", type=Path)
     options.add_argument("--browser", action="store_true")
+    options.add_argument("--part", choices=sorted(PARTS), help=argparse.SUPPRESS)
     given = options.parse_args()
-    run, site = given.folder / "run", given.folder / "site"
-    counts, inferred = write_run(run, given.cells)
-    size = (run / "cells.jsonl").stat().st_size
-    print(f"{counts.total():,} cells, {inferred:,} of them inferred; cells.jsonl has {size / 1e9:.2f} GB", flush=True)
+    if given.part:
+        PARTS[given.part](given.folder / "run")
+        return
+    archive, site = given.folder / "run", given.folder / "site"
+    run = write_run(archive, given.cells)
+    inferred = sum(record.inferred is not None for record in run.records)
+    size = sum(path.stat().st_size for path in archive.iterdir() if path.name != "run.json")
+    print(f"{len(run.records):,} cells, {inferred:,} of them inferred; the archive has {size / 1e6:.1f} MB", flush=True)
+    del run
+    found = {"MB of the archive": size / 1e6}
+    for name in PARTS:
+        seconds, used = measured([sys.executable, __file__, str(given.cells), str(given.folder), "--part", name])
+        print(f"{name}: {seconds:.1f} s of processor time, {used:.2f} GB", flush=True)
+        found |= {f"{name}: seconds": seconds, f"{name}: GB": used}
+    found["tables and diff: seconds"] = found.pop("tables: seconds") + found.pop("diff: seconds")
     begun = time.monotonic()
-    command = [sys.executable, "-m", "tfmatrix", "report", str(run), "--format", "site", "-o", str(site)]
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(ROOT / "runner")})
-    seconds = time.monotonic() - begun
+    seconds, used = measured(
+        [sys.executable, "-m", "tfmatrix", "report", str(archive), "--format", "site", "-o", str(site)]
+    )
+    print(f"site: {seconds:.1f} s of processor time; what else runs here makes the rest of the wall time")
+    found |= {"minutes": (time.monotonic() - begun) / 60, "GB": used}
     sizes = {path: path.stat().st_size for path in site.rglob("*") if path.is_file()}
     largest = max(sizes, key=lambda path: sizes[path])
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    print(f"processor time {(used.ru_utime + used.ru_stime) / 60:.2f} minutes: what else runs here costs the rest")
-    found = {
-        "minutes": seconds / 60,
-        # Of the largest process, which is the one that built it.
-        "GB": used.ru_maxrss / 1e6,
-        "files": len(sizes),
-        "bytes of the largest file": sizes[largest],
-    }
+    found |= {"files": len(sizes), "bytes of the largest file": sizes[largest]}
     if given.browser:
         found["seconds of a filter"] = seconds_of_a_filter(site)
     for what, figure in found.items():
@@ -81,60 +123,55 @@ def main() -> None:
     print(f"first load of the overview: {packed / 1e3:,.0f} KB compressed, {unpacked / 1e6:.2f} MB unpacked")
 
 
-def write_run(folder: Path, cells: int) -> tuple[Counter[str], int]:
-    """A run folder as an adaptive run leaves it; returns its cells by status, and how many are inferred."""
+def write_run(folder: Path, cells: int) -> Run:
+    """An archive as that of an adaptive run is; returns the run."""
     night = read_run_folder(NIGHT)
     header = dict(night.header)
-    told = [record.to_json() for record in night.records]
-    environments = list(header["environments"])
-    # Scenario by scenario with every format, as a map that grows does.
-    squares = sorted(product(header["scenarios"], header["formats"]), key="/".join)[
-        : -(-cells // len(environments) ** 2)
-    ]
-    counts: Counter[str] = Counter()
-    inferred = 0
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with (folder / "cells.jsonl").open("w", encoding="ascii") as file:
-        for scenario, fmt in squares:
-            made = square(header["run"], scenario, fmt, environments, told)
-            for record in sorted(made, key=lambda record: str(record["cell"])):
-                counts[record["status"]] += 1
-                inferred += record["inferred"] is not None
-                file.write(json.dumps({name: record[name] for name in RECORD_FIELDS}) + "\n")
+    told = [record for record in night.records if record.inferred is None]
+    environments = sorted(list(header["environments"])[:ENVIRONMENTS])
+    # Scenario by scenario with every format, as a map that grows does; all in the order of their ids.
+    every = sorted(product(header["scenarios"], header["formats"]), key="/".join)
+    squares = every[: -(-cells // len(environments) ** 2)]
+    records = [record for square in squares for record in cells_of(*square, environments, told)]
+    counts = Counter(record.status.value for record in records)
+    inferred = sum(record.inferred is not None for record in records)
     audit = {"cells": inferred // 20, "wrong": 0, "upper_bound": 3 / max(1, inferred // 20), "found": []}
-    about = {"measured": counts.total() - inferred, "inferred": inferred, "audit": audit}
     header |= {
         "counts": counts,
-        "inference": about,
-        "scenarios": {each: header["scenarios"][each] for each, _ in squares},
+        "inference": {"measured": len(records) - inferred, "inferred": inferred, "audit": audit},
+        "environments": {name: header["environments"][name] for name in header["environments"] if name in environments},
+        "scenarios": {each: header["scenarios"][each] for each in dict.fromkeys(name for name, _ in squares)},
     }
-    (folder / "run.json").write_text(json.dumps(header))
-    return counts, inferred
+    shutil.rmtree(folder, ignore_errors=True)
+    run = Run(id=header["run"], header=header, records=tuple(records), folder=folder)
+    archive_run(run, folder)
+    return run
 
 
-def square(
-    run: str, scenario: str, fmt: str, environments: Sequence[str], told: Sequence[dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
+def cells_of(scenario: str, fmt: str, environments: Sequence[str], told: Sequence[CellRecord]) -> Iterator[CellRecord]:
     """One scenario and format. Equal squares have equal cells whenever they are made."""
     chance = random.Random(f"{scenario}/{fmt}")
     classes, blocks = (parts(environments, chance) for _ in range(2))
-    for writers in classes:
-        for readers in blocks:
-            kind = chance.choice(told)
-            for writer, reader in product(writers, readers):
-                is_measured = writer == writers[0] and reader in (readers[0], readers[-1])
-                place = {"cell": f"{scenario}/{fmt}/{writer}/{reader}", "scenario": scenario, "format": fmt}
-                place |= {"run": run, "writer": writer, "reader": reader, "key": f"{chance.getrandbits(256):064x}"}
-                if is_measured:
-                    yield kind | place | {"inferred": None}
-                    continue
-                by = "reader" if writer == writers[0] else "artifact"
-                source = f"{scenario}/{fmt}/{writers[0]}/{readers[0]}"
-                marks = {name: kind[name] for name in ("schema", "status", "known", "promised", "failed_checks")}
-                empty = {"fixed": False, "flaky": False, "checks": {}, "save": {}, "load": {}, "error": None}
-                empty |= {"remedies": [], "remedy": None, "attribution": None, "artifact": None, "cached": False}
-                yield marks | empty | place | {"key": "", "seconds": 0, "inferred": {"from": source, "by": by}}
+    kinds = {(writers[0], readers[0]): chance.choice(told) for writers in classes for readers in blocks}
+    shared: dict[tuple[str, str, str], CellRecord] = {}
+    for writer in environments:
+        first = next(writers[0] for writers in classes if writer in writers)
+        for reader in environments:
+            readers = next(readers for readers in blocks if reader in readers)
+            kind = kinds[first, readers[0]]
+            if writer == first and reader in (readers[0], readers[-1]):
+                own = replace(kind, key=f"{chance.getrandbits(256):064x}", seconds=chance.random())
+                yield CellRecord.at(own.result, scenario, fmt, writer, reader)
+                continue
+            by = "reader" if writer == first else "artifact"
+            source = f"{scenario}/{fmt}/{first}/{readers[0]}"
+            if (first, readers[0], by) not in shared:
+                shared[first, readers[0], by] = CellRecord(
+                    run=kind.run, cell="", scenario=scenario, format=fmt, writer=writer, reader=reader,
+                    status=kind.status, known=kind.known, promised=kind.promised, failed_checks=kind.failed_checks,
+                    inferred={"from": source, "by": by},
+                )  # fmt: skip
+            yield CellRecord.at(shared[first, readers[0], by].result, scenario, fmt, writer, reader)
 
 
 def parts(names: Sequence[str], chance: random.Random) -> list[Sequence[str]]:

@@ -224,8 +224,11 @@ def _listed(value: Any) -> list[str]:
 def _scenarios(run: Run, order: Sequence[str]) -> Iterable[Block]:
     described = run.header.get("scenarios") or {}
     formats = list(run.header.get("formats") or [])
-    for scenario in in_order((record.scenario for record in run.records), described):
-        records = [record for record in run.records if record.scenario == scenario]
+    every: dict[str, list[CellRecord]] = {}
+    for record in run.records:
+        every.setdefault(record.scenario, []).append(record)
+    for scenario in in_order(every, described):
+        records = every[scenario]
         about = described.get(scenario) or {}
         title: Inline = (": ", *with_code(about["title"])) if about.get("title") else ()
         yield Heading(level=2, text=(one_line(scenario, 80), *title))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,53 @@ class PastCell:
     known: bool = False
     key: str = ""
     inferred: bool = False
+
+
+class Outcomes(Mapping[str, PastCell]):
+    """Cell → what a run remembers of it, kept by scenario and format: a whole map has millions of ids to write out."""
+
+    def __init__(self, cells: Iterable[tuple[str, str, str, PastCell]] = ()) -> None:
+        """Of each cell `scenario/format`, writer, reader, and what it came to."""
+        self.squares: dict[str, dict[tuple[str, str], PastCell]] = {}
+        pairs: dict[tuple[str, str], tuple[str, str]] = {}
+        for square, writer, reader, outcome in cells:
+            pair = (writer, reader)
+            # One tuple for each pair, in however many squares it is.
+            self.squares.setdefault(square, {})[pairs.setdefault(pair, pair)] = outcome
+
+    @classmethod
+    def of(cls, outcomes: Mapping[str, PastCell]) -> Outcomes:
+        """Outcomes by the ids of their cells."""
+        return outcomes if isinstance(outcomes, cls) else cls((*_ends(cell), found) for cell, found in outcomes.items())
+
+    def __getitem__(self, cell: str) -> PastCell:
+        square, writer, reader = _ends(cell)
+        return self.squares[square][writer, reader]
+
+    def __iter__(self) -> Iterator[str]:
+        for square, cells in self.squares.items():
+            yield from (cell_of(square, writer, reader) for writer, reader in cells)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.squares.values()))
+
+    def shared_with(self, other: Outcomes) -> int:
+        """How many cells both have."""
+        there = other.squares
+        return sum(
+            len(there[square].keys() & cells.keys()) for square, cells in self.squares.items() if square in there
+        )
+
+
+def cell_of(square: str, writer: str, reader: str) -> str:
+    """The id of a cell of a square, `scenario/format`."""
+    return f"{square}/{writer}/{reader}" if square else "/".join(filter(None, (writer, reader)))
+
+
+def _ends(cell: str) -> tuple[str, str, str]:
+    """The square of a cell (`scenario/format`), its writer and its reader; empty where an id has fewer parts."""
+    square, writer, reader = ["", "", *cell.rsplit("/", 2)][-3:]
+    return square, writer, reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +162,6 @@ KINDS: Mapping[str, str] = {
 def remembered(run: Run, causes: Iterable[Cause]) -> Past:
     """A run as later ones look back at it; `causes` are those of the run."""
     counts: dict[str, int] = {}
-    outcomes = {}
     alike: dict[PastCell, PastCell] = {}
     ids: dict[str, str] = {}
     # By id: the rank of a cause, which is their order otherwise, changes with the cells of other scenarios.
@@ -123,13 +169,19 @@ def remembered(run: Run, causes: Iterable[Cause]) -> Past:
     for cause in found_causes:
         for cell in cause.cells:
             ids[cell] = f"{ids[cell]} {cause.id}" if cell in ids else cause.id
-    for record in run.records:
-        counts[record.status.value] = counts.get(record.status.value, 0) + 1
-        # Runs have the same cells: one name each, however many runs are remembered.
-        found = sys.intern(ids.get(record.cell, ""))
-        state = PastCell(record.status, found, delta(record), record.known, record.key, record.inferred is not None)
-        # Inferred ones have no key of their own, and are equal in their thousands.
-        outcomes[sys.intern(record.cell)] = alike.setdefault(state, state) if state.inferred else state
+
+    def cells() -> Iterator[tuple[str, str, str, PastCell]]:
+        for record in run.records:
+            status = record.status
+            counts[status.value] = counts.get(status.value, 0) + 1
+            is_inferred = record.inferred is not None
+            found = sys.intern(ids.get(record.cell, "")) if status.is_incompatibility else ""
+            state = PastCell(status, found, delta(record), record.known, record.key, is_inferred)
+            # Inferred ones have no key of their own, and are equal in their thousands.
+            square = f"{record.scenario}/{record.format}"
+            yield square, record.writer, record.reader, alike.setdefault(state, state) if is_inferred else state
+
+    outcomes = Outcomes(cells())
     return Past(
         id=run.id,
         started=str(run.header.get("started") or ""),
@@ -154,19 +206,25 @@ def compare(before: Past, after: Past) -> Changes:
     """What changed; cells in the order of their ids."""
     kinds: dict[str, list[Change]] = {}
     unchanged = 0
-    for cell in sorted({*before.outcomes, *after.outcomes}):
-        change = Change(cell=cell, before=before.outcomes.get(cell), after=after.outcomes.get(cell))
-        kind = _kind(change, max(_floor(before, cell), _floor(after, cell)))
-        if kind:
-            kinds.setdefault(kind, []).append(change)
-        else:
-            unchanged += 1
-    found = {kind: tuple(changes) for kind, changes in kinds.items()}
+    old, new = Outcomes.of(before.outcomes).squares, Outcomes.of(after.outcomes).squares
+    for square in {**old, **new}:
+        there, here = old.get(square, {}), new.get(square, {})
+        scenario = square.split("/")[0]
+        for pair in {**there, **here}:
+            state, now = there.get(pair), here.get(pair)
+            writer, reader = pair
+            floor = max(past.noise.get(f"{scenario}/{writer}", 0.0) for past in (before, after))
+            kind = _kind(state, now, floor)
+            if kind:
+                change = Change(cell=cell_of(square, writer, reader), before=state, after=now)
+                kinds.setdefault(kind, []).append(change)
+            else:
+                unchanged += 1
+    found = {kind: tuple(sorted(changes, key=lambda each: each.cell)) for kind, changes in kinds.items()}
     return Changes(before=before.id, after=after.id, unchanged=unchanged, **found)
 
 
-def _kind(change: Change, floor: float) -> str:
-    old, new = change.before, change.after
+def _kind(old: PastCell | None, new: PastCell | None, floor: float) -> str:
     if old is None:
         return "added"
     if new is None:
@@ -194,13 +252,6 @@ def _has_grown(old: float | None, new: float | None, floor: float) -> bool:
     if math.isnan(new) or math.isinf(new):
         return not math.isinf(old)
     return new > GROWTH * old and new - old > floor
-
-
-def _floor(past: Past, cell: str) -> float:
-    if not past.noise:
-        return 0.0
-    scenario, _, writer, *_ = cell.split("/")
-    return past.noise.get(f"{scenario}/{writer}", 0.0)
 
 
 def _noise_of_outputs(run: Run) -> dict[str, float]:

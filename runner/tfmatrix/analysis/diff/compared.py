@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tfmatrix.analysis.diff.changes import KINDS, Change, Changes, Past, compare
+from tfmatrix.analysis.diff.changes import KINDS, Change, Changes, Outcomes, Past, compare
 from tfmatrix.analysis.diff.source import Source
 from tfmatrix.analysis.diff.surroundings import Difference, differences
 from tfmatrix.analysis.warnings import WarningEntry
@@ -78,8 +78,7 @@ _LOST = Status.INFRA_ERROR
 def diff(before: Source, after: Source, selector: Selector | None = None) -> Diff:
     """Compares what a selector takes of two runs. Raises NothingSelectedError where they have no cell in common."""
     taken_before, taken_after = _narrowed(before, selector), _narrowed(after, selector)
-    common = taken_before.outcomes.keys() & taken_after.outcomes.keys()
-    if not common:
+    if not Outcomes.of(taken_before.outcomes).shared_with(Outcomes.of(taken_after.outcomes)):
         raise NothingSelectedError(
             f"{before.past.id} and {after.past.id} have no cell in common"
             + (f" that {selector} selects" if selector else ""),
@@ -93,7 +92,7 @@ def diff(before: Source, after: Source, selector: Selector | None = None) -> Dif
         after=replace(after, past=taken_after),
         changes=changes,
         groups=_groups(changes, {**before.titles, **after.titles}, different),
-        warnings=tuple(_warnings(before, after, common, taken_before, taken_after)),
+        warnings=tuple(_warnings(before, after, taken_before, taken_after)),
         differences=different,
         notes=tuple(_notes(before, after)),
     )
@@ -180,18 +179,21 @@ def _meanwhile(cells: Iterable[Change], different: Iterable[Difference]) -> tupl
     )
 
 
-def _warnings(before: Source, after: Source, common: Iterable[str], old: Past, new: Past) -> Iterable[WarningChange]:
+def _warnings(before: Source, after: Source, old: Past, new: Past) -> Iterable[WarningChange]:
     """New and gone warnings, among cells that were measured in both: a cell that is new brings its own."""
     if before.warnings is None or after.warnings is None:
         return
-    measured = {
-        cell for cell in common if not (old.outcomes[cell].status.is_unknown or new.outcomes[cell].status.is_unknown)
-    }
+
+    def is_measured(cell: str) -> bool:
+        """In both runs."""
+        states = (old.outcomes.get(cell), new.outcomes.get(cell))
+        return all(state is not None and not state.status.is_unknown for state in states)
+
     sides = {
         is_new: {
             name: (entry, cells)
             for name, entry in (after if is_new else before).warnings.items()  # type: ignore[union-attr]
-            if (cells := tuple(cell for cell in entry.cells if cell in measured))
+            if (cells := tuple(cell for cell in entry.cells if is_measured(cell)))
         }
         for is_new in (True, False)
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from tfmatrix.analysis.diff.changes import Changes, Past, compare, remembered
+from tfmatrix.analysis.diff.changes import Changes, Outcomes, Past, compare, remembered
 from tfmatrix.analysis.upgrades import every_upgrade
 from tfmatrix.core.errors import ExitCode, UsageError
 from tfmatrix.reports.site.data import MAX_FILE, answers, evidence, index, pairs, script, search, table
@@ -123,7 +123,7 @@ def _is_comparable(before: Past, after: Past) -> bool:
     """Whether it is complete, of the same set, and has half of the cells: a run of a few cells is no night."""
     if not before.complete or before.set_name != after.set_name:
         return False
-    shared = sum(cell in before.outcomes for cell in after.outcomes)
+    shared = Outcomes.of(after.outcomes).shared_with(Outcomes.of(before.outcomes))
     return 2 * shared >= len(after.outcomes)
 
 

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pygal  # type: ignore[import-untyped]
 
-from tfmatrix.analysis.diff.changes import Past
+from tfmatrix.analysis.diff.changes import Outcomes, Past, cell_of
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
 from tfmatrix.reports.site.grid import Grid
@@ -41,9 +41,12 @@ def drift_over_runs(runs: Sequence[Past], scenario: str | None = None) -> str:
     """The largest difference of the outputs of the cells that drifted most, run by run; "" where none did."""
     largest: dict[str, float] = {}
     for run in runs:
-        for cell, outcome in run.outcomes.items():
-            if (outcome.difference or 0) > 0 and (scenario is None or cell.startswith(f"{scenario}/")):
-                largest[cell] = max(largest.get(cell, 0.0), _plotted(outcome.difference) or 0.0)
+        for square, cells in Outcomes.of(run.outcomes).squares.items():
+            if scenario is None or square.startswith(f"{scenario}/"):
+                for (writer, reader), outcome in cells.items():
+                    if (outcome.difference or 0) > 0:
+                        cell = cell_of(square, writer, reader)
+                        largest[cell] = max(largest.get(cell, 0.0), _plotted(outcome.difference) or 0.0)
     chosen = sorted(largest, key=lambda cell: (-largest[cell], cell))[:MAX_LINES]
     if len(runs) < 2 or not chosen:
         return ""
@@ -59,9 +62,9 @@ def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
     from tfmatrix.analysis.records import delta
 
     lines: dict[str, dict[str, float]] = {}
-    for record in grid.run.records:
+    for record in grid.records_of(scenario=scenario):
         difference = _plotted(delta(record))
-        if difference is not None and scenario in (None, record.scenario):
+        if difference is not None:
             name = f"{record.format} of {record.writer}"
             lines.setdefault(name, {})
             lines[name][record.reader] = max(lines[name].get(record.reader, 0.0), difference)

@@ -6,7 +6,7 @@ None of it stops a report. Each problem is a sentence at the top of the site, an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tfmatrix.core.records import CellRecord
@@ -64,9 +64,9 @@ def _environments(grid: Grid) -> Iterator[Problem]:
     for name in listed:
         if name not in grid.environments:
             yield Problem(kind="empty-column", environment=name, text=f"{name} has no cell, neither saved nor loaded.")
+    written, read = _columns(grid.run.records, "writer"), _columns(grid.run.records, "reader")
     for name in grid.environments:
-        writes = [record for record in grid.run.records if record.writer == name]
-        reads = [record for record in grid.run.records if record.reader == name]
+        writes, reads = written.get(name, []), read.get(name, [])
         if not reads:
             yield Problem(kind="empty-column", environment=name, text=f"No cell is loaded in {name}.")
         if not writes:
@@ -81,17 +81,20 @@ def _environments(grid: Grid) -> Iterator[Problem]:
             )
 
 
+def _columns(records: Iterable[CellRecord], side: str) -> Mapping[str, list[CellRecord]]:
+    """The cells of each writer, or each reader."""
+    columns: dict[str, list[CellRecord]] = {}
+    for record in records:
+        columns.setdefault(getattr(record, side), []).append(record)
+    return columns
+
+
 def _alike(grid: Grid) -> Iterator[Problem]:
     """Columns and rows that fail in every cell with one reason that is a machine's rather than TensorFlow's."""
-    sides: Sequence[tuple[str, Callable[[CellRecord], str]]] = (
-        ("loaded", lambda record: record.reader),
-        ("saved", lambda record: record.writer),
-    )
-    for doing, side in sides:
-        columns: dict[str, list[CellRecord]] = {}
-        for record in grid.run.records:
-            if record.status not in (Status.UNSUPPORTED, Status.SKIPPED, Status.INFRA_ERROR):
-                columns.setdefault(side(record), []).append(record)
+    left_out = (Status.UNSUPPORTED, Status.SKIPPED, Status.INFRA_ERROR)
+    told = [record for record in grid.run.records if record.status not in left_out]
+    for doing, side in (("loaded", "reader"), ("saved", "writer")):
+        columns = _columns(told, side)
         for name in grid.environments:
             cells = columns.get(name, [])
             if len(cells) < ALIKE_AT_LEAST or not all(record.status.is_incompatibility for record in cells):

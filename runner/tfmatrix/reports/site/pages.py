@@ -337,7 +337,10 @@ class Site:
 
     @cached_property
     def _by_cell(self) -> Mapping[str, CellRecord]:
-        return {record.cell: record for record in self.grid.run.records}
+        """The records that pages of causes list."""
+        listed = {cell for cause in self.grid.causes[:MAX_CAUSES] for cell in cause.cells[:LISTED]}
+        failing = (record for record in self.grid.run.records if record.status.is_incompatibility)
+        return {cell: record for record in failing if (cell := record.cell) in listed}
 
     def _pair(self, upgrade: Upgrade) -> dict[str, Any]:
         before, after = self.grid.packages(upgrade.before), self.grid.packages(upgrade.after)
