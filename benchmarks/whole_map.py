@@ -160,7 +160,7 @@ def cells_of(scenario: str, fmt: str, environments: Sequence[str], told: Sequenc
             readers = next(readers for readers in blocks if reader in readers)
             kind = kinds[first, readers[0]]
             if writer == first and reader in (readers[0], readers[-1]):
-                own = replace(kind, key=f"{chance.getrandbits(256):064x}", seconds=chance.random())
+                own = replace(kind, key=f"{chance.getrandbits(256):064x}", seconds=round(chance.random(), 3))
                 yield CellRecord.at(own.result, scenario, fmt, writer, reader)
                 continue
             by = "reader" if writer == first else "artifact"

@@ -336,11 +336,29 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
 def unreviewed(run: Run) -> frozenset[str]:
     """The known cells that only entries list which nobody has reviewed: `run --accept` wrote them."""
     entries = run.header.get("known_failures") or ()
-    reviewed = [_lists(entry) for entry in entries if entry.get("reviewed") is not False]
+    reviewed = [entry for entry in entries if entry.get("reviewed") is not False]
     if len(reviewed) == len(entries):
         return frozenset()
-    return frozenset(
-        record.cell for record in run.records if record.known and not any(lists(record) for lists in reviewed)
+    # Of a whole map a million cells are known, in a hundred ways: what speaks of one of these is one set of globs.
+    spoken: dict[tuple[Status, tuple[str, ...]], GlobSet] = {}
+    found = set()
+    for record in run.records:
+        if record.known:
+            what = (record.status, record.failed_checks)
+            if what not in spoken:
+                spoken[what] = GlobSet(
+                    (glob for entry in reviewed if _speaks_of(entry, *what) for glob in _names(entry.get("cells"))),
+                    segments=CELL_SEGMENTS,
+                )
+            if not spoken[what].matches(cell := record.cell):
+                found.add(cell)
+    return frozenset(found)
+
+
+def _speaks_of(entry: Mapping[str, Any], status: Status, failed_checks: Sequence[str]) -> bool:
+    """Whether an entry, as run.json has it, lists what became of a cell, wherever that is."""
+    return status.value in _names(entry.get("status")) and are_listed(
+        _names(entry.get("checks")), status, failed_checks
     )
 
 
@@ -350,8 +368,8 @@ def _lists(entry: Mapping[str, Any]) -> Callable[[CellRecord], bool]:
     statuses, named = _names(entry.get("status")), _names(entry.get("checks"))
     return lambda record: (
         record.status.value in statuses
-        and globs.matches(record.cell)
         and are_listed(named, record.status, record.failed_checks)
+        and globs.matches(record.cell)
     )
 
 

@@ -19,7 +19,7 @@ reader. Upper and lower case differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -79,13 +79,34 @@ class GlobSet:
         self._plain = frozenset(p for p in self.patterns if not _MAGIC.search(p) and p.count("/") == segments - 1)
         self._rest = tuple(glob for pattern, glob in self._globs.items() if pattern not in self._plain)
         self._by_first: dict[str, tuple[Glob, ...]] = {}
+        # Ids come in their order: what fits all but the last segment is asked once for each of their neighbours. One
+        # tuple, so that threads read either a whole one or another.
+        self._beneath: tuple[str, tuple[re.Pattern[str] | None, ...]] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.patterns)
 
     def matches(self, text: str) -> bool:
         """Whether one of the patterns covers the id `text`; never for an empty set."""
-        return text in self._plain or any(glob.matches(text) for glob in self._candidates(text))
+        head, _, last = text.rpartition("/")
+        beneath = self._beneath
+        if beneath is None or beneath[0] != head:
+            beneath = self._beneath = (head, tuple(self._last_segments(text)))
+        return any(each is None or each.fullmatch(last) for each in beneath[1]) or text in self._plain
+
+    def may_begin(self, name: str) -> bool:
+        """Whether one of the patterns may cover an id whose first segment is `name`."""
+        return bool(self._candidates(name)) or any(plain.startswith(f"{name}/") for plain in self._plain)
+
+    def _last_segments(self, text: str) -> Iterator[re.Pattern[str] | None]:
+        """What the last segment must be, of each way in which a pattern covers those before it; None for anything."""
+        parts = text.split("/")
+        for glob in self._candidates(text):
+            for shape in glob.shapes:
+                if len(shape) == len(parts) and all(
+                    each is None or each.fullmatch(part) for each, part in zip(shape[:-1], parts[:-1], strict=True)
+                ):
+                    yield shape[-1]
 
     def unmatched(self, texts: Iterable[str]) -> tuple[str, ...]:
         """The patterns, in their order, that cover none of `texts`."""

@@ -178,7 +178,7 @@ def _environments(run: Run) -> Iterable[Block]:
 def _known(run: Run) -> Iterable[Block]:
     entries = run.header.get("known_failures") or []
     marked = [record for record in run.records if record.known or record.fixed]
-    counts = [_count_of_entry(entry, marked) for entry in entries]
+    counts = _counts_of_entries(entries, marked)
     items = [_known_entry(entry, count) for entry, count in zip(entries, counts, strict=True) if count]
     if items:
         yield Heading(level=2, text=("Known failures",))
@@ -192,18 +192,27 @@ def _known(run: Run) -> Iterable[Block]:
             yield Paragraph(text=(f"{silent} entries of known_failures.yaml apply to no cell of this run.",))
 
 
-def _count_of_entry(entry: Mapping[str, Any], marked: Sequence[CellRecord]) -> int:
-    """The known cells that an entry speaks of, and the fixed ones: those have another status than it lists."""
-    globs, statuses = GlobSet(_listed(entry.get("cells")), segments=CELL_SEGMENTS), _listed(entry.get("status"))
-    checks = _listed(entry.get("checks"))
-    return sum(
-        globs.matches(record.cell)
-        and (
-            record.fixed
-            or (record.status.value in statuses and are_listed(checks, record.status, record.failed_checks))
+def _counts_of_entries(entries: Sequence[Mapping[str, Any]], marked: Iterable[CellRecord]) -> list[int]:
+    """The known cells that each entry speaks of, and the fixed ones: those have another status than it lists."""
+    ways: dict[tuple[bool, Status, tuple[str, ...]], dict[str, list[CellRecord]]] = {}
+    for record in marked:
+        way = (record.fixed, record.status, record.failed_checks)
+        ways.setdefault(way, {}).setdefault(record.scenario, []).append(record)
+    counts = []
+    for entry in entries:
+        globs, statuses = GlobSet(_listed(entry.get("cells")), segments=CELL_SEGMENTS), _listed(entry.get("status"))
+        checks = _listed(entry.get("checks"))
+        counts.append(
+            sum(
+                globs.matches(record.cell)
+                for (fixed, status, failed_checks), scenarios in ways.items()
+                if fixed or (status.value in statuses and are_listed(checks, status, failed_checks))
+                for scenario, records in scenarios.items()
+                if globs.may_begin(scenario)
+                for record in records
+            )
         )
-        for record in marked
-    )
+    return counts
 
 
 def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:

@@ -19,7 +19,7 @@ import requests
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import CellRecord
-from tfmatrix.store.runs import Run, read_run_folder
+from tfmatrix.store.runs import ARCHIVED_FILE, HEADER_FILE, INFERRED_FILE, Run, read_run_folder
 
 SHARE = 0.02
 """Of what an archive holds so much is measured nevertheless."""
@@ -27,7 +27,6 @@ SHARE = 0.02
 MAX_BYTES = 500_000_000
 """Of one file of an archive; the whole field takes a tenth."""
 
-_FILES = ("run.json", "cells.jsonl.gz")
 _TIMEOUT = 60.0
 
 
@@ -51,7 +50,7 @@ NOTHING = Known(reference="", run="")
 
 
 def read_known(reference: str, *, checks: str) -> Known:
-    """The archive in a folder, or at an address where its files lie (`run.json`, `cells.jsonl.gz`).
+    """The archive in a folder, or at an address where its files lie (`run.json`, `cells.jsonl.gz`, `inferred.json.gz`).
 
     `checks` is the digest of the checks' code: what other checks judged would have to be compared again, and an
     archive has no observations. Raises UsageError for that and for what is no archive, InfrastructureError for a web
@@ -59,10 +58,11 @@ def read_known(reference: str, *, checks: str) -> Known:
     """
     if urlsplit(reference).scheme in ("http", "https"):
         with tempfile.TemporaryDirectory(prefix="tfmatrix-known-") as temporary:
-            for name in _FILES:
-                _download(f"{reference.rstrip('/')}/{name}", Path(temporary) / name)
+            for name in (HEADER_FILE, ARCHIVED_FILE, INFERRED_FILE):
+                # Where cells were inferred, and the last file is not there, run.json counts more than are read.
+                _download(f"{reference.rstrip('/')}/{name}", Path(temporary) / name, needed=name != INFERRED_FILE)
             run = read_run_folder(Path(temporary))
-    elif (Path(reference) / "run.json").is_file():
+    elif (Path(reference) / HEADER_FILE).is_file():
         run = read_run_folder(Path(reference))
     else:
         raise UsageError(
@@ -112,9 +112,11 @@ def _without_texts(warning: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in warning.items() if name not in ("text", "fingerprint")}
 
 
-def _download(address: str, target: Path) -> None:
+def _download(address: str, target: Path, *, needed: bool) -> None:
     try:
         with requests.get(address, stream=True, timeout=_TIMEOUT) as response:
+            if response.status_code == requests.codes.not_found and not needed:
+                return
             response.raise_for_status()
             size = 0
             with target.open("wb") as file:

@@ -350,9 +350,14 @@ _NOTHING: dict[str, Any] = {}
 """What a record has not: nobody writes into a record."""
 
 
+_NAME = rb'"([ !#-\[\]-~]*)"'
 _HEAD = re.compile(
-    rb'\{"schema": %d, "run": "([^"\\]*)", "cell": "([^"\\]*)", "scenario": "([^"\\]*)", "format": "([^"\\]*)", '
-    rb'"writer": "([^"\\]*)", "reader": "([^"\\]*)", "status"' % RECORD_SCHEMA
+    (
+        b'{"schema": %d, "run": NAME, "cell": NAME, "scenario": NAME, "format": NAME, "writer": NAME, "reader": NAME, '
+        b'"status"' % RECORD_SCHEMA
+    )
+    .replace(b"{", rb"\{")
+    .replace(b"NAME", _NAME)
 )
 """How a line begins that this version wrote: the place of a cell, in names without escapes."""
 
@@ -363,10 +368,6 @@ _LARGE = {
     "remedies": (b'"remedies": ', b', "remedy": '),
 }
 """The fields that most of a line is, in their order: what stands before each, and behind it."""
-
-_PRINTABLE = re.compile(rb"[ -~]*")
-_INFERRED = re.compile(rb'"inferred": \{"from": "[^"\\]*", "by": "[^"\\]*"\}\}\n?$')
-"""How the line of an inferred cell ends."""
 
 
 class _Parts:
@@ -391,10 +392,10 @@ class _Parts:
         _, cell, *place = head.groups()
         if cell != b"/".join(place):
             return None
-        try:
-            return CellRecord.at(result, *map(self._names.__getitem__, place))
-        except KeyError:
-            return None  # The first line of a name is read in full.
+        names = self._names
+        return CellRecord.at(
+            result, *(names.get(each) or names.setdefault(each, sys.intern(each.decode("ascii"))) for each in place)
+        )
 
     def parsed(self, line: bytes) -> dict[str, Any] | None:
         """A line of this version as a dict, verified, of which what is large and often the same is parsed once.
@@ -435,12 +436,8 @@ class _Parts:
     def note(self, line: bytes, record: CellRecord) -> None:
         """Notes what a line said that was read in full."""
         head = _HEAD.match(line)
-        if head is None or not _PRINTABLE.fullmatch(head[0]):
-            return
-        if record.inferred is not None and _INFERRED.search(line):
+        if head is not None and record.inferred is not None:
             self._results[head[1], line[head.end() :]] = record.result
-            for name in head.groups()[2:]:
-                self._names.setdefault(name, sys.intern(name.decode("ascii")))
 
     def shared(self, record: dict[str, Any]) -> dict[str, Any]:
         """The record with its parts replaced by equal ones that were read before. Changes it."""

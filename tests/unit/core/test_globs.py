@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -189,6 +190,24 @@ def test_an_empty_set_matches_nothing() -> None:
     assert not globs
     assert not globs.matches(CELL)
     assert globs.unmatched([CELL]) == ()
+
+
+def test_ids_in_any_order_match_as_alone() -> None:
+    patterns = ("dense/h5/2.12.1/{2.15.1,2.16.2}", "dense/*/2.1?.1/**", "**/nightly", "gru", "dense/h5/*/2.12.1")
+    names = (("dense", "gru"), ("h5", "keras"), ("2.9.3", "2.12.1"), ("2.12.1", "2.15.1", "nightly"))
+    cells = ["/".join(cell) for cell in product(*names)]
+    globs = GlobSet(patterns, segments=4)
+    alone = {cell for cell in cells if any(match_glob(pattern, cell, segments=4) for pattern in patterns)}
+    assert 0 < len(alone) < len(cells)
+    for order in (cells, cells[::-1], cells[::3] + cells[1::3] + cells[2::3]):
+        assert {cell for cell in order if globs.matches(cell)} == alone
+
+
+@pytest.mark.parametrize(
+    ("pattern", "begins"), [("den*/h5", True), ("**/2.9.3", True), ("dense/h5/a/b", True), ("gru/**", False)]
+)
+def test_a_set_says_what_it_may_cover(pattern: str, begins: bool) -> None:
+    assert GlobSet([pattern], segments=4).may_begin("dense") is begins
 
 
 def test_scenarios_are_matched_by_name_or_tag() -> None:

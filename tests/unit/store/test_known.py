@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tfmatrix.core.errors import InfrastructureError, UsageError
+from tfmatrix.core.errors import InfrastructureError, StoreError, UsageError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.store.known import SHARE, Known, read_known
-from tfmatrix.store.runs import RunWriter, archive_run
+from tfmatrix.store.runs import INFERRED_FILE, RunWriter, archive_run
 
 RECORD = CellRecord(
     run="r", cell="s/h5/a/b", scenario="s", format="h5", writer="a", reader="b", status=Status.PASS, key="load-key",
@@ -29,6 +29,8 @@ def archive(tmp_path: Path) -> Path:
     with RunWriter(tmp_path / "results", "r", header) as writer:
         writer.add(RECORD)
         writer.add(replace(RECORD, cell="s/h5/a/c", reader="c", key="", inferred={"from": "s/h5/a/b", "by": "reader"}))
+        place = {"scenario": "s", "format": "h5", "writer": "b", "reader": "b", "cell": "s/h5/b/b", "run": "r"}
+        writer.add(CellRecord(**place, status=Status.PASS, inferred={"from": "s/h5/a/b", "by": "artifact"}))
         lost = replace(RECORD, cell="s/h5/a/d", reader="d", key="lost", status=Status.INFRA_ERROR)
         writer.add(replace(lost, load={"status": "infra"}))
         run = writer.finish(datetime(2026, 11, 28, tzinfo=UTC))
@@ -44,6 +46,10 @@ def holds(known: Known) -> None:
     assert saved.warnings == ({"message": "m"},)
 
 
+def test_inferred_cells_lie_beside_the_lines(archive):
+    assert (archive / INFERRED_FILE).is_file(), "or the address below would prove nothing"
+
+
 def test_a_folder(archive):
     holds(read_known(str(archive), checks="today"))
 
@@ -55,6 +61,9 @@ def test_an_address(archive):
         holds(read_known(f"http://127.0.0.1:{server.server_port}/", checks="today"))
         with pytest.raises(InfrastructureError, match="cannot be read"):
             read_known(f"http://127.0.0.1:{server.server_port}/nowhere", checks="today")
+        (archive / INFERRED_FILE).unlink()
+        with pytest.raises(StoreError, match=r"holds 3 cells, but run\.json counts 4"):
+            read_known(f"http://127.0.0.1:{server.server_port}/", checks="today")
         server.shutdown()
 
 

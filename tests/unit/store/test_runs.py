@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import threading
@@ -14,6 +15,7 @@ from tfmatrix.core.errors import StoreError, UsageError
 from tfmatrix.core.ids import ID_PATTERN
 from tfmatrix.core.records import RECORD_SCHEMA, CellRecord
 from tfmatrix.core.status import Status
+from tfmatrix.store import runs
 from tfmatrix.store.runs import RunWriter, archive_run, list_runs, new_run_id, read_run, read_run_folder
 
 NOW = datetime(2025, 11, 22, 19, 4, 12, tzinfo=UTC)
@@ -401,6 +403,95 @@ def test_a_newer_header_says_upgrade(tmp_path: Path) -> None:
 def test_a_damaged_header_is_named(tmp_path: Path, text: str) -> None:
     (finished(tmp_path) / "run.json").write_text(text)
     with pytest.raises(StoreError, match=r"run\.json: damaged"):
+        read_run(tmp_path)
+
+
+# lines that say what others said
+
+
+def inferred_line(reader: str, **more: object) -> CellRecord:
+    return record(reader, inferred={"from": "dense/h5/2.12.1/2.12.1", "by": "reader"}, **more)
+
+
+def test_inferred_cells_that_say_the_same_are_one_result(tmp_path: Path) -> None:
+    records = (inferred_line("2.15.1"), inferred_line("2.16.2"), inferred_line("2.17.1", known=True))
+    write_run(tmp_path, "r1", *records)
+    found = read_run(tmp_path).records
+    assert found == records
+    assert found[0].result is found[1].result
+    assert found[0].result is not found[2].result
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"reader": "2.16.2"', '"reader": "2.17.1"'),
+        ('"cell": "dense/h5', '"cell": "dense/keras'),
+        ('"writer": "2.12.1"', '"writer": "2.12.2"'),
+    ],
+)
+def test_a_line_like_another_is_held_to_its_own_place(tmp_path: Path, old: str, new: str) -> None:
+    write_run(tmp_path, "r1", inferred_line("2.15.1"), inferred_line("2.16.2"))
+    cells = tmp_path / "runs" / "r1" / "cells.jsonl"
+    first, second = cells.read_text().splitlines()
+    assert old in second
+    cells.write_text(f"{first}\n{second.replace(old, new)}\n")
+    with pytest.raises(StoreError, match=r"cells\.jsonl:2: damaged: the cell .* says of itself"):
+        read_run(tmp_path)
+
+
+MARKS = ({}, {"save": {"status": "ok"}}, {"load": {"status": "x"}}, {"a": ', "save": {"status": '}, {"remedy": None})
+
+
+@pytest.mark.parametrize("figures", MARKS, ids=str)
+@pytest.mark.parametrize("where", ["checks", "error", "save", "remedies"])
+def test_fields_within_fields_are_read_as_they_are(tmp_path: Path, figures: dict[str, object], where: str) -> None:
+    fields: dict[str, object] = {
+        "checks": {"outputs": {"status": "fail", **figures}},
+        "error": {"phase": "load", **figures},
+        "save": {"status": "ok", **figures},
+        "remedies": ({"name": "x", "status": "pass", **figures},),
+    }
+    full = [record(reader, key=reader, **{where: fields[where]}) for reader in ("2.15.1", "2.16.2")]
+    write_run(tmp_path, "r1", *full)
+    assert read_run(tmp_path).records == tuple(full)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("checks", {"outputs": {"status": 1}}), ("error", {"phase": 2}), ("remedies", [3]), ("save", {"status": None})],
+)
+def test_a_field_of_another_type_is_damage_in_every_line(tmp_path: Path, field: str, value: object) -> None:
+    write_run(tmp_path, "r1", record("2.15.1"), record("2.16.2"))
+    cells = tmp_path / "runs" / "r1" / "cells.jsonl"
+    lines = [json.dumps(json.loads(line) | {field: value}) for line in cells.read_text().splitlines()]
+    for damaged in (lines, [cells.read_text().splitlines()[0], lines[1]]):
+        cells.write_text("\n".join([*damaged, ""]))
+        with pytest.raises(StoreError, match=rf"cells\.jsonl:\d: damaged: `{field}"):
+            read_run(tmp_path)
+
+
+def test_more_lines_than_run_json_counts_are_not_read(tmp_path: Path) -> None:
+    write_run(tmp_path, "r1", record("2.15.1"))
+    cells = tmp_path / "runs" / "r1" / "cells.jsonl"
+    cells.write_text(cells.read_text() * 3)
+    with pytest.raises(StoreError, match="more cells than the 1 that"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_line_that_would_fill_the_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archived: bool
+) -> None:
+    write_run(tmp_path, "r1", record("2.15.1"))
+    cells = tmp_path / "runs" / "r1" / "cells.jsonl"
+    if archived:
+        cells.with_name("cells.jsonl.gz").write_bytes(gzip.compress(b" " * 200_000))
+        cells.unlink()
+    else:
+        cells.write_bytes(b" " * 200_000)
+    monkeypatch.setattr(runs, "MAX_LINE", 100_000)
+    with pytest.raises(StoreError, match="more than 100000 bytes"):
         read_run(tmp_path)
 
 

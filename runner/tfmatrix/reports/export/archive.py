@@ -12,7 +12,7 @@ NAME = "archive"
 
 
 def write(run: Run, results: Path, folder: Path) -> Path:  # noqa: ARG001
-    """README.md (without the scenarios: hosts cut long pages), tables.md (with them), run.json, cells.jsonl.gz."""
+    """README.md (without the scenarios: hosts cut long pages), tables.md (with them), and what `archive_run` writes."""
     archive_run(run, folder)
     write_atomically(folder / "tables.md", as_text(run, "md"))
     readme = folder / "README.md"

@@ -290,6 +290,7 @@ class _Evidence:
         self._places = {name: place for place, name in enumerate(grid.environments)}
         # Records share equal objects, and live as long as their grid: an identity stands for one text.
         self._made = made
+        self._sources: dict[int, int] = {}
         self.size = 0
 
     def add(self, writer: int) -> None:
@@ -306,7 +307,7 @@ class _Evidence:
             if record.inferred is None:
                 cells[place] = self._cell(record)
                 continue
-            source, by = self._source(record.inferred.get("from", "")), record.inferred.get("by", "")
+            source, by = self._source(record.inferred), record.inferred.get("by", "")
             last = inferred[-1] if inferred else [-1, 0, -1, ""]
             if last[2:] == [source, by] and last[0] + last[1] == place:  # type: ignore[operator]
                 last[1] += 1  # type: ignore[operator]
@@ -317,13 +318,17 @@ class _Evidence:
         if inferred:
             self._inferred[writer] = inferred
 
-    def _source(self, cell: str) -> int:
-        """The place of another cell of the square; -1 where it names none."""
-        _, _, ends = cell.partition("/")
-        *_, writer, reader = ("", "", *ends.split("/"))
-        if writer not in self._places or reader not in self._places:
-            return -1
-        return self._places[writer] * len(self._places) + self._places[reader]
+    def _source(self, inferred: Mapping[str, str]) -> int:
+        """The place of the cell of the square that one is inferred from; -1 where that names none."""
+        # By identity: cells that came to the same share it.
+        place = self._sources.get(id(inferred))
+        if place is None:
+            _, _, ends = inferred.get("from", "").partition("/")
+            *_, writer, reader = ("", "", *ends.split("/"))
+            is_there = writer in self._places and reader in self._places
+            place = self._places[writer] * len(self._places) + self._places[reader] if is_there else -1
+            self._sources[id(inferred)] = place
+        return place
 
     def text(self) -> str:
         """All of it as JSON."""

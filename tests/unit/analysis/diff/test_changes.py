@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from tfmatrix.analysis.diff.changes import Past, PastCell, compare
+from tfmatrix.analysis.diff.changes import Outcomes, Past, PastCell, compare
 from tfmatrix.core.status import Status
 
 
@@ -33,6 +33,25 @@ def test_kinds_of_change(before, after, kind):
     ]
     assert found == ([kind] if kind else [])
     assert changes.unchanged == (kind is None)
+
+
+def test_outcomes_are_a_mapping_of_ids() -> None:
+    cells = {f"{name}/h5/a/{reader}": PastCell(Status.PASS, key=reader) for name in ("s", "s-2") for reader in "abc"}
+    found = Outcomes.of(cells)
+    assert dict(found) == cells
+    assert len(found) == 6
+    assert found["s-2/h5/a/b"].key == "b"
+    assert "s/h5/a/d" not in found
+    assert found.get("s/keras/a/a") is None
+    assert (
+        found.shared_with(Outcomes.of({cell: cells[cell] for cell in list(cells)[2:5]} | {"x": cells["s/h5/a/a"]})) == 3
+    )
+
+
+def test_changes_are_in_the_order_of_their_ids() -> None:
+    cells = [f"{name}/h5/{writer}/a" for name in ("s", "s-2") for writer in ("2.15.1", "2.15.1+tf-keras", "2.2")]
+    new = past("b", **{cell: PastCell(Status.PASS) for cell in reversed(cells)})
+    assert [change.cell for change in compare(past("a"), new).added] == sorted(cells)
 
 
 @pytest.mark.parametrize(("before", "kind"), [("pass", ["inferred"]), ("drift", [])])
