@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from tfmatrix.core.errors import StoreError
 from tfmatrix.core.records import CellRecord
@@ -84,6 +86,24 @@ def test_lines_hold_what_was_measured_and_columns_the_rest(tmp_path: Path) -> No
         for each in run.records
         if each.inferred is not None
     ]
+
+
+def test_other_programs_read_the_columns_as_the_documentation_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_map()
+    archive_run(run, tmp_path)
+    text = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text("utf-8")
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if INFERRED_FILE in block]
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"gzip": gzip, "json": json, "pd": pd}
+    exec(code, names)
+    expected = [each for each in run.records if each.inferred is not None]
+    found = names["cells"]
+    for name in ("scenario", "format", "writer", "reader", "status", "known", "fixed", "promised"):
+        assert list(found[name]) == [getattr(each, name) for each in expected]
+    assert list(found["from"]) == [each.inferred["from"] for each in expected]
+    assert list(found["by"]) == [each.inferred["by"] for each in expected]
 
 
 def test_the_same_run_makes_the_same_bytes(tmp_path: Path) -> None:
