@@ -6,7 +6,8 @@ Warnings agree that have the same side (save or load), phase, channel, category,
 as in the catalogue of warnings (`tfmatrix.checks.fingerprint`): without paths, lines in sources, addresses, dates and
 times, durations, process ids, temporary names, counters behind names, and whole configurations.
 
-Both must have been measured apart, each into its own store: a figure read twice from one store agrees with itself.
+Both must have been measured apart, each into its own store: a figure read twice from one store agrees with itself. What
+either inferred has no figures: of these cells the statuses alone are compared.
 """
 
 from __future__ import annotations
@@ -58,10 +59,16 @@ def compare(one: Run, other: Run) -> int:
     """Prints how far they agree; returns how many cells differ."""
     records = [{record.cell: record for record in run.records} for run in (one, other)]
     shared = sorted(records[0].keys() & records[1].keys())
-    differing = {cell: found for cell in shared if (found := differences(records[0][cell], records[1][cell]))}
+    measured = [cell for cell in shared if all(each[cell].inferred is None for each in records)]
+    differing = {cell: found for cell in measured if (found := differences(records[0][cell], records[1][cell]))}
+    for cell in set(shared) - set(measured):
+        one_status, other_status = (each[cell].status for each in records)
+        if one_status is not other_status:
+            differing[cell] = [f"status {one_status.value}/{other_status.value}"]
     kinds = Counter(kind for found in differing.values() for kind in found)
     from_one_store = sum(records[0][cell].cached and records[1][cell].cached for cell in shared)
     print(f"cells in both            {len(shared)}")
+    print(f"measured in both         {len(measured)}")
     print(f"cells in one only        {len(records[0].keys() ^ records[1].keys())}")
     print(
         f"statuses differ          {sum(kind.startswith('status') for found in differing.values() for kind in found)}"

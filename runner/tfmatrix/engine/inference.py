@@ -16,7 +16,7 @@ import bisect
 import itertools
 import math
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -139,10 +139,11 @@ class Inference:
                 wanted |= dict.fromkeys((leader, name) for name in begin)
                 continue
             wanted |= dict.fromkeys((leader, name) for name in self._halves(leader, readers))
-            # Readers with the leader's own Keras tell nothing of others: these are measured there.
-            own = [name for name in self.axis.names if self._is_own((leader, name))]
+            # What the leader tells nothing of is measured: readers with its own Keras, those that were lost, and those
+            # that are asked of a follower alone.
+            alone = [name for name in self.axis.names if name not in readers]
             for writer in followers:
-                for name in own:
+                for name in alone:
                     pair = (writer, name)
                     if pair in self.pairs and pair not in self.results and pair not in self.lost:
                         wanted[pair] = None
@@ -176,9 +177,10 @@ class Inference:
         return self.results[pair]
 
     def _leaders(self) -> Iterator[tuple[str, list[str]]]:
-        """The writers that stand for others, each with those."""
+        """The writers that stand for others, each with those: before all who are asked of most readers."""
         by_class: dict[Hashable, list[tuple[str, list[str]]]] = defaultdict(list)
-        for writer, kind in self.classes.items():
+        asked = Counter(writer for writer, _ in self.pairs)
+        for writer, kind in sorted(self.classes.items(), key=lambda item: -asked[item[0]]):
             for leader, followers in by_class[kind]:
                 if all(self._agree(each, writer) for each in (leader, *followers)):
                     followers.append(writer)

@@ -116,6 +116,36 @@ def test_each_class_is_measured_by_itself() -> None:
     assert len(inference.results) < 0.25 * len(inference.pairs)
 
 
+def test_readers_that_are_asked_of_a_follower_alone_are_measured() -> None:
+    """Sets overlap: one asks of neighbours, another of all, and the first of a class may be of the smaller one."""
+    leader, follower = "2.0.0", "2.5.0"
+    readers = [name for name in FIELD.names if name not in (leader, follower)]
+    pairs = {(leader, readers[0])} | {(follower, name) for name in readers}
+    inference = Inference(axis=FIELD, classes={leader: "one", follower: "one"}, pairs=pairs)
+    measured(inference, lambda pair: PASS)
+    assert inference.results.keys() | dict(inference.inferred()).keys() == pairs
+    assert len(inference.results) < 0.5 * len(pairs), "the one that is asked of most stands for the other"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.floats(0.02, 1.0), st.floats(0.0, 0.3))
+def test_every_pair_is_measured_inferred_or_lost_whatever_is_asked(seed: int, share: float, loss: float) -> None:
+    draw = random.Random(seed)
+    pairs = {(one, other) for one in FIELD.names for other in FIELD.names if draw.random() < share}
+    gone = {pair for pair in pairs if draw.random() < loss}
+    classes = {name: draw.choice("abc") for name in FIELD.names}
+    inference = Inference(axis=FIELD, classes=classes, pairs=pairs)
+    for _ in range(200):
+        wanted = inference.wanted()
+        if not wanted:
+            break
+        inference.lost |= set(wanted) & gone
+        inference.results |= {pair: draw.choice((PASS, DRIFT)) for pair in wanted if pair not in gone}
+    assert not inference.wanted()
+    known = inference.results.keys() | dict(inference.inferred()).keys()
+    assert known | inference.lost == pairs
+
+
 def test_a_cell_that_contradicts_its_block_splits_it() -> None:
     inference = square()
 
