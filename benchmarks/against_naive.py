@@ -6,9 +6,9 @@
 
 Both save and load three models in the same TensorFlow with the same packages (the naive way installs our locks with
 pip), with as many slots, each with its own checks: all of ours there, `np.allclose` of one prediction here. More than
-three scenarios are these three again under other names. The naive way does as many cells as `--sample` says, drawn at
-random, where there are more: it takes the same for each. Nothing is read from a store; environments and images are
-provided first, untimed.
+three scenarios are these three again under other names. The naive way makes as many saves as `--sample` says, drawn at
+random, where there are more, each with all of its loads: it takes the same for each. Nothing is read from a store;
+environments and images are provided first, untimed.
 
 `over_own_time` is how far the time of all slots lies above what the jobs themselves took in their processes, from the
 import of the scenario to the end of the observation, TensorFlow's import apart. With `--executor venv` the naive way
@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--format", nargs="+", default=["h5", "keras", "savedmodel"])
     parser.add_argument("--size", nargs="+", default=["2x3"], metavar="ENVIRONMENTSxSCENARIOS")
     parser.add_argument("--jobs", type=int, default=2, help="slots of both ways")
-    parser.add_argument("--sample", type=int, default=36, help="cells that the naive way does of each size, at most")
+    parser.add_argument("--sample", type=int, default=18, help="saves of each size that the naive way makes, at most")
     parser.add_argument("--night", type=Path, help="folder of a run")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("naive", nargs="*", help="options of benchmarks/naive/matrix.py, after --")

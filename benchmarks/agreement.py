@@ -37,7 +37,7 @@ def differences(one: CellRecord, other: CellRecord) -> list[str]:
         here, there = (figures(record.checks.get(name, {})) for record in (one, other))
         found += [f"{name}.{key}" for key in sorted(here.keys() | there.keys()) if here.get(key) != there.get(key)]
     said, other_said = warnings(one), warnings(other)
-    return found + sorted({f"warnings {side} {phase}" for side, phase, *_ in said.items() ^ other_said.items()})
+    return found + sorted({f"warnings {side} {phase}" for (side, phase, *_), _ in said.items() ^ other_said.items()})
 
 
 def warnings(record: CellRecord) -> dict[tuple[str, ...], int]:

@@ -17,10 +17,11 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-LIMIT = 120
+LIMIT = 900
 
 
 def build_image(client, version, options):
@@ -132,23 +133,16 @@ def main():
     parser.add_argument("--cert", help="certificate of the index, where the base image has none")
     parser.add_argument("--image", nargs="*", type=pair, default=[], help="VERSION=TAG that is there already")
     parser.add_argument("--python", nargs="*", type=pair, default=[], help="VERSION=PATH: no container, a process each")
-    parser.add_argument("--sample", type=int, help="only so many loads, drawn at random, and their saves")
+    parser.add_argument("--sample", type=int, help="only so many saves, drawn at random, each with all of its loads")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="naive-") as folder:
         matrix = Matrix(options, Path(folder))
         matrix.build()
-        loads = [
-            (model, kind, writer, reader)
-            for model in options.models
-            for kind in options.formats
-            for writer in options.versions
-            for reader in options.versions
-        ]
-        total = len(loads)
-        if options.sample and options.sample < total:
-            loads = sorted(random.Random(0).sample(loads, options.sample))
-        saves = list(dict.fromkeys(load[:3] for load in loads))
+        saves = list(product(options.models, options.formats, options.versions))
+        if options.sample and options.sample < len(saves):
+            saves = sorted(random.Random(0).sample(saves, options.sample))
+        loads = [(*save, reader) for save in saves for reader in options.versions]
         begun = time.monotonic()
         with ThreadPoolExecutor(options.jobs) as pool:
             saved = dict(zip(saves, pool.map(matrix.save, saves), strict=True))
@@ -163,7 +157,6 @@ def main():
         print(f"{'/'.join(load):<60} {result['status']:<10} {result.get('error', '')[:80]}", file=sys.stderr)
     figures = {
         "cells": cells,
-        "of_cells": total,
         "saves": len(saves),
         "loads": len(loaded),
         "seconds": seconds,
