@@ -268,7 +268,7 @@ def publish(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def bench(session: nox.Session) -> None:
-    """Compare with the naive design: a fresh container per save and per load."""
+    """Compare with the naive way: an image per version, a container per save and per load."""
     run_python(session, "benchmarks/against_naive.py", *session.posargs)
 
 

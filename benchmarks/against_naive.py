@@ -17,8 +17,8 @@ starts a process for each step in place of a container.
 Beside the rates stands the processor time of a cell (with Docker that of all containers, where Linux tells it): on a
 machine that others use, too, it says more than wall time.
 
-`--night` takes the proportions of a finished run (saves, loads that were measured, cells that were inferred) and says
-what the naive way would take for all of its cells, by what its steps took here. Exit code 1 where the two ways differ
+`--night` takes the proportions of a run (saves, loads that were measured, cells that were inferred) and says what each
+way would take for all of its cells, by what its steps took here in the last size. Exit code 1 where the two ways differ
 in what loads and predicts the same.
 """
 
@@ -32,7 +32,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +81,12 @@ def main() -> int:
         scenarios = [f"{name}.{number}" if count > len(options.scenario) else name for number, name in enumerate(names)]
         ids = options.environment[:environments]
         naive = run_naive(options, beside, ids, scenarios, sample=options.sample)
-        ours, imports = run_ours(options, ids, scenarios, formats=options.format)
-        show(figures(ours, imports, naive) | {"size": size}, is_json=options.json)
+        ours, seconds = run_ours(options, ids, scenarios, formats=options.format)
+        found = {"size": size, **figures(ours, seconds, naive)}
+        show(found, is_json=options.json)
         differing += compare({record.cell: record for record in ours.records}, naive["cells"])
     if options.night is not None:
-        show(night(read_run_folder(options.night), naive), is_json=options.json)
+        show(night(read_run_folder(options.night), found, naive), is_json=options.json)
     return 1 if differing else 0
 
 
@@ -201,9 +201,14 @@ def figures(ours: Run, seconds: Mapping[str, float], naive: Mapping[str, Any]) -
         "cells_per_minute": round(60 * rate, 1),
         "jobs_own_seconds": round(own, 1),
         "imports_seconds": round(seconds["imports"], 1),
+        "seconds_of_a_save": round(sum(save.get("seconds", 0.0) for save in made) / max(1, len(made)), 2),
+        "seconds_of_a_load": round(sum(load["seconds"] for load in loads) / max(1, len(loads)), 2),
+        "all_over_own_time": round(seconds["wall"] * slots / own, 2),
         "over_own_time": round((seconds["wall"] * slots - seconds["imports"]) / own, 2),
         "naive_cells": naive_cells,
         "naive_saves": naive["saves"],
+        "naive_seconds_of_a_save": round(naive["save_seconds"], 2),
+        "naive_seconds_of_a_load": round(naive["load_seconds"], 2),
         "naive_loads": naive["loads"],
         "naive_seconds": round(naive["seconds"], 1),
         "naive_cells_per_minute": round(60 * naive_rate, 1),
@@ -215,28 +220,27 @@ def figures(ours: Run, seconds: Mapping[str, float], naive: Mapping[str, Any]) -
     }
 
 
-def night(run: Run, naive: Mapping[str, Any]) -> dict[str, Any]:
-    """What the naive way would take for all cells of a run, beside what the run took.
+def night(run: Run, found: Mapping[str, Any], naive: Mapping[str, Any]) -> dict[str, Any]:
+    """What both ways would take for all cells of a run, by what their steps took here, in `figures` and `naive`.
 
-    The naive way measures what we infer. It makes a save per writer, scenario and saver, as we do.
+    The naive way measures what we infer, and makes a save per scenario, saver and writer, as we do.
     """
-    timings = run.header["timings"]
-    saves, loads = (sum(entry[0] for entry in timings[kind].values()) for kind in ("saves", "loads"))
+    made = {each.save.get("key") for each in run.records if each.save.get("status") not in (None, "unsupported")}
     inferred = sum(record.inferred is not None for record in run.records)
-    slots = run.header["slots"]
-    begun, ended = (datetime.fromisoformat(run.header[name]) for name in ("started", "finished"))
-    wall = (ended - begun).total_seconds()
-    naively = (saves * naive["save_seconds"] + (loads + inferred) * naive["load_seconds"]) / slots
+    loads = sum(bool(record.load.get("seconds")) for record in run.records)
+    own = len(made) * found["seconds_of_a_save"] + loads * found["seconds_of_a_load"]
+    naively = len(made) * naive["save_seconds"] + loads * naive["load_seconds"]
+    all_naively = naively + inferred * naive["load_seconds"]
+    ours = own * found["all_over_own_time"]
     return {
         "night": run.id,
-        "saves": saves,
+        "saves": len(made),
         "loads_measured": loads,
         "cells_inferred": inferred,
-        "seconds": round(wall),
-        "naive_seconds": round(naively),
-        "naive_seconds_measured_only": round(naively - inferred * naive["load_seconds"] / slots),
-        "times_faster": round(naively / wall, 1),
-        "times_faster_measured_only": round((naively - inferred * naive["load_seconds"] / slots) / wall, 1),
+        "hours": round(ours / found["slots"] / 3600, 2),
+        "naive_hours": round(all_naively / found["slots"] / 3600, 2),
+        "times_faster": round(all_naively / ours, 1),
+        "times_faster_without_inference": round(naively / ours, 1),
     }
 
 
@@ -274,7 +278,7 @@ def said(record: CellRecord) -> str:
 
 def show(found: Mapping[str, Any], *, is_json: bool) -> None:
     """Prints figures."""
-    print(json.dumps(found) if is_json else "\n".join(f"{name:<28}{value}" for name, value in found.items()) + "\n")
+    print(json.dumps(found) if is_json else "\n".join(f"{name:<33}{value}" for name, value in found.items()) + "\n")
 
 
 if __name__ == "__main__":
