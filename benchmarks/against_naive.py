@@ -157,14 +157,13 @@ CONTAINERS = (Path("/sys/fs/cgroup/cpuacct/docker/cpuacct.usage"), Path("/sys/fs
 
 
 def processor_seconds() -> float:
-    """Of this process, of its children that ended, and of all containers where that can be known."""
-    seconds = sum(os.times()[:4])
+    """Of this process, of its children that ended, and of all containers; nothing where that cannot be known."""
     first, second = CONTAINERS
     if first.is_file():
-        return seconds + int(first.read_text()) / 1e9
+        return sum(os.times()[:4]) + int(first.read_text()) / 1e9
     if second.is_file():
-        return seconds + int(second.read_text().split()[1]) / 1e6
-    return seconds
+        return sum(os.times()[:4]) + int(second.read_text().split()[1]) / 1e6
+    return 0.0
 
 
 def interpreters(environments: Sequence[str]) -> list[str]:
@@ -191,6 +190,11 @@ def figures(ours: Run, seconds: Mapping[str, float], naive: Mapping[str, Any]) -
     cells, naive_cells = len(ours.records), len(naive["cells"])
     rate, naive_rate = cells / seconds["wall"], naive_cells / naive["seconds"]
     each, naive_each = seconds["processor"] / cells, naive["processor"] / naive_cells
+    of_processor = {
+        "processor_seconds_per_cell": round(each, 2),
+        "naive_processor_seconds_per_cell": round(naive_each, 2),
+        "times_less_processor_time": round(naive_each / each, 1) if each else None,
+    }
     return {
         "executor": ours.header["executor"]["name"],
         "slots": slots,
@@ -213,9 +217,7 @@ def figures(ours: Run, seconds: Mapping[str, float], naive: Mapping[str, Any]) -
         "naive_seconds": round(naive["seconds"], 1),
         "naive_cells_per_minute": round(60 * naive_rate, 1),
         "naive_over_own_time": round(naive["seconds"] * slots / naive["own_seconds"], 2),
-        "processor_seconds_per_cell": round(each, 2),
-        "naive_processor_seconds_per_cell": round(naive_each, 2),
-        "times_less_processor_time": round(naive_each / each, 1),
+        **(of_processor if ours.header["executor"]["name"] == "docker" and each else {}),
         "times_faster": round(rate / naive_rate, 1),
     }
 
@@ -225,7 +227,9 @@ def night(run: Run, found: Mapping[str, Any], naive: Mapping[str, Any]) -> dict[
 
     The naive way measures what we infer, and makes a save per scenario, saver and writer, as we do.
     """
-    made = {each.save.get("key") for each in run.records if each.save.get("status") not in (None, "unsupported")}
+    savers = {name: info["saver"] for name, info in run.header["format_info"].items()}
+    tried = [each for each in run.records if each.save.get("status") not in (None, "unsupported")]
+    made = {(each.scenario, savers[each.format], each.writer) for each in tried}
     inferred = sum(record.inferred is not None for record in run.records)
     loads = sum(bool(record.load.get("seconds")) for record in run.records)
     own = len(made) * found["seconds_of_a_save"] + loads * found["seconds_of_a_load"]
