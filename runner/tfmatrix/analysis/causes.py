@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -321,8 +321,13 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
     known = [record for record in listed if record.inferred is None] or listed
     reasons: dict[str, None] = {}
     links: dict[str, Upstream] = {}
+    ways: dict[tuple[Status, tuple[str, ...]], list[str]] = {}
+    for record in known:
+        ways.setdefault((record.status, record.failed_checks), []).append(record.cell)
     for entry in run.header.get("known_failures") or ():
-        if not any(map(_lists(entry), known)):
+        globs = GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS)
+        spoken = [cell for way, cells in ways.items() if _speaks_of(entry, *way) for cell in cells]
+        if not any(map(globs.matches, spoken)):
             continue
         reason_given = one_line(entry.get("reason") or "", 300)
         if reason_given:
@@ -359,17 +364,6 @@ def _speaks_of(entry: Mapping[str, Any], status: Status, failed_checks: Sequence
     """Whether an entry, as run.json has it, lists what became of a cell, wherever that is."""
     return status.value in _names(entry.get("status")) and are_listed(
         _names(entry.get("checks")), status, failed_checks
-    )
-
-
-def _lists(entry: Mapping[str, Any]) -> Callable[[CellRecord], bool]:
-    """Whether an entry, as run.json has it, lists a cell with what became of it."""
-    globs = GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS)
-    statuses, named = _names(entry.get("status")), _names(entry.get("checks"))
-    return lambda record: (
-        record.status.value in statuses
-        and are_listed(named, record.status, record.failed_checks)
-        and globs.matches(record.cell)
     )
 
 
