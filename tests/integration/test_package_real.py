@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from installed import Installed
 from repository import ROOT
 
 pytestmark = pytest.mark.real
@@ -27,31 +23,6 @@ print(json.dumps({"code": finished.exit_code, "cells": cells, "verdict": answer.
 """
 
 
-class Installed:
-    """A virtual environment with the wheel, and a project folder without a checkout anywhere near it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.bin = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-        self.project = folder / "project"
-        self.project.mkdir()
-        uv = [sys.executable, "-m", "uv", "--quiet"]
-        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-        subprocess.run([*uv, "venv", "--python", sys.executable, str(folder / "venv")], check=True)
-        install = [*uv, "pip", "install", "--python", str(self.bin / "python"), str(next(folder.glob("*.whl")))]
-        subprocess.run(install, check=True)
-
-    def __call__(self, program: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> str:
-        hidden = ("PYTHONPATH", "VIRTUAL_ENV")
-        environ = {name: value for name, value in os.environ.items() if name not in hidden}
-        command = [str(self.bin / program), *arguments]
-        done = subprocess.run(
-            command, cwd=self.project, env=environ, capture_output=True, text=True, timeout=600, check=False
-        )
-        assert done.returncode in codes, done.stdout + done.stderr
-        return done.stdout
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     return Installed(tmp_path_factory.mktemp("installed"))
@@ -60,11 +31,7 @@ def installed(tmp_path_factory):
 @pytest.fixture(scope="module")
 def walked(installed):
     """After init and a first run."""
-    (installed.project / "requirements.txt").write_text("tensorflow==2.15.1\n")
-    installed("tfmatrix", "init", "--to", "2.21.0")
-    (installed.project / "locks").mkdir()
-    for name in ("2.15.1", "2.21.0"):
-        shutil.copy(ROOT / "locks" / f"{name}.txt", installed.project / "locks")
+    installed.make_project(installed.project, ("2.15.1", "2.21.0"))
     cells = json.loads(installed("tfmatrix", "run", "--format", "keras", "--json", codes=(0, 1)))["cells"]
     assert {cell["status"] for cell in cells} == {"pass", "load-error"}
     return installed

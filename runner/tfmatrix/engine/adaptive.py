@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +57,13 @@ class Wrong:
 
 @dataclass(kw_only=True)
 class _Audit:
-    """The sample: what was inferred of each of its cells before it was measured."""
+    """The sample: what was inferred of each of its cells before it was measured. `seed` is the run that drew it.
 
+    `found` are wrong ones of an earlier audit, as run.json has them: they are measured now, and no longer inferred.
+    """
+
+    seed: str = ""
+    found: Sequence[Mapping[str, str]] = ()
     expected: dict[CellId, tuple[Result, Inferred]] = field(default_factory=dict)
     wrong: list[Wrong] = field(default_factory=list)
     is_done: bool = False
@@ -88,6 +93,7 @@ class Adaptive:
         self._audit = _Audit()
         self._has_begun = False
         self._contradictions = Contradictions(store)
+        self._audited = Audited(store)
 
     def add(self, loaded: Loaded) -> None:
         """Notes what a cell came to that was measured."""
@@ -134,18 +140,19 @@ class Adaptive:
         }
         self._records.infer(inferred)
         count = len(inferred)
-        checked, wrong = len(self._audit.expected), len(self._audit.wrong)
+        found = [*self._audit.found, *(each.to_json() for each in self._audit.wrong)]
+        checked, wrong = len(self._audit.expected) + len(self._audit.found), len(found)
         return {
             "measured": sum(len(results) for results in self._results.values()),
             "inferred": count,
             "audit": {
-                "seed": self._request.run_id,
+                "seed": self._audit.seed or self._request.run_id,
                 "cells": checked,
                 "wrong": wrong,
                 "rate": wrong / checked if checked else None,
                 "upper_bound": upper_bound(wrong, checked) if checked and count else None,
                 "confidence": 0.95,
-                "found": [each.to_json() for each in self._audit.wrong[:SHOWN]],
+                "found": found[:SHOWN],
             },
         }
 
@@ -220,20 +227,25 @@ class Adaptive:
     # The audit
 
     def _sample(self) -> list[CellId]:
-        """Cells that are inferred, to be measured nevertheless."""
+        """Cells that are inferred, to be measured nevertheless; where nothing is measured, those of the last audit."""
         self._audit.is_done = True
-        if not self._request.phase.loads or self._request.audit is None:
+        if self._request.audit is None:
             return []
-        count = sum(1 for inference in self._inferences.values() for _ in inference.inferred())
-        share, at_least = self._request.audit
-        chosen = audit_sample(count, self._request.run_id, share=share, at_least=at_least)
-        number = 0
-        for key, inference in self._inferences.items():
-            for pair, found in inference.inferred():
-                if number in chosen:
-                    self._audit.expected[self._cell(key, pair)] = (inference.results[found.source], found)
-                number += 1
-        return list(self._audit.expected)
+        inferred = {
+            self._cell(key, pair): (inference.results[found.source], found)
+            for key, inference in self._inferences.items()
+            for pair, found in inference.inferred()
+        }
+        if self._request.phase.loads:
+            share, at_least = self._request.audit
+            numbers = audit_sample(len(inferred), self._request.run_id, share=share, at_least=at_least)
+            self._audit.seed = self._request.run_id
+            chosen = [cell for number, cell in enumerate(inferred) if number in numbers]
+        else:
+            self._audit.seed, self._audit.found = self._audited.seed, self._audited.wrong
+            chosen = [cell for cell in inferred if cell in self._audited.cells]
+        self._audit.expected = {cell: inferred[cell] for cell in chosen}
+        return chosen
 
     def _compare(self) -> None:
         """Notes which inferences the audit found wrong: their cells are measured in every run from now on."""
@@ -249,6 +261,9 @@ class Adaptive:
                     Wrong(cell=cell, inferred=expected, measured=measured, source=source, by=found.by)
                 )
         self._contradictions.add(each.cell for each in self._audit.wrong)
+        if self._request.phase.loads and self._audit.expected:
+            right = self._audit.expected.keys() - {each.cell for each in self._audit.wrong}
+            self._audited.keep(self._audit.seed, right, [each.to_json() for each in self._audit.wrong])
 
     def _unlisted(self) -> list[CellId]:
         """Inferred failures that would be news though what they are inferred from is none: news is measured."""
@@ -295,3 +310,28 @@ class Contradictions:
             self._cells |= found
             text = json.dumps({"schema": 1, "cells": sorted(map(str, self._cells))}, indent=1)
             write_atomically(self._path, text + "\n")
+
+
+class Audited:
+    """The last audit, kept in the store: a table that is made later of what the store has shows it as well.
+
+    `seed` is the run that drew it, `cells` those of its sample that were inferred rightly, `wrong` the others, as
+    run.json has them.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._path = store.root / "audited.json"
+        try:
+            data: Mapping[str, Any] = parse_json(self._path.read_bytes())
+            self.seed, self.cells = str(data["seed"]), {CellId.parse(text) for text in data["cells"]}
+            self.wrong: Sequence[Mapping[str, str]] = [
+                {str(name): str(value) for name, value in each.items()} for each in data["wrong"]
+            ]
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            # Without it nothing is audited until cells are measured again.
+            self.seed, self.cells, self.wrong = "", set(), []
+
+    def keep(self, seed: str, cells: Collection[CellId], wrong: Sequence[Mapping[str, str]]) -> None:
+        """Keeps the sample that a run drew and measured."""
+        text = json.dumps({"schema": 1, "seed": seed, "cells": sorted(map(str, cells)), "wrong": [*wrong]}, indent=1)
+        write_atomically(self._path, text + "\n")

@@ -196,7 +196,14 @@ _UNKNOWN_INPUTS = """def inputs(rng):
         whole = name.startswith(("int", "uint"))
         return (rng.randint(0, 2, size=shape) if whole else rng.uniform(-1.0, 1.0, size=shape)).astype(name)
 
-    return tf.nest.map_structure(rows, SPECS)
+RETURN"""
+
+_OF_MODEL = """    model = BUILD()
+    # A Sequential of Keras 3 has no `input`.
+    return tf.nest.map_structure(rows, model.inputs[0] if isinstance(model, tf.keras.Sequential) else model.input)
+"""
+
+_OF_SIGNATURE = """    return tf.nest.map_structure(rows, Served().takes())
 """
 
 _OF_FILE = '''"""TITLE: a saved model, as whoever has the file uses it."""
@@ -279,7 +286,7 @@ def write_scenario_of(folder: Path, name: str, target: str, source_folders: Sequ
                 fix=did_you_mean(function, names),
             )
         known = _inputs_of(node) if node is not None else None
-    unknown = _UNKNOWN_INPUTS.replace("SPECS", "build().input")
+    unknown = _UNKNOWN_INPUTS.replace("RETURN", _OF_MODEL.replace("BUILD", "build"))
     inputs = unknown if known is None else _KNOWN_INPUTS.replace("VALUE", known)
     text = _FROM.replace("TITLE", _title(name), 1).replace("INPUTS", inputs)
     if "tf." not in text.partition("def build_model")[2]:
@@ -304,12 +311,13 @@ def write_scenario_of_file(folder: Path, name: str, path: Path) -> Path:
     custom = read_contents(model).custom
     package = "_" + re.sub(r"\W", "_", name)
     if model.kind == "directory":
-        imports, body, specs = "", _SERVED_BODY, "Served().takes()"
+        imports, body, rows = "", _SERVED_BODY, _OF_SIGNATURE
     else:
-        imports, body, specs = "os\nimport shutil\nimport tempfile\n", _KERAS_BODY, "build_model().input"
+        imports, body = "os\nimport shutil\nimport tempfile\n", _KERAS_BODY
+        rows = _OF_MODEL.replace("BUILD", "build_model")
         body = body.replace("CUSTOM", ", custom_objects=custom_objects()" if custom else "")
         body += _CUSTOM_OBJECTS.replace("NAMES", ", ".join(custom)) if custom else ""
-    text = _OF_FILE.replace("BODY", body).replace("INPUTS", _UNKNOWN_INPUTS.replace("SPECS", specs))
+    text = _OF_FILE.replace("BODY", body).replace("INPUTS", _UNKNOWN_INPUTS.replace("RETURN", rows))
     text = text.replace("import IMPORTS\n", f"import {imports}\n" if imports else "").replace("PACKAGE", package)
     file = _write(folder, name, text.replace("TITLE", _title(name), 1))
     kept = folder / package

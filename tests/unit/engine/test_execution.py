@@ -825,6 +825,15 @@ def test_an_audit_finds_a_planted_error_and_what_depends_on_it_is_measured(field
     assert all((record.status is Status.DRIFT) == is_bad(record) for record in run.records)
     later = field.run(audit=None)
     assert statuses(later) == statuses(run), "what was found once stays found"
+    table = field.run(phase=Phase.TABLE)
+    assert statuses(table) == statuses(run)
+    assert table.header["inference"]["audit"] == audit, "a table of what the store has shows its last audit"
+
+
+def test_a_table_of_a_store_without_an_audit_has_none(field, one_class):
+    field.run(audit=None)
+    audit = field.run(phase=Phase.TABLE).header["inference"]["audit"]
+    assert (audit["cells"], audit["upper_bound"]) == (0, None)
 
 
 def test_an_inferred_failure_that_is_not_listed_is_measured_where_only_its_source_is(field, one_class):
