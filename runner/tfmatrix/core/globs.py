@@ -89,6 +89,8 @@ class GlobSet:
     def matches(self, text: str) -> bool:
         """Whether one of the patterns covers the id `text`; never for an empty set."""
         head, _, last = text.rpartition("/")
+        if not head:  # it has no neighbours: which patterns may cover it depends on all of it
+            return text in self._plain or any(glob.matches(text) for glob in self._candidates(text))
         beneath = self._beneath
         if beneath is None or beneath[0] != head:
             beneath = self._beneath = (head, tuple(self._last_segments(text)))

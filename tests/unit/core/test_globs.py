@@ -203,6 +203,15 @@ def test_ids_in_any_order_match_as_alone() -> None:
         assert {cell for cell in order if globs.matches(cell)} == alone
 
 
+def test_names_of_one_segment_match_as_alone() -> None:
+    names = ("2.12.1", "2.16.2+keras3.0.5", "2.16.2+keras3.8.0", "2.21.0", "nightly")
+    patterns = ("2.12.1", "2.16.2+keras3.{0.5,8.0}", "night*")
+    globs = GlobSet(patterns, segments=1)
+    alone = {name: GlobSet(patterns, segments=1).matches(name) for name in names}
+    assert {name: globs.matches(name) for name in (*names, *reversed(names))} == alone
+    assert [name for name, found in alone.items() if found] == [*names[:3], "nightly"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "begins"), [("den*/h5", True), ("**/2.9.3", True), ("dense/h5/a/b", True), ("gru/**", False)]
 )
