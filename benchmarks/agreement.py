@@ -66,7 +66,7 @@ def compare(one: Run, other: Run) -> int:
         if one_status is not other_status:
             differing[cell] = [f"status {one_status.value}/{other_status.value}"]
     kinds = Counter(kind for found in differing.values() for kind in found)
-    from_one_store = sum(records[0][cell].cached and records[1][cell].cached for cell in shared)
+    cached = sum(records[0][cell].cached and records[1][cell].cached for cell in shared)
     print(f"cells in both            {len(shared)}")
     print(f"measured in both         {len(measured)}")
     print(f"cells in one only        {len(records[0].keys() ^ records[1].keys())}")
@@ -74,7 +74,7 @@ def compare(one: Run, other: Run) -> int:
         f"statuses differ          {sum(kind.startswith('status') for found in differing.values() for kind in found)}"
     )
     print(f"figures or checks differ {sum(not found[0].startswith('status') for found in differing.values())}")
-    print(f"read from a store twice  {from_one_store}")
+    print(f"from a store in both     {cached}")
     for kind, count in kinds.most_common():
         print(f"  {count:>5} {kind}")
     for cell, found in differing.items():
