@@ -17,6 +17,7 @@ from tfmatrix.core.data import parse_json
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
+from tfmatrix.engine.classes import Classes
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.inference import Axis, Inference, Inferred, Result, audit_sample, upper_bound
 from tfmatrix.engine.loads import Loaded, Loads
@@ -25,9 +26,7 @@ from tfmatrix.engine.records import Records
 from tfmatrix.engine.remedies import cause_of
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.saves import Saves
-from tfmatrix.store.artifact_class import artifact_class
 from tfmatrix.store.content import Store, write_atomically
-from tfmatrix.store.keys import digest_of, module_digest
 from tfmatrix.worker.retraining import is_trained
 
 SHOWN = 50
@@ -80,12 +79,13 @@ class Adaptive:
         loads: Loads,
         store: Store,
         records: Records,
+        classes: Classes,
     ) -> None:
         self._request = request
         self._environments = environments
         self._saves = saves
         self._loads = loads
-        self._store = store
+        self._class_of = classes.of
         self._records = records
         self._results: dict[tuple[str, str], dict[Pair, Result]] = defaultdict(dict)
         self._inferences: dict[tuple[str, str], Inference] = {}
@@ -190,16 +190,10 @@ class Adaptive:
             if saved.status == "ok" and saved.artifact is not None:
                 # What is compared with a reader is how the writer trained, whatever its weights were.
                 trained = is_trained(self._request.formats[square.format].checks)
-                found[writer] = str(saved.observation) if trained else self._class_of(str(saved.artifact["digest"]))
+                artifact = str(saved.artifact["digest"])
+                # One of which nobody knows the class speaks for itself alone.
+                found[writer] = str(saved.observation) if trained else self._class_of(artifact) or artifact
         return found
-
-    def _class_of(self, artifact: str) -> str:
-        key = digest_of(["class", artifact, module_digest(artifact_class)])
-        known = self._store.read_outcome(key)
-        if known is None:
-            known = {"class": artifact_class(self._store.fetched(artifact))}
-            self._store.write_outcome(key, known)
-        return str(known["class"])
 
     @staticmethod
     def _cell(key: tuple[str, str], pair: Pair) -> CellId:

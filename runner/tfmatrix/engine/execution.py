@@ -20,6 +20,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.version import __version__
 from tfmatrix.engine.adaptive import Adaptive
+from tfmatrix.engine.classes import Classes
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.host import describe_host
 from tfmatrix.engine.jobs import Jobs
@@ -33,6 +34,7 @@ from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.saves import Pair, Saves
 from tfmatrix.engine.tries import Tries
 from tfmatrix.executors.base import Executor, Mounts
+from tfmatrix.store.artifact_class import classes_digest
 from tfmatrix.store.content import Store
 from tfmatrix.store.folders import own_folder
 from tfmatrix.store.keys import code_digests
@@ -101,7 +103,11 @@ def _header(request: RunRequest, executor: Executor) -> dict[str, Any]:
         "known_failures": [entry.to_json() for entry in request.known_failures],
         "settings": request.settings,
         # What is part of every key: `tfmatrix diff` tells by these that a verdict changed for another reason.
-        "code": {**code_digests(map(request.formats.__getitem__, listed.formats)), "checks": checks_code_digest()},
+        "code": {
+            **code_digests(map(request.formats.__getitem__, listed.formats)),
+            "checks": checks_code_digest(),
+            "classes": classes_digest(),
+        },
         "slots": request.slots,
         "host": describe_host(),
     }
@@ -139,7 +145,10 @@ def _measure(
     )
     with own_folder(work):
         jobs = make_jobs(request, store, environments)
+        classes = Classes(store, request.known)
         records = Records(judge, writer, progress, request.formats, remedies=request.remedies)
+        if any(square.adaptive for square in request.plan.squares):
+            records.class_of = classes.of
         loading = Loading(request, environments, store)
         migrating = Migrating(request=request, environments=environments, jobs=jobs, loading=loading, store=store)
         tries = Tries(request, environments, jobs, loading, judge, records, migrating)
@@ -158,7 +167,7 @@ def _measure(
             adaptive.add_known(cell, record)
 
         loads = Loads(request, environments, jobs, loading, store, judge, records, then=measured, then_known=known)
-        adaptive = Adaptive(request, environments, saves, loads, store, records)
+        adaptive = Adaptive(request, environments, saves, loads, store, records, classes)
         at_once: dict[Pair, list[CellId]] = defaultdict(list)
         for square in request.plan.squares:
             for pair in square.pairs:

@@ -18,6 +18,7 @@ from tfmatrix.engine.jobs import Asked, Jobs
 from tfmatrix.engine.measured import key_of_load
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.records import Records
+from tfmatrix.engine.remedies import is_of_other_format
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.saves import Saves
 from tfmatrix.store.content import Store
@@ -172,7 +173,7 @@ class Loads:
         known = self._request.known.loads.get(load.key)
         if stored is not None:
             self._settle(load, stored, cached=True)
-        elif known is not None and not self._request.known.is_checked(load.key, self._request.run_id):
+        elif known is not None and not self._is_measured_again(load.key, known):
             self._records.add_known(cell, known)
             self._then_known(cell, known)
         elif not self._request.phase.loads:
@@ -181,6 +182,11 @@ class Loads:
         else:
             return load
         return None
+
+    def _is_measured_again(self, key: str, known: CellRecord) -> bool:
+        """Whether a load that others measured is measured nevertheless: for the sample, or to try what helps it."""
+        is_untried = known.status.is_incompatibility and all(is_of_other_format(each) for each in known.remedies)
+        return (self._request.remedies and is_untried) or self._request.known.is_checked(key, self._request.run_id)
 
     def _submit(self, loads: Sequence[Load]) -> None:
         """Sends loads of one scenario, writer and reader to share a child."""

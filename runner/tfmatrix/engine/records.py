@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from tfmatrix.checks.executes import NAME as EXECUTES
 from tfmatrix.checks.judge import Judge, Judgement
@@ -15,7 +16,7 @@ from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.estimate import Timings
 from tfmatrix.engine.progress import Progress
-from tfmatrix.engine.remedies import SAVE_AS, attempt, best, is_last_resort
+from tfmatrix.engine.remedies import SAVE_AS, attempt, best, is_last_resort, is_of_other_format
 from tfmatrix.store.runs import RunWriter
 from tfmatrix.worker.declared import Format
 from tfmatrix.worker.retraining import is_trained
@@ -38,6 +39,7 @@ class Records:
         self._inferred: Mapping[CellId, tuple[CellId, str]] = {}
         self.timings = Timings()
         self.key_of_save: Callable[[CellId], str] = lambda cell: ""  # noqa: ARG005
+        self.class_of: Callable[[str], str | None] = lambda artifact: None  # noqa: ARG005
 
     def add(
         self,
@@ -62,6 +64,7 @@ class Records:
             key=key,
             cached=cached,
             save={**record.save, "key": self.key_of_save(cell)},
+            artifact=self._with_class(record.artifact),
             remedies=tuple(each.to_json() for each in tries),
             remedy=best(tries, record.failed_checks),
         )
@@ -73,13 +76,22 @@ class Records:
 
     def add_known(self, cell: CellId, known: CellRecord) -> None:
         """Journals a cell that others measured."""
-        tries = [Try.from_json(each) for each in known.remedies if not str(each["name"]).startswith(SAVE_AS)]
+        tries = [Try.from_json(each) for each in known.remedies if not is_of_other_format(each)]
         if tries:
             self._tries[cell] = tries
-        record = self._judge.marked(_with_tries(replace(known, cached=True), tries))
+        known = replace(known, cached=True, artifact=self._with_class(known.artifact))
+        record = self._judge.marked(_with_tries(known, tries))
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
+
+    def _with_class(self, artifact: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """An artifact with its class, where that is known: by it others infer from an archive what this run would."""
+        if artifact is None:
+            return None
+        kept = {name: value for name, value in artifact.items() if name != "class"}
+        found = self.class_of(str(artifact["digest"]))
+        return kept if found is None else {**kept, "class": found}
 
     def is_listed(self, cell: CellId, status: Status, source: CellId) -> bool:
         """Whether known_failures.yaml lists a cell with a status, and with what failed at the one that was measured."""

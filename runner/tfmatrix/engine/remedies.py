@@ -24,6 +24,11 @@ SAVE_AS = "save as "
 """How the remedy "another format" begins; the format's id follows."""
 
 
+def is_of_other_format(remedy: Mapping[str, Any]) -> bool:
+    """Whether a try of a record is another format: a cell of its own, of which every run tells anew."""
+    return str(remedy["name"]).startswith(SAVE_AS)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
     """A workaround that a reader can try.

@@ -15,12 +15,13 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyfive  # type: ignore[import-untyped]
 
-from tfmatrix.store.keys import digest_of
+from tfmatrix.store.keys import digest_of, module_digest
 
 _OF_A_MOMENT = ("keras_version", "date_saved")
 """Keys of JSON and names of attributes that say who wrote, and when."""
@@ -33,9 +34,20 @@ _MAX_DEPTH = 60
 
 
 def artifact_class(folder: Path) -> str:
-    """The class of the artifact in a folder of the store, as a digest."""
+    """The class of the artifact in a folder of the store, as a digest. Raises FileNotFoundError where there is none.
+
+    An empty folder would be a class, and so whatever is not there would be of one class.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return digest_of({path.relative_to(folder).as_posix(): _file(path) for path in files})
+
+
+@cache
+def classes_digest() -> str:
+    """Digest of the code that makes classes: those that other code made are not to be compared with its."""
+    return module_digest(artifact_class)
 
 
 def _file(path: Path) -> Any:

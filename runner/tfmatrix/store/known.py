@@ -19,6 +19,7 @@ import requests
 from tfmatrix.core.errors import InfrastructureError, UsageError
 from tfmatrix.core.outcome import Outcome
 from tfmatrix.core.records import CellRecord
+from tfmatrix.store.artifact_class import classes_digest
 from tfmatrix.store.runs import ARCHIVED_FILE, HEADER_FILE, INFERRED_FILE, Run, read_run_folder
 
 SHARE = 0.02
@@ -32,13 +33,17 @@ _TIMEOUT = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """An archived run by key. `reference` is where it came from."""
+    """An archived run: saves and loads by key, records by cell, the classes of artifacts by digest.
+
+    `reference` is where it came from.
+    """
 
     reference: str
     run: str
     saves: Mapping[str, Outcome] = field(default_factory=dict)
     loads: Mapping[str, CellRecord] = field(default_factory=dict)
     cells: Mapping[str, CellRecord] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
 
     def is_checked(self, key: str, seed: str) -> bool:
         """Whether a load that it holds is measured nevertheless; another seed, another sample."""
@@ -88,6 +93,7 @@ def known_of(run: Run, reference: str) -> Known:
         saves=dict(_saves(measured)),
         loads={record.key: record for record in measured if record.key and record.load.get("status") != "infra"},
         cells={record.cell: record for record in measured},
+        classes=dict(_classes(measured)) if (run.header.get("code") or {}).get("classes") == classes_digest() else {},
     )
 
 
@@ -95,16 +101,23 @@ def _saves(records: Iterable[CellRecord]) -> Iterable[tuple[str, Outcome]]:
     for record in records:
         save: Mapping[str, Any] = record.save
         if save.get("key") and save.get("status") == "ok" and record.artifact is not None:
+            artifact = {name: value for name, value in record.artifact.items() if name != "class"}
             yield (
                 str(save["key"]),
                 Outcome(
                     status="ok",
                     warnings=tuple(_without_texts(each) for each in save.get("warnings") or ()),
                     seconds=dict(save.get("phases") or {}),
-                    artifact=dict(record.artifact),
+                    artifact=artifact,
                     observation=save.get("observation"),
                 ),
             )
+
+
+def _classes(records: Iterable[CellRecord]) -> Iterable[tuple[str, str]]:
+    for record in records:
+        if record.artifact is not None and record.artifact.get("class"):
+            yield str(record.artifact["digest"]), str(record.artifact["class"])
 
 
 def _without_texts(warning: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -777,7 +778,7 @@ def field(laboratory):
 
 @pytest.fixture
 def one_class(monkeypatch):
-    monkeypatch.setattr("tfmatrix.engine.adaptive.artifact_class", lambda folder: "the same")
+    monkeypatch.setattr("tfmatrix.engine.classes.artifact_class", lambda folder: "the same")
 
 
 def test_what_others_tell_is_not_measured_and_says_so(field, one_class):
@@ -894,7 +895,7 @@ def never(known: Known) -> Known:
         def is_checked(self, key: str, seed: str) -> bool:
             return False
 
-    return Trusted(reference=known.reference, run=known.run, saves=known.saves, loads=known.loads, cells=known.cells)
+    return Trusted(**{each.name: getattr(known, each.name) for each in fields(known)})
 
 
 def test_what_others_measured_is_not_measured_again(laboratory, archive):
@@ -936,3 +937,67 @@ def test_another_scenario_is_not_what_others_measured(laboratory, archive):
     run = laboratory.run(archive=never(archive))
     assert run.header["known"]["cells"] == 0
     assert not any(record.cached for record in run.records)
+
+
+def test_what_others_tried_nothing_on_is_measured_and_tried(laboratory):
+    laboratory.load = lambda format_id, reader, job: 1.5 if (format_id, reader) == ("h5", NEW) else None
+    untried = laboratory.run(remedies=False)
+    assert not cell(untried, f"dense/h5/{OLD}/{NEW}").remedies
+    shutil.rmtree(laboratory.root / "results" / "store")
+    sent = len(laboratory.executor.jobs)
+    run = laboratory.run(archive=never(known_of(untried, "elsewhere")))
+    tried = {record.cell: record for record in run.records if record.status is Status.DRIFT}
+    assert set(tried) == {f"dense/h5/{OLD}/{NEW}", f"dense/h5/{NEW}/{NEW}"}
+    assert all(record.remedies for record in tried.values())
+    plain = [job for job in laboratory.executor.jobs[sent:] if job["kind"] == "load" and not job["remedies"]]
+    assert {job["format"]["id"] for job in plain} >= {"h5"}
+    assert run.header["known"]["cells"] == len(run.records) - len(tried)
+    again = len(laboratory.executor.jobs)
+    known = never(known_of(run, "elsewhere"))
+    shutil.rmtree(laboratory.root / "results" / "store")
+    laboratory.run(archive=known)
+    assert len(laboratory.executor.jobs) == again, "what is tried once is not tried again"
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_classes_come_with_an_archive_and_without_them_an_artifact_speaks_for_itself(field, tells, monkeypatch):
+    def by_keras(folder):
+        (path,) = folder.iterdir()
+        return "new" if any(name.encode() in path.read_bytes() for name in FIELD[7:]) else "old"
+
+    def load(format_id, reader, job):
+        written = Path(job["artifact"]).read_bytes()
+        return None if any(name.encode() in written for name in FIELD[7:]) else 1.5
+
+    monkeypatch.setattr("tfmatrix.engine.classes.artifact_class", by_keras)
+    field.load = load
+    first = field.run(audit=None)
+    known = never(known_of(first, "elsewhere"))
+    assert set(known.classes.values()) == {"old", "new"}
+    shutil.rmtree(field.root / "results" / "store")
+    sent = len(field.executor.jobs)
+    run = field.run(archive=known if tells else replace(known, classes={}), audit=None, remedies=False)
+    assert statuses(run) == statuses(first)
+    if tells:
+        assert [record.inferred for record in run.records] == [record.inferred for record in first.records]
+        assert len(field.executor.jobs) == sent
+    else:
+        assert {record.inferred["by"] for record in run.records if record.inferred} == {"reader"}
+
+
+def test_classes_of_other_code_are_not_taken_over(field, one_class):
+    run = field.run(audit=None)
+    other = {**run.header, "code": {**run.header["code"], "classes": "of another version"}}
+    assert known_of(run, "elsewhere").classes
+    assert not known_of(replace(run, header=other), "elsewhere").classes
+
+
+def test_a_traceback_does_not_tell_where_the_project_lies(laboratory):
+    def load(format_id, reader, job):
+        failed = raised("load", "ValueError", "no")
+        text = f'File "{laboratory.root}/scenarios/dense.py", line 3'
+        return {**failed, "error": {**failed["error"], "traceback": text}}
+
+    laboratory.load = load
+    record = cell(laboratory.run(remedies=False), f"dense/h5/{OLD}/{NEW}")
+    assert record.error["traceback"] == 'File "/tfmatrix/scenarios/dense.py", line 3'
