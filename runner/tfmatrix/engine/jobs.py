@@ -15,7 +15,7 @@ from tfmatrix.engine.measured import stored_outcome
 from tfmatrix.engine.plan import Save
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.scheduler import Scheduler, Task, TaskOutcome
-from tfmatrix.executors.intake import Quota, take_over, take_unfinished
+from tfmatrix.executors.intake import Quota, placed, take_over, take_unfinished
 from tfmatrix.store.content import Store
 from tfmatrix.worker.folders import remove_tree
 from tfmatrix.worker.protocol import CONTROL, NEUTRAL
@@ -42,6 +42,7 @@ class Jobs:
     def __init__(self, request: RunRequest, store: Store, environments: Environments) -> None:
         self._store = store
         self._defaults = request.defaults
+        self._scenarios = request.scenario_folder
         self._common = {"seed": request.defaults.seed, "steps": request.resume_steps}
         max_idle = 0 if request.isolated else MAX_IDLE_WORKERS
         self._scheduler = Scheduler(environments.start, slots=request.slots, max_idle=max_idle)
@@ -95,19 +96,21 @@ class Jobs:
             # Nothing of a process that lied once is believed, not even what it said before.
             return [Outcome.of_death(done.ended, _phase(job)) for job in jobs]
         assert done.folder is not None, "it was sent with the request"
-        outcomes: list[Outcome | None] = [
+        found = [
             self._outcome(job, done.folder / str(position), result)
             for position, (job, result) in enumerate(zip(jobs, done.results, strict=False))
         ]
-        missing = len(jobs) - len(outcomes)
-        if missing and done.ended["reason"] != "stopped":
-            position = len(outcomes)
-            outcomes.append(self._died(jobs[position], done.folder / str(position), done.ended))
-            missing -= 1
+        if len(found) < len(jobs) and done.ended["reason"] != "stopped":
+            position = len(found)
+            found.append(self._died(jobs[position], done.folder / str(position), done.ended))
+        outcomes = [
+            placed(each, folder=done.folder / str(position), store=self._store, scenarios=self._scenarios)
+            for position, each in enumerate(found)
+        ]
         with contextlib.suppress(OSError):
             # What stays is removed with the run's folder.
             remove_tree(str(done.folder))
-        return [*outcomes, *[None] * missing]
+        return [*outcomes, *[None] * (len(jobs) - len(outcomes))]
 
     def _died(self, job: Mapping[str, Any], folder: Path, ended: Mapping[str, Any]) -> Outcome:
         """Of a job whose process ended: with what it had observed before.

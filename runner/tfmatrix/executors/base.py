@@ -21,7 +21,10 @@ WORKER_FOLDER = Path(__file__).resolve().parent.parent / "worker"
 
 WORK_MOUNT = PurePosixPath("/tfmatrix/work")
 STORE_MOUNT = PurePosixPath("/tfmatrix/store")
-"""Where a worker in a container sees its work folder and the store's folders; elsewhere it sees the host's."""
+WORKER_MOUNT = PurePosixPath("/tfmatrix/worker")
+SCENARIOS_MOUNT = PurePosixPath("/tfmatrix/scenarios")
+"""Where a worker in a container sees its work folder, the store's folders, its own code and the scenarios; elsewhere it
+sees the host's."""
 
 
 class WorkerLostError(InfrastructureError):

@@ -18,9 +18,11 @@ from docker.types import Ulimit
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import InfrastructureError
 from tfmatrix.executors.base import (
+    SCENARIOS_MOUNT,
     STORE_MOUNT,
     WORK_MOUNT,
     WORKER_FOLDER,
+    WORKER_MOUNT,
     Mounts,
     Prepared,
     WorkerLostError,
@@ -41,8 +43,6 @@ from tfmatrix.executors.opening import Opening
 from tfmatrix.executors.process import PathMap, Worker, start_worker, worker_arguments, worker_variables
 from tfmatrix.executors.supply import ContainerWork, Provided, Supply, describe
 
-WORKER_MOUNT = PurePosixPath("/tfmatrix/worker")
-SCENARIOS_MOUNT = PurePosixPath("/tfmatrix/scenarios")
 CHECK_MOUNT = PurePosixPath("/tfmatrix/check")
 ENVIRONMENT_MOUNT = PurePosixPath("/tfmatrix/environment")
 """Wherever a folder lies outside: in an image, `/root` may be closed to all but root, and a cache may lie below it."""

@@ -20,7 +20,7 @@ from typing import Any
 from tfmatrix.checks.observation_schema import problem_in
 from tfmatrix.core.errors import InfrastructureError, disk_failure
 from tfmatrix.core.outcome import Outcome
-from tfmatrix.executors.base import STORE_MOUNT, WORK_MOUNT
+from tfmatrix.executors.base import SCENARIOS_MOUNT, STORE_MOUNT, WORK_MOUNT, WORKER_FOLDER, WORKER_MOUNT
 from tfmatrix.executors.replies import RefusedError, Reply, read_reply
 from tfmatrix.project.modelfiles import tflite
 from tfmatrix.store.content import Store
@@ -94,7 +94,7 @@ def take_over(
             assert reply.error is not None, "read_reply holds that"
             said = f"the worker failed: {reply.error.type}: {reply.error.message}"
             return Outcome.infra(said, reply.error.traceback)
-        return _placed(_taken(reply, folder, store, quota, artifact, observes), folder, store)
+        return _taken(reply, folder, store, quota, artifact, observes)
     except RefusedError as refusal:
         return Outcome.refused(phase, str(refusal))
     except InfrastructureError as error:
@@ -163,14 +163,17 @@ def _taken(reply: Reply, folder: Path, store: Store, quota: Quota, artifact: str
         )
 
 
-def _placed(outcome: Outcome, folder: Path, store: Store) -> Outcome:
-    """The outcome with neutral names in its texts for the job's folder and the store's, in a container or outside."""
-    folders = store.root / "folders"
-    seen = {str(folders): str(STORE_MOUNT), str(folders.resolve()): str(STORE_MOUNT)}
-    for name in (WORK_MOUNT / folder.parent.name / folder.name, folder, folder.resolve()):
-        seen[str(name)] = JOB_PLACE
+def placed(outcome: Outcome, *, folder: Path, store: Store, scenarios: Path) -> Outcome:
+    """The outcome with the names that a container has for them in place of the folders of this host.
 
-    def placed(told: Mapping[str, Any]) -> dict[str, Any]:
+    `folder` is the job's.
+    """
+    places = {folder: JOB_PLACE, store.root / "folders": STORE_MOUNT, scenarios: SCENARIOS_MOUNT}
+    seen = {str(WORK_MOUNT / folder.parent.name / folder.name): JOB_PLACE}
+    for path, place in {**places, WORKER_FOLDER: WORKER_MOUNT}.items():
+        seen |= {str(path.absolute()): str(place), str(path.resolve()): str(place)}
+
+    def with_places(told: Mapping[str, Any]) -> dict[str, Any]:
         texts = {key: value for key, value in told.items() if isinstance(value, str)}
         for name, place in seen.items():
             texts = {key: value.replace(f"{name}/", f"{place}/") for key, value in texts.items()}
@@ -178,8 +181,8 @@ def _placed(outcome: Outcome, folder: Path, store: Store) -> Outcome:
 
     return replace(
         outcome,
-        error=None if outcome.error is None else placed(outcome.error),
-        warnings=tuple(map(placed, outcome.warnings)),
+        error=None if outcome.error is None else with_places(outcome.error),
+        warnings=tuple(map(with_places, outcome.warnings)),
     )
 
 

@@ -21,7 +21,8 @@ import pytest
 from observation_builder import trained
 from tfmatrix.core.outcome import INFRA, REFUSED
 from tfmatrix.executors import intake
-from tfmatrix.executors.intake import Quota, RefusedError, copy_folder, take_over
+from tfmatrix.executors.base import WORKER_FOLDER
+from tfmatrix.executors.intake import Quota, RefusedError, copy_folder, placed, take_over
 from tfmatrix.store.content import Store
 from tfmatrix.worker.folders import remove_tree
 
@@ -102,21 +103,24 @@ def test_what_a_tflite_file_says_it_needs_is_kept(job: Job) -> None:
     assert job.taken().artifact.get("runtime") is None, "a damaged file says nothing"
 
 
-def test_what_was_said_does_not_tell_where_the_job_lay(job: Job) -> None:
-    for folder in (str(job.folder), "/tfmatrix/work/work/job"):
-        said = f"cannot read {folder}/copy/m.h5 beside {folder}-other/m"
-        error = {"type": "ValueError", "message": said, "traceback": f'File "{folder}/home/x.py", line 1'}
-        warning = {"phase": "load", "channel": "log", "category": "WARNING", "message": said, "count": 1}
+def test_what_was_said_does_not_tell_where_anything_lay_on_this_host(job: Job) -> None:
+    scenarios = job.root / "project" / "scenarios"
+
+    def said(text: str) -> Any:
+        error = {"type": "ValueError", "message": text, "traceback": f'File "{text}", line 1'}
+        warning = {"phase": "load", "channel": "log", "category": "WARNING", "message": text, "count": 1}
         outcome = job.taken({**DONE, "status": "error", "error": error, "warnings": [warning]})
-        placed = f"cannot read /tfmatrix/job/copy/m.h5 beside {folder}-other/m"
-        assert outcome.error["message"] == outcome.warnings[0]["message"] == placed
-        assert outcome.error["traceback"] == 'File "/tfmatrix/job/home/x.py", line 1'
-    said = f"no model in {job.store.root}/folders/4c/4c19/m"
-    error = {"type": "ValueError", "message": said, "traceback": ""}
-    assert (
-        job.taken({**DONE, "status": "error", "error": error}).error["message"]
-        == "no model in /tfmatrix/store/4c/4c19/m"
-    )
+        outcome = placed(outcome, folder=job.folder, store=job.store, scenarios=scenarios)
+        assert outcome.error["traceback"] == f'File "{outcome.error["message"]}", line 1'
+        assert outcome.warnings[0]["message"] == outcome.error["message"]
+        return outcome.error["message"]
+
+    for folder in (str(job.folder), "/tfmatrix/work/work/job"):
+        expected = f"cannot read /tfmatrix/job/copy/m.h5 beside {folder}-other/m"
+        assert said(f"cannot read {folder}/copy/m.h5 beside {folder}-other/m") == expected
+    assert said(f"no model in {job.store.root}/folders/4c/4c19/m") == "no model in /tfmatrix/store/4c/4c19/m"
+    assert said(f"{scenarios}/dense.py") == "/tfmatrix/scenarios/dense.py"
+    assert said(f"{WORKER_FOLDER}/steps.py") == "/tfmatrix/worker/steps.py"
 
 
 def test_everybody_can_read_what_is_kept_whatever_the_umask(job: Job) -> None:
