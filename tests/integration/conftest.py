@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from installed import Installed
 from needs import lacking
 from real_project import RealProject
 from repository import ROOT
@@ -24,6 +25,12 @@ def real_project(tmp_path: Path) -> Callable[..., RealProject]:
         return RealProject(tmp_path / "project", environments, scenarios, settings)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel, built and installed once."""
+    return Installed(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture

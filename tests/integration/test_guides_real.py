@@ -154,11 +154,6 @@ READERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    return Installed(tmp_path_factory.mktemp("installed"))
-
-
 def test_every_guide_has_a_reader() -> None:
     assert sorted(READERS) == sorted(page.stem for page in GUIDES.glob("*.md"))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from installed import Installed
 from repository import ROOT
 
 pytestmark = pytest.mark.real
@@ -21,11 +20,6 @@ answer = upgrade(project, before="2.15.1", after="2.21.0", saved_as=["keras"], a
 cells = {row.cell: row.status for row in load_run(finished.run.folder).itertuples()}
 print(json.dumps({"code": finished.exit_code, "cells": cells, "verdict": answer.upgrade.verdict}))
 """
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    return Installed(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="module")

@@ -325,8 +325,8 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
     for record in known:
         ways.setdefault((record.status, record.failed_checks), []).append(record.cell)
     for entry in run.header.get("known_failures") or ():
-        globs = GlobSet(_names(entry.get("cells")), segments=CELL_SEGMENTS)
-        spoken = [cell for way, cells in ways.items() if _speaks_of(entry, *way) for cell in cells]
+        globs = GlobSet(names_of(entry.get("cells")), segments=CELL_SEGMENTS)
+        spoken = [cell for way, cells in ways.items() if speaks_of(entry, *way) for cell in cells]
         if not any(map(globs.matches, spoken)):
             continue
         reason_given = one_line(entry.get("reason") or "", 300)
@@ -352,7 +352,7 @@ def unreviewed(run: Run) -> frozenset[str]:
             what = (record.status, record.failed_checks)
             if what not in spoken:
                 spoken[what] = GlobSet(
-                    (glob for entry in reviewed if _speaks_of(entry, *what) for glob in _names(entry.get("cells"))),
+                    (glob for entry in reviewed if speaks_of(entry, *what) for glob in names_of(entry.get("cells"))),
                     segments=CELL_SEGMENTS,
                 )
             if not spoken[what].matches(cell := record.cell):
@@ -360,14 +360,14 @@ def unreviewed(run: Run) -> frozenset[str]:
     return frozenset(found)
 
 
-def _speaks_of(entry: Mapping[str, Any], status: Status, failed_checks: Sequence[str]) -> bool:
+def speaks_of(entry: Mapping[str, Any], status: Status, failed_checks: Sequence[str]) -> bool:
     """Whether an entry, as run.json has it, lists what became of a cell, wherever that is."""
-    return status.value in _names(entry.get("status")) and are_listed(
-        _names(entry.get("checks")), status, failed_checks
+    return status.value in names_of(entry.get("status")) and are_listed(
+        names_of(entry.get("checks")), status, failed_checks
     )
 
 
-def _names(value: Any) -> list[str]:
+def names_of(value: Any) -> list[str]:
     """One or several names, as run.json has them."""
     return [value] if isinstance(value, str) else [str(name) for name in value or ()]
 

@@ -89,24 +89,22 @@ class GlobSet:
     def matches(self, text: str) -> bool:
         """Whether one of the patterns covers the id `text`; never for an empty set."""
         head, _, last = text.rpartition("/")
-        if not head:  # it has no neighbours: which patterns may cover it depends on all of it
-            return text in self._plain or any(glob.matches(text) for glob in self._candidates(text))
         beneath = self._beneath
         if beneath is None or beneath[0] != head:
-            beneath = self._beneath = (head, tuple(self._last_segments(text)))
+            beneath = self._beneath = (head, tuple(self._last_segments(head)))
         return any(each is None or each.fullmatch(last) for each in beneath[1]) or text in self._plain
 
     def may_begin(self, name: str) -> bool:
         """Whether one of the patterns may cover an id whose first segment is `name`."""
         return bool(self._candidates(name)) or any(plain.startswith(f"{name}/") for plain in self._plain)
 
-    def _last_segments(self, text: str) -> Iterator[re.Pattern[str] | None]:
+    def _last_segments(self, head: str) -> Iterator[re.Pattern[str] | None]:
         """What the last segment must be, of each way in which a pattern covers those before it; None for anything."""
-        parts = text.split("/")
-        for glob in self._candidates(text):
+        parts = head.split("/") if head else []
+        for glob in self._candidates(head) if head else self._rest:
             for shape in glob.shapes:
-                if len(shape) == len(parts) and all(
-                    each is None or each.fullmatch(part) for each, part in zip(shape[:-1], parts[:-1], strict=True)
+                if len(shape) == len(parts) + 1 and all(
+                    each is None or each.fullmatch(part) for each, part in zip(shape[:-1], parts, strict=True)
                 ):
                     yield shape[-1]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.engine.classes import Classes
 from tfmatrix.engine.environments import Environments
-from tfmatrix.engine.inference import Axis, Inference, Inferred, Result, audit_sample, upper_bound
+from tfmatrix.engine.inference import Axis, Inference, Result, audit_sample, upper_bound
 from tfmatrix.engine.loads import Loaded, Loads
 from tfmatrix.engine.plan import Pair, Save, Square
 from tfmatrix.engine.records import Records
@@ -54,6 +54,15 @@ class Wrong:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a cell is inferred to be: from which that was measured, and by what."""
+
+    source: CellId
+    result: Result
+    by: str
+
+
 @dataclass(kw_only=True)
 class _Audit:
     """The sample: what was inferred of each of its cells before it was measured. `seed` is the run that drew it.
@@ -61,9 +70,9 @@ class _Audit:
     `found` are wrong ones of an earlier audit, as run.json has them: they are measured now, and no longer inferred.
     """
 
-    seed: str = ""
+    seed: str
     found: Sequence[Mapping[str, str]] = ()
-    expected: dict[CellId, tuple[Result, Inferred]] = field(default_factory=dict)
+    expected: dict[CellId, _Told] = field(default_factory=dict)
     wrong: list[Wrong] = field(default_factory=list)
     is_done: bool = False
 
@@ -90,7 +99,7 @@ class Adaptive:
         self._results: dict[tuple[str, str], dict[Pair, Result]] = defaultdict(dict)
         self._inferences: dict[tuple[str, str], Inference] = {}
         self._asked: list[CellId] = []
-        self._audit = _Audit()
+        self._audit = _Audit(seed=request.run_id)
         self._has_begun = False
         self._contradictions = Contradictions(store)
         self._audited = Audited(store)
@@ -133,12 +142,11 @@ class Adaptive:
 
     def finish(self) -> dict[str, Any]:
         """Says what is inferred; returns what run.json says of it."""
-        inferred = {
-            self._cell(key, pair): (self._cell(key, found.source), str(found.by))
-            for key, inference in self._inferences.items()
-            for pair, found in inference.inferred()
-        }
+        inferred = {cell: (told.source, told.by) for cell, told in self._inferred()}
         self._records.infer(inferred)
+        if self._request.phase.loads and self._audit.expected:
+            right = self._audit.expected.keys() - {each.cell for each in self._audit.wrong}
+            self._audited.keep(self._audit.seed, right, [each.to_json() for each in self._audit.wrong])
         count = len(inferred)
         found = [*self._audit.found, *(each.to_json() for each in self._audit.wrong)]
         checked, wrong = len(self._audit.expected) + len(self._audit.found), len(found)
@@ -146,7 +154,7 @@ class Adaptive:
             "measured": sum(len(results) for results in self._results.values()),
             "inferred": count,
             "audit": {
-                "seed": self._audit.seed or self._request.run_id,
+                "seed": self._audit.seed,
                 "cells": checked,
                 "wrong": wrong,
                 "rate": wrong / checked if checked else None,
@@ -155,6 +163,13 @@ class Adaptive:
                 "found": found[:SHOWN],
             },
         }
+
+    def _inferred(self) -> Iterator[tuple[CellId, _Told]]:
+        """Every cell that is inferred, as long as nothing more is wanted."""
+        for key, inference in self._inferences.items():
+            for pair, found in inference.inferred():
+                source = self._cell(key, found.source)
+                yield self._cell(key, pair), _Told(source=source, result=inference.results[found.source], by=found.by)
 
     # The squares
 
@@ -225,15 +240,10 @@ class Adaptive:
         self._audit.is_done = True
         if self._request.audit is None:
             return []
-        inferred = {
-            self._cell(key, pair): (inference.results[found.source], found)
-            for key, inference in self._inferences.items()
-            for pair, found in inference.inferred()
-        }
+        inferred = dict(self._inferred())
         if self._request.phase.loads:
             share, at_least = self._request.audit
             numbers = audit_sample(len(inferred), self._request.run_id, share=share, at_least=at_least)
-            self._audit.seed = self._request.run_id
             chosen = [cell for number, cell in enumerate(inferred) if number in numbers]
         else:
             self._audit.seed, self._audit.found = self._audited.seed, self._audited.wrong
@@ -244,37 +254,28 @@ class Adaptive:
     def _compare(self) -> None:
         """Notes which inferences the audit found wrong: their cells are measured in every run from now on."""
         known = {each.cell for each in self._audit.wrong}
-        for cell, (expected, found) in list(self._audit.expected.items()):
+        for cell, told in list(self._audit.expected.items()):
             measured = self._results[cell.scenario, cell.format].get((cell.writer, cell.reader))
             if measured is None:
                 # Lost: it audits nothing.
                 del self._audit.expected[cell]
-            elif measured != expected and cell not in known:
-                source = self._cell((cell.scenario, cell.format), found.source)
+            elif measured != told.result and cell not in known:
                 self._audit.wrong.append(
-                    Wrong(cell=cell, inferred=expected, measured=measured, source=source, by=found.by)
+                    Wrong(cell=cell, inferred=told.result, measured=measured, source=told.source, by=told.by)
                 )
         self._contradictions.add(each.cell for each in self._audit.wrong)
-        if self._request.phase.loads and self._audit.expected:
-            right = self._audit.expected.keys() - {each.cell for each in self._audit.wrong}
-            self._audited.keep(self._audit.seed, right, [each.to_json() for each in self._audit.wrong])
 
     def _unlisted(self) -> list[CellId]:
         """Inferred failures that would be news though what they are inferred from is none: news is measured."""
         if not self._request.phase.loads:
             return []
-        found = []
-        for key, inference in self._inferences.items():
-            for pair, each in inference.inferred():
-                status = inference.results[each.source].status
-                cell, source = self._cell(key, pair), self._cell(key, each.source)
-                if (
-                    status.is_incompatibility
-                    and self._records.is_listed(source, status, source)
-                    and not self._records.is_listed(cell, status, source)
-                ):
-                    found.append(cell)
-        return found
+        return [
+            cell
+            for cell, told in self._inferred()
+            if told.result.status.is_incompatibility
+            and self._records.is_listed(told.source, told.result.status, told.source)
+            and not self._records.is_listed(cell, told.result.status, told.source)
+        ]
 
 
 class Contradictions:

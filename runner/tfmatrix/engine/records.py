@@ -65,8 +65,7 @@ class Records:
             cached=cached,
             save={**record.save, "key": self.key_of_save(cell)},
             artifact=self._with_class(record.artifact),
-            remedies=tuple(each.to_json() for each in tries),
-            remedy=best(tries, record.failed_checks),
+            **_of_tries(tries, record),
         )
         self._records[cell] = record
         self._writer.add(record)
@@ -79,8 +78,8 @@ class Records:
         tries = [Try.from_json(each) for each in known.remedies if not is_of_other_format(each)]
         if tries:
             self._tries[cell] = tries
-        known = replace(known, cached=True, artifact=self._with_class(known.artifact))
-        record = self._judge.marked(_with_tries(known, tries))
+        artifact = self._with_class(known.artifact)
+        record = self._judge.marked(replace(known, cached=True, artifact=artifact, **_of_tries(tries, known)))
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
@@ -153,7 +152,7 @@ class Records:
                 found = attempt(SAVE_AS + other.format, other.status, other.checks, wanted, "")
                 if found.brings_back_the_model:
                     tries.append(found)
-        return _with_tries(record, sorted(tries, key=lambda each: is_last_resort(each.name)))
+        return replace(record, **_of_tries(sorted(tries, key=lambda each: is_last_resort(each.name)), record))
 
     def _wanted(self, record: CellRecord, siblings: Sequence[CellRecord]) -> Collection[str]:
         """The checks that another format must hold to be as good as a failing cell's own: those that its own promises.
@@ -173,12 +172,9 @@ class Records:
         return [name for name in found if name != "signatures"]
 
 
-def _with_tries(record: CellRecord, tries: Sequence[Try]) -> CellRecord:
-    return replace(
-        record,
-        remedies=tuple(each.to_json() for each in tries),
-        remedy=best(tries, record.failed_checks),
-    )
+def _of_tries(tries: Sequence[Try], record: CellRecord) -> dict[str, Any]:
+    """The fields of a record that its tries fill."""
+    return {"remedies": tuple(each.to_json() for each in tries), "remedy": best(tries, record.failed_checks)}
 
 
 def _applicable(record: CellRecord) -> list[str]:

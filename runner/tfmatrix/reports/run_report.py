@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tfmatrix.analysis.causes import unreviewed
+from tfmatrix.analysis.causes import names_of, speaks_of, unreviewed
 from tfmatrix.analysis.records import in_order
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
-from tfmatrix.core.records import CellRecord, are_listed
+from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import Code, Inline, Link, cells, joined, one_line, with_code
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend, matrix
@@ -200,13 +200,12 @@ def _counts_of_entries(entries: Sequence[Mapping[str, Any]], marked: Iterable[Ce
         ways.setdefault(way, {}).setdefault(record.scenario, []).append(record)
     counts = []
     for entry in entries:
-        globs, statuses = GlobSet(_listed(entry.get("cells")), segments=CELL_SEGMENTS), _listed(entry.get("status"))
-        checks = _listed(entry.get("checks"))
+        globs = GlobSet(names_of(entry.get("cells")), segments=CELL_SEGMENTS)
         counts.append(
             sum(
                 globs.matches(record.cell)
                 for (fixed, status, failed_checks), scenarios in ways.items()
-                if fixed or (status.value in statuses and are_listed(checks, status, failed_checks))
+                if fixed or speaks_of(entry, status, failed_checks)
                 for scenario, records in scenarios.items()
                 if globs.may_begin(scenario)
                 for record in records
@@ -220,14 +219,9 @@ def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:
     marks += ["reviewed by nobody"] if entry.get("reviewed") is False else []
     until = f" ({', '.join(marks)})" if marks else ""
     link: Inline = (" ", Link(one_line(entry["link"]))) if entry.get("link") else ()
-    where = joined([(Code(one_line(glob)),) for glob in _listed(entry.get("cells"))], ", ")
+    where = joined([(Code(one_line(glob)),) for glob in names_of(entry.get("cells"))], ", ")
     reason = with_code(str(entry.get("reason") or "no reason given"))
     return (f"{cells(count)}: ", *reason, until, *link, " — ", *where)
-
-
-def _listed(value: Any) -> list[str]:
-    """One or several names, as the header has them."""
-    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _scenarios(run: Run, order: Sequence[str]) -> Iterable[Block]:
