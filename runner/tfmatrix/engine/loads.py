@@ -170,10 +170,13 @@ class Loads:
                 return None
         load = Load(cell=cell, saved=saved, key=self._loading.key(cell, saved, cell.format, cell.reader))
         stored = self._jobs.stored(load.key)
-        known = self._request.known.loads.get(load.key)
         if stored is not None:
             self._settle(load, stored, cached=True)
-        elif known is not None and not self._is_measured_again(load.key, known):
+            return None
+        theirs = saves.of_others(save)
+        key = self._loading.key(cell, theirs, cell.format, cell.reader) if theirs is not None else ""
+        known = self._request.known.loads.get(key)
+        if known is not None and not self._is_measured_again(key, known):
             self._records.add_known(cell, known)
             self._then_known(cell, known)
         elif not self._request.phase.loads:
@@ -186,7 +189,9 @@ class Loads:
     def _is_measured_again(self, key: str, known: CellRecord) -> bool:
         """Whether a load that others measured is measured nevertheless: for the sample, or to try what helps it."""
         is_untried = known.status.is_incompatibility and all(is_of_other_format(each) for each in known.remedies)
-        return (self._request.remedies and is_untried) or self._request.known.is_checked(key, self._request.run_id)
+        is_wanted = self._request.remedies and is_untried
+        is_checked = self._request.known.is_checked(key, self._request.run_id)
+        return self._request.phase.loads and (is_wanted or is_checked)
 
     def _submit(self, loads: Sequence[Load]) -> None:
         """Sends loads of one scenario, writer and reader to share a child."""

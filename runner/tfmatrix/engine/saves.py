@@ -77,6 +77,10 @@ class Saves:
         for together in self._groups(saves):
             self._submit(together, then)
 
+    def of_others(self, save: Save) -> Outcome | None:
+        """What others made of the same save: another artifact than one that is made here, and as good."""
+        return self._request.known.saves.get(self._key(save)) if self._request.known.saves else None
+
     def observations(self, pair: Pair) -> list[str]:
         """What the saves of a scenario and writer were observed as, as digests."""
         found = (outcome.observation for outcome in self._by_pair[pair].values())
@@ -113,8 +117,8 @@ class Saves:
             self._cached.add(save)
             self._settle(save, stored)
             return True
-        elsewhere = self._request.known.saves.get(self._key(save))
-        if elsewhere is not None and self._request.phase is Phase.ALL:
+        elsewhere = self.of_others(save)
+        if elsewhere is not None and self._request.phase in (Phase.ALL, Phase.TABLE):
             self._cached.add(save)
             self._elsewhere.add(save)
             self._settle(save, elsewhere)

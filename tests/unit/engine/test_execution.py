@@ -1001,3 +1001,38 @@ def test_a_traceback_does_not_tell_where_the_project_lies(laboratory):
     laboratory.load = load
     record = cell(laboratory.run(remedies=False), f"dense/h5/{OLD}/{NEW}")
     assert record.error["traceback"] == 'File "/tfmatrix/scenarios/dense.py", line 3'
+
+
+def test_what_others_measured_of_a_save_holds_of_one_that_was_made_again_here(laboratory, archive):
+    """No two saves of some formats are equal byte by byte, though their keys are."""
+    made = iter(range(100))
+
+    def save(saver, writer, job):
+        folder = Path(job["folder"])
+        (folder / "artifact").mkdir(parents=True)
+        (folder / "artifact" / job["format"]["artifact"]).write_bytes(HDF5 + f"{writer} {next(made)}".encode())
+        return {
+            **OK,
+            "status": "ok",
+            "seconds": {"save": 0.2},
+            "artifact": True,
+            "observation": write_observation(folder, 1.0),
+        }
+
+    laboratory.save = save
+    laboratory.environments = (*laboratory.environments, Environment(id="2.20.0", tensorflow="2.20.0"))
+    first = laboratory.run(archive=never(archive))
+    sent = len(laboratory.executor.jobs)
+    again = laboratory.run(archive=never(archive))
+    table = laboratory.run(archive=never(archive), phase=Phase.TABLE)
+    assert len(laboratory.executor.jobs) == sent
+    assert statuses(again) == statuses(table) == statuses(first)
+    assert again.header["known"]["cells"] == table.header["known"]["cells"] == first.header["known"]["cells"] == 8
+
+
+def test_a_table_of_what_others_measured_needs_nothing_of_its_own(laboratory, archive, monkeypatch):
+    monkeypatch.setattr("tfmatrix.store.known.SHARE", 1.0)
+    sent = len(laboratory.executor.jobs)
+    run = laboratory.run(archive=archive, phase=Phase.TABLE)
+    assert len(laboratory.executor.jobs) == sent
+    assert statuses(run) == {name: record.status for name, record in archive.cells.items()}
