@@ -65,7 +65,8 @@ def main() -> int:
     command = [sys.executable, "-m", "runner", "run", "-C", str(project), "--set", arguments.set, *arguments.options]
     code, seconds, memory = run_and_watch(command)
     run = read_run(project / "results")
-    measured = sum(not record.cached for record in run.records)
+    inferred = sum(record.inferred is not None for record in run.records)
+    measured = sum(not record.cached and record.inferred is None for record in run.records)
     figures = {
         "run": run.id,
         "executor": run.header["executor"]["name"],
@@ -76,8 +77,10 @@ def main() -> int:
         "cells": len(run.records),
         **{f"cells_{status}": count for status, count in run.header["counts"].items()},
         "measured_now": measured,
+        "inferred": inferred,
         "seconds": round(seconds),
-        "cells_per_minute": round(60 * measured / seconds, 1),
+        "measured_per_hour": round(3600 * measured / seconds),
+        "known_per_hour": round(3600 * (measured + inferred) / seconds),
         "peak_memory_mb": round(memory / 1e6),
         "store_mb": round(size_of_tree(project / "results" / "store") / 1e6),
         "records_mb": round(size_of_tree(run.folder) / 1e6, 1),
