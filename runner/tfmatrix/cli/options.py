@@ -55,6 +55,15 @@ OldFormatsOption = Annotated[list[str] | None, typer.Option("--saved-as", "--of-
 
 RunOption = Annotated[str, typer.Option("--run", metavar="RUN", help="Which run.", autocompletion=completion.runs)]
 JobsOption = Annotated[int | None, typer.Option("--jobs", min=1, help="Jobs at once.", show_default="matrix.yaml")]
+KnownOption = Annotated[
+    str | None,
+    typer.Option(
+        "--known",
+        metavar="FOLDER|URL",
+        help="An archived run: what it holds is not measured again, but for a sample and what it tried nothing on.",
+        show_default="only the store",
+    ),
+]
 OutputOption = Annotated[Path | None, typer.Option("-o", "--output", help="File to write.", show_default="stdout")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 ExecutorOption = Annotated[

@@ -13,6 +13,7 @@ from tfmatrix.cli.options import (
     ExecutorOption,
     JobsOption,
     JsonOption,
+    KnownOption,
     OfflineOption,
     ProjectOption,
     below,
@@ -150,12 +151,14 @@ def nightly(
     site: Annotated[str, typer.Option("--site", metavar="URL", help="Address of the published site, for links.")] = "",
     executor: ExecutorOption = None,
     jobs: JobsOption = None,
+    known: KnownOption = None,
 ) -> None:
     """Renew the nightly pins, run, publish, and compare with the night before.
 
     Exit code 1 for news only: what got worse since the last run of the set. 4 where something could not be renewed,
     measured or published, and there is no news.
-    Examples: `tfmatrix nightly` · `tfmatrix nightly --set quick` · `tfmatrix nightly --no-run --refreshed`
+    Examples: `tfmatrix nightly` · `tfmatrix nightly --set quick` · `tfmatrix nightly --no-run --refreshed` ·
+    `tfmatrix nightly --known results/published/nightly`
     """
     from tfmatrix.commands.nightly import NightOptions, night
 
@@ -166,6 +169,7 @@ def nightly(
         run=run,
         executor=executor,
         jobs=jobs,
+        known=known,
         site=site,
     )
     found = night(open_project(project), options)

@@ -32,7 +32,8 @@ class NightOptions:
     """What a night does. `refreshed` is what another machine's renewal came to; None: renew here.
 
     `set_name` None is the set `nightly` where matrix.yaml has one, else everything, as right after `tfmatrix init`.
-    `site` is where what is published can be read, for the links of the news.
+    `known` is a folder or an address with what others measured. `site` is where what is published can be read, for the
+    links of the news.
     """
 
     set_name: str | None = None
@@ -41,6 +42,7 @@ class NightOptions:
     run: bool = True
     executor: str | None = None
     jobs: int | None = None
+    known: str | None = None
     site: str = ""
 
 
@@ -54,7 +56,9 @@ def renew(project: Project, ids: Sequence[str]) -> list[str]:
 def run(project: Project, options: NightOptions) -> tuple[Run, ExitCode]:
     """Measures the night's set."""
     return run_project(
-        project, set_name=options.set_name, options=RunOptions(executor=options.executor, jobs=options.jobs)
+        project,
+        set_name=options.set_name,
+        options=RunOptions(executor=options.executor, jobs=options.jobs, known=options.known),
     )
 
 

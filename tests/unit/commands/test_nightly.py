@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tfmatrix.commands import nightly
 from tfmatrix.commands.nightly import NightOptions, Steps, night
 from tfmatrix.core.errors import ExitCode, InfrastructureError, NothingSelectedError, UsageError
 from tfmatrix.core.records import CellRecord
@@ -241,3 +242,11 @@ def test_the_news_are_added_to_a_file(project, tmp_path):
     assert found.exit_code is ExitCode.OK
     found.append_news(tmp_path)
     assert found.exit_code is ExitCode.INFRASTRUCTURE
+
+
+def test_what_others_measured_is_handed_to_the_run(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(nightly, "run_project", lambda project, **given: seen.append(given))
+    nightly.run(Project(root=tmp_path), NightOptions(set_name="quick", known="archive"))
+    ((given),) = seen
+    assert (given["set_name"], given["options"].known) == ("quick", "archive")
