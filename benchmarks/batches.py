@@ -8,7 +8,7 @@ takes, because the model knows scenarios by their number alone.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 from tfmatrix.core.environment import Environment
@@ -85,5 +85,7 @@ def field(few: int = 4) -> None:
 
 
 if __name__ == "__main__":
-    planning(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cells", nargs="?", type=int, default=1_000_000)
+    planning(parser.parse_args().cells)
     field()

@@ -10,6 +10,7 @@ are left when what they contradict was measured?
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -31,9 +32,14 @@ from tfmatrix.store.runs import Run, read_run_folder  # noqa: E402
 _LOST = (Status.INFRA_ERROR, Status.SKIPPED)
 
 
-def main(run_folder: str, store_folder: str, audits: str = "200") -> None:
-    run = read_run_folder(Path(run_folder))
-    squares = _squares(run, Store(Path(store_folder)))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of a run")
+    parser.add_argument("store", type=Path, help="results/store")
+    parser.add_argument("audits", nargs="?", type=int, default=200)
+    given = parser.parse_args()
+    run = read_run_folder(given.run)
+    squares = _squares(run, Store(given.store))
     classes = [len(set(inference.classes.values())) / len(inference.classes) for inference, _ in squares]
     total = sum(len(truth) for _, truth in squares)
     print(f"{len(squares)} squares, {total} cells; {sum(classes) / len(classes):.2f} classes for each writer")
@@ -49,7 +55,7 @@ def main(run_folder: str, store_folder: str, audits: str = "200") -> None:
     print(f"measured {measured} of {total} ({measured / total:.0%})")
     for by, count in sorted(inferred.items()):
         print(f"inferred by {by}: {count}, of which wrong {wrong[by]} ({wrong[by] / count:.2%})")
-    _audit(squares, inferred.total(), wrong.total(), int(audits))
+    _audit(squares, inferred.total(), wrong.total(), given.audits)
 
 
 def _squares(run: Run, store: Store) -> list[tuple[Inference, dict[Pair, Result]]]:
@@ -119,4 +125,4 @@ def _audit(squares: list[tuple[Inference, dict[Pair, Result]]], inferred: int, w
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
