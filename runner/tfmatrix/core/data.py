@@ -7,6 +7,7 @@ the next function that walks it does.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any, Final
 
@@ -14,14 +15,32 @@ MAX_DEPTH: Final = 100
 """Levels of lists and mappings: far more than any file that is read has."""
 
 
+_NO_BRACKETS: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^][{}"]+', re.DOTALL)
+"""In a JSON text everything but brackets: texts with what they hold, and the rest."""
+_LEAVES: Final = re.compile(r"\[\]|\{\}")
+
+
 def parse_json(text: str | bytes, *, depth: int = MAX_DEPTH) -> Any:
     """The value of a JSON text. Raises ValueError, a JSONDecodeError where a place can be named."""
+    if isinstance(text, bytes | bytearray):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     try:
         value = json.loads(text)
     except RecursionError:
         raise too_deep(depth) from None
-    opening = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
-    return value if opening <= depth else bounded(value, depth)
+    if text.count("[") + text.count("{") > depth and _levels(text, depth) > depth:
+        raise too_deep(depth)
+    return value
+
+
+def _levels(text: str, at_most: int) -> int:
+    """How many levels the brackets of a JSON text have; where these are more than `at_most`, a number above it."""
+    brackets = _NO_BRACKETS.sub("", text)
+    levels = 0
+    while brackets and levels <= at_most:
+        brackets = _LEAVES.sub("", brackets)
+        levels += 1
+    return levels
 
 
 def parse_toml(text: str, *, depth: int = MAX_DEPTH) -> dict[str, Any]:

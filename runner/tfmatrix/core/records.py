@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import repeat
 from typing import Any
 
 from tfmatrix.core.ids import CellId
@@ -108,6 +110,14 @@ def are_listed(listed: Collection[str], status: Status, failed_checks: Iterable[
     return not listed or status is not Status.DRIFT or set(failed_checks) <= set(listed)
 
 
+_CHANGED: Mapping[str, Callable[[Any], Any]] = {"status": Status, "failed_checks": tuple, "remedies": tuple}
+
+
+def as_in_record(name: str, value: Any) -> Any:
+    """A field of a record, from what JSON has there. Raises ValueError for a status that is none."""
+    return _CHANGED[name](value) if name in _CHANGED else value
+
+
 class Result(list[Any]):
     """What became of a cell: its record but for its place, field by field. Records share it, and never change it."""
 
@@ -115,6 +125,13 @@ class Result(list[Any]):
     __hash__ = object.__hash__  # type: ignore[assignment]
     __eq__ = object.__eq__
     __ne__ = object.__ne__
+
+    def but(self, **changes: Any) -> Result:
+        """Another one, of which some fields are different."""
+        other = Result(self)
+        for name, value in changes.items():
+            other[_IN_RESULT[name]] = value
+        return other
 
 
 class _OfResult:
@@ -224,6 +241,27 @@ class CellRecord(_Stored):
         _set_reader(record, reader)
         return record
 
+    @classmethod
+    def at_each(
+        cls,
+        count: int,
+        results: Iterable[Result],
+        scenarios: Iterable[str],
+        formats: Iterable[str],
+        writers: Iterable[str],
+        readers: Iterable[str],
+    ) -> list[CellRecord]:
+        """The same of as many cells, field after field: a third less time for millions of them."""
+        records = list(map(_new, repeat(cls, count)))
+        fields_of_each = (results, scenarios, formats, writers, readers)
+        for set_field, values in zip(_SETTERS, fields_of_each, strict=True):
+            deque(map(set_field, records, values), maxlen=0)
+        return records
+
+    def but(self, **changes: Any) -> CellRecord:
+        """The record of the same cell, of which some fields of the result are different."""
+        return self.at(self.result.but(**changes), self.scenario, self.format, self.writer, self.reader)
+
     @property
     def id(self) -> CellId:
         """The cell's id, parsed."""
@@ -254,8 +292,8 @@ class CellRecord(_Stored):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CellRecord:
         """The inverse of to_json(); raises KeyError or ValueError on a record that is not of this schema."""
-        changed = {"status": Status(data["status"]), "failed_checks": tuple(data["failed_checks"])}
-        values = {**data, **changed, "remedies": tuple(data["remedies"])}
+        changed = {name: as_in_record(name, data[name]) for name in _CHANGED}
+        values = {**data, **changed}
         if values.keys() == _ALL:
             place = (values[name] for name in ("scenario", "format", "writer", "reader"))
             return cls.at(Result(values[name] for name in _IN_RESULT), *place)
@@ -264,9 +302,9 @@ class CellRecord(_Stored):
 
 RECORD_FIELDS = ("schema", *(each.name for each in fields(CellRecord) if each.name != "schema"))
 _ALL = frozenset(RECORD_FIELDS)
-_IN_RESULT = tuple(name for name, value in vars(CellRecord).items() if isinstance(value, _OfResult))
+_IN_RESULT = {name: value.place for name, value in vars(CellRecord).items() if isinstance(value, _OfResult)}
+"""Fields that lie in a record's result, and where."""
 
 _new = object.__new__
-_set_result, _set_scenario, _set_format, _set_writer, _set_reader = (
-    vars(_Stored)[name].__set__ for name in ("result", "scenario", "format", "writer", "reader")
-)
+_SETTERS = tuple(vars(_Stored)[name].__set__ for name in ("result", "scenario", "format", "writer", "reader"))
+_set_result, _set_scenario, _set_format, _set_writer, _set_reader = _SETTERS

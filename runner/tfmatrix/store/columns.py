@@ -2,12 +2,14 @@
 
 One JSON object, which any program reads:
 
-- `schema`: 1; `run`: the id of the run;
+- `schema`: 2; `run`: the id of the run;
 - `names`: under `scenario`, `format`, `writer` and `reader` the names that cells have there;
 - `kinds`: what cells came to: `status`, `known`, `fixed`, `flaky`, `promised`, `failed_checks` and `by`;
 - `sources`: the cells that were measured in their place;
-- `cells`: under `scenario`, `format`, `writer`, `reader`, `kind` and `source` a list each, with a number for every
-  cell: its place in the lists above. Cells stand in the order of their ids.
+- `cells`: under `scenario`, `format`, `writer`, `reader`, `kind` and `source` a column each, with a number for every
+  cell: its place in the lists above. Cells stand in the order of their ids. A column is a list of numbers, or, where
+  these repeat, an object of two lists of the same length: `number`, and how many `times` it stands there one after the
+  other. (In schema 1 every column is a list of numbers.)
 
 The record of such a cell has its place, its kind, and `{"from": SOURCE, "by": BY}`; every other field is empty.
 """
@@ -19,8 +21,9 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
+from itertools import chain, groupby, repeat
 from typing import Annotated, Any
 
 import numpy as np
@@ -32,10 +35,13 @@ from tfmatrix.core.data import parse_json
 from tfmatrix.core.records import CellRecord, Result
 from tfmatrix.core.status import Status
 
-SCHEMA = 1
+SCHEMA = 2
 
 MAX_BYTES = 300_000_000
-"""Of a file of columns when it is unpacked: the whole field has a quarter of that."""
+"""Of a file of columns when it is unpacked: the whole field has a tenth of that."""
+
+MAX_CELLS = 10_000_000
+"""Of a file of columns: the whole field has a third of that."""
 
 _PLACE = ("scenario", "format", "writer", "reader")
 _MARKS = ("known", "fixed", "flaky", "promised")
@@ -100,9 +106,18 @@ def to_columns(run: str, records: Iterable[CellRecord]) -> bytes:
             for status, marks, failed, by in numbers["kind"]
         ],
         "sources": list(numbers["source"]),
-        "cells": cells,
+        "cells": {name: _in_short(column) for name, column in cells.items()},
     }
     return gzip.compress(json.dumps(about, separators=(",", ":")).encode("ascii"), mtime=0)
+
+
+def _in_short(column: list[int]) -> list[int] | dict[str, list[int]]:
+    """A column as the file has it: in numbers and times where that is shorter."""
+    numbers, times = [], []
+    for number, same in groupby(column):
+        numbers.append(number)
+        times.append(sum(1 for _ in same))
+    return {"number": numbers, "times": times} if 2 * len(numbers) < len(column) else column
 
 
 def from_columns(data: bytes, run: str) -> Columns:
@@ -167,50 +182,52 @@ class Columns:
 
     def among(self, measured: Sequence[CellRecord]) -> tuple[CellRecord, ...]:
         """The records of these cells and of others, in the order of their ids. ValueError where two have one id."""
-        columns, places = [], []
+        count = len(self.cells["kind"])
+        # One number for each id, in the order of these: a name that another begins with comes where its slash does.
+        ids: _Numbers = np.zeros(count + len(measured), np.int64)
         for name in _PLACE:
             # A name of the one may be none of the other.
             number = {each: place for place, each in enumerate(self.names[name])}
             theirs = [number.setdefault(getattr(record, name), len(number)) for record in measured]
-            columns.append(np.concatenate([self.cells[name], np.array(theirs, np.int64)]))
-            places.append(list(number))
-        # As ids are sorted: a name that another begins with comes where its slash does.
-        ends = ("/", "/", "/", "")
-        order = np.lexsort(
-            [_ranks(names, end)[column] for names, end, column in zip(places, ends, columns, strict=True)][::-1]
-        )
-        ordered = [column[order] for column in columns]
-        if len(order) > 1 and np.logical_and.reduce([column[1:] == column[:-1] for column in ordered]).any():
+            ranks = _ranks(list(number), "" if name == _PLACE[-1] else "/")
+            if int(ids.max(initial=0)) >= np.iinfo(np.int64).max // (len(ranks) + 1) - 1:
+                raise ValueError("more names than a map has")
+            ids *= len(ranks)
+            ids[:count] += ranks[self.cells[name]]
+            ids[count:] += ranks[np.array(theirs, np.int64)]
+        # Both are sorted mostly: to merge them is all that is left.
+        order = ids.argsort(kind="stable")
+        ids = ids[order]
+        if (ids[1:] == ids[:-1]).any():
             raise ValueError("two records of one cell")
         records = np.empty(len(order), object)
-        records[: len(self.cells["kind"])] = self._records()
-        records[len(self.cells["kind"]) :] = measured
+        records[:count] = self._records()
+        records[count:] = measured
         return tuple(records[order].tolist())
 
     def _records(self) -> list[CellRecord]:
         """In their own order; those that came to the same share that."""
-        pairs, which = np.unique(
-            self.cells["kind"] * max(1, len(self.sources)) + self.cells["source"], return_inverse=True
-        )
+        both = self.cells["kind"] * max(1, len(self.sources)) + self.cells["source"]
+        # Neighbours mostly came to the same.
+        begins = np.flatnonzero(np.diff(both, prepend=-1))
+        pairs, which = np.unique(both[begins], return_inverse=True)
         results = [self._result(*divmod(pair, max(1, len(self.sources)))) for pair in pairs.tolist()]
+        times = np.diff(begins, append=len(both)).tolist()
+        shared = chain.from_iterable(map(repeat, map(results.__getitem__, which.tolist()), times))
         place = [map(self.names[name].__getitem__, self.cells[name].tolist()) for name in _PLACE]
-        return list(map(CellRecord.at, map(results.__getitem__, which.tolist()), *place))
+        return CellRecord.at_each(len(both), shared, *place)
+
+    @cached_property
+    def _templates(self) -> list[Result]:
+        """What cells of a kind came to, but for what they are inferred from."""
+        of_all = _EMPTY.result.but(run=self.run)
+        return [
+            of_all.but(status=status, failed_checks=failed, **dict(zip(_MARKS, marks, strict=True)))
+            for status, marks, failed, _ in self.kinds
+        ]
 
     def _result(self, kind: int, source: int) -> Result:
-        status, marks, failed_checks, by = self.kinds[kind]
-        inferred = {"from": self.sources[source], "by": by}
-        known, fixed, flaky, promised = marks
-        return replace(
-            _EMPTY,
-            run=self.run,
-            status=status,
-            known=known,
-            fixed=fixed,
-            flaky=flaky,
-            promised=promised,
-            failed_checks=failed_checks,
-            inferred=inferred,
-        ).result
+        return self._templates[kind].but(inferred={"from": self.sources[source], "by": self.kinds[kind][3]})
 
 
 def _ranks(names: Sequence[str], end: str) -> _Numbers:
@@ -228,10 +245,26 @@ def _numbers(value: Any) -> _Numbers:
         raise ValueError("should be a list of numbers") from error
     if column.ndim != 1 or column.dtype.kind != "i":
         raise ValueError("should be a list of whole numbers")
+    if len(column) > MAX_CELLS:
+        raise ValueError(f"more than {MAX_CELLS} numbers")
     return column.astype(np.int64, copy=False)
 
 
-_Column = Annotated[Any, BeforeValidator(_numbers)]
+def _column(value: Any) -> _Numbers:
+    """A column of either form as an array."""
+    if not isinstance(value, dict):
+        return _numbers(value)
+    if value.keys() != {"number", "times"}:
+        raise ValueError("should be a list of numbers, or `number` and `times`")
+    number, times = _numbers(value["number"]), _numbers(value["times"])
+    if len(number) != len(times):
+        raise ValueError(f"`number` has {len(number)} numbers, `times` {len(times)}")
+    if len(times) and not (int(times.min()) >= 1 and int(times.max()) <= MAX_CELLS and int(times.sum()) <= MAX_CELLS):
+        raise ValueError(f"`times` are not whole numbers of which all together are at most {MAX_CELLS}")
+    return np.repeat(number, times)
+
+
+_Column = Annotated[Any, BeforeValidator(_column)]
 
 
 @with_config(ConfigDict(strict=True))

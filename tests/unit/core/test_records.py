@@ -47,11 +47,20 @@ def test_every_field_is_what_was_given() -> None:
 @pytest.mark.parametrize("name", FULL)
 def test_a_change_of_one_field_leaves_the_others_and_the_first_record(name: str) -> None:
     plain = record()
-    changed = replace(plain, **{name: FULL[name]})
+    changed = plain.but(**{name: FULL[name]})
+    assert changed == replace(plain, **{name: FULL[name]})
     assert getattr(changed, name) == FULL[name] != getattr(plain, name)
     assert changed != plain == record()
     others = [each.name for each in fields(CellRecord) if each.name != name]
     assert [getattr(changed, each) for each in others] == [getattr(plain, each) for each in others]
+
+
+def test_records_are_made_field_by_field() -> None:
+    one, other = record(), record(**FULL)
+    places = [["dense", "lstm"], ["h5", "keras"], ["2.12.1", "2.15.1"], ["2.21.0", "2.15.1"]]
+    made = CellRecord.at_each(2, [one.result, other.result], *places)
+    assert made == [one, CellRecord.at(other.result, "lstm", "keras", "2.15.1", "2.15.1")]
+    assert made[0].result is one.result
 
 
 def test_defaults_are_not_shared() -> None:

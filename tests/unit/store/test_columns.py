@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from tfmatrix.core.errors import StoreError
@@ -60,6 +61,17 @@ def told(folder: Path) -> dict[str, Any]:
     return found
 
 
+def in_full(column: Any) -> list[int]:
+    """A column as a list of numbers."""
+    return column if isinstance(column, list) else np.repeat(column["number"], column["times"]).tolist()
+
+
+def told_in_full(folder: Path) -> dict[str, Any]:
+    """What an earlier version wrote."""
+    found = told(folder)
+    return found | {"schema": 1, "cells": {name: in_full(column) for name, column in found["cells"].items()}}
+
+
 def test_an_archive_reads_back_as_it_was(tmp_path: Path) -> None:
     run = a_map()
     archive_run(run, tmp_path)
@@ -70,8 +82,8 @@ def test_lines_hold_what_was_measured_and_columns_the_rest(tmp_path: Path) -> No
     run = a_map()
     archive_run(run, tmp_path)
     lines = [json.loads(line) for line in gzip.decompress((tmp_path / ARCHIVED_FILE).read_bytes()).splitlines()]
-    assert [line["cell"] for line in lines] == [each.cell for each in run.records if each.inferred is None]
-    found = told(tmp_path)
+    assert sorted(line["cell"] for line in lines) == [each.cell for each in run.records if each.inferred is None]
+    found = told_in_full(tmp_path)
     cells, names = found["cells"], found["names"]
     there = [
         {
@@ -96,7 +108,7 @@ def test_other_programs_read_the_columns_as_the_documentation_says(
     text = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text("utf-8")
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if INFERRED_FILE in block]
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"gzip": gzip, "json": json, "pd": pd}
+    names: dict[str, Any] = {"gzip": gzip, "json": json, "np": np, "pd": pd}
     exec(code, names)
     expected = [each for each in run.records if each.inferred is not None]
     found = names["cells"]
@@ -110,6 +122,28 @@ def test_the_same_run_makes_the_same_bytes(tmp_path: Path) -> None:
     archive_run(a_map(), tmp_path / "a")
     archive_run(read_run_folder(tmp_path / "a"), tmp_path / "b")
     assert (tmp_path / "a" / INFERRED_FILE).read_bytes() == (tmp_path / "b" / INFERRED_FILE).read_bytes()
+
+
+def test_numbers_that_repeat_are_written_once(tmp_path: Path) -> None:
+    archive_run(a_map(), tmp_path)
+    cells = told(tmp_path)["cells"]
+    assert cells["scenario"] == {"number": [0, 1], "times": [14, 14]}
+    assert isinstance(cells["reader"], list)
+
+
+def test_what_an_earlier_version_wrote_is_read(tmp_path: Path) -> None:
+    run = a_map()
+    archive_run(run, tmp_path)
+    rewrite(tmp_path, lambda _: None)
+    assert told(tmp_path)["schema"] == 1
+    assert read_run_folder(tmp_path).records == run.records
+
+
+def test_cells_in_any_order_are_read_in_that_of_their_ids(tmp_path: Path) -> None:
+    run = a_map()
+    archive_run(run, tmp_path)
+    rewrite(tmp_path, lambda data: [column.reverse() for column in data["cells"].values()])
+    assert read_run_folder(tmp_path).records == run.records
 
 
 def test_cells_that_came_to_the_same_share_it(tmp_path: Path) -> None:
@@ -152,8 +186,8 @@ def test_a_newer_schema_says_upgrade(tmp_path: Path) -> None:
     assert "pip install --upgrade" in str(caught.value.fix)
 
 
-def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    data = told(folder)
+def rewrite(folder: Path, change: Callable[[dict[str, Any]], object], *, in_short: bool = False) -> None:
+    data = told(folder) if in_short else told_in_full(folder)
     change(data)
     (folder / INFERRED_FILE).write_bytes(gzip.compress(json.dumps(data).encode()))
 
@@ -211,6 +245,31 @@ def test_columns_that_make_no_sense_are_damage(tmp_path: Path, name: str) -> Non
     archive_run(a_map(), tmp_path)
     change, why = HOSTILE[name]
     rewrite(tmp_path, change)
+    with pytest.raises(StoreError, match=r"inferred\.json\.gz: damaged") as caught:
+        read_run_folder(tmp_path)
+    assert why in str(caught.value)
+
+
+TIMES: dict[str, tuple[Any, str]] = {
+    "a cell too few": ({"number": [0, 1], "times": [14, 13]}, "has 27 numbers, `cells.kind` 28"),
+    "more cells than a map has": ({"number": [0, 1], "times": [14, 2**40]}, "all together are at most 10000000"),
+    "many times what a map has": ({"number": [0] * 4, "times": [9_000_000] * 4}, "all together are at most 10000000"),
+    "more than 64 bits": ({"number": [0, 1], "times": [14, 2**80]}, "whole numbers"),
+    "no time": ({"number": [0, 1, 0], "times": [14, 14, 0]}, "`times` are not"),
+    "times below 0": ({"number": [0, 1, 0], "times": [15, 14, -1]}, "`times` are not"),
+    "half a time": ({"number": [0, 1], "times": [13.5, 14.5]}, "whole numbers"),
+    "a number without times": ({"number": [0, 1, 0], "times": [14, 14]}, "`number` has 3 numbers, `times` 2"),
+    "no times": ({"number": [0, 1]}, "`number` and `times`"),
+    "something else": ({"number": [0, 1], "times": [14, 14], "more": 1}, "`number` and `times`"),
+    "a number of nothing": ({"number": [0, 2], "times": [14, 14]}, "none of 0 to 1"),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_times_that_make_no_sense_are_damage(tmp_path: Path, name: str) -> None:
+    archive_run(a_map(), tmp_path)
+    column, why = TIMES[name]
+    rewrite(tmp_path, put("cells", "scenario", value=column), in_short=True)
     with pytest.raises(StoreError, match=r"inferred\.json\.gz: damaged") as caught:
         read_run_folder(tmp_path)
     assert why in str(caught.value)
