@@ -72,6 +72,6 @@ class PublishedMap(BuildHookInterface):
         """In a checkout; in an unpacked source distribution the map lies in the package already."""
         folder = Path(self.root) / "results" / "published" / "nightly"
         place = "runner/tfmatrix" if self.target_name == "sdist" else "tfmatrix"
-        for name in ("run.json", "cells.jsonl.gz"):
+        for name in ("run.json", "cells.jsonl.gz", "inferred.json.gz"):
             if (folder / name).is_file():
                 build_data["force_include"][str(folder / name)] = f"{place}/published/{name}"

@@ -10,6 +10,7 @@ import sys
 import tarfile
 import zipfile
 from email.parser import BytesParser
+from pathlib import Path
 
 import pytest
 import tfmatrix
@@ -49,7 +50,10 @@ def test_the_wheel_holds_the_whole_package_and_the_scenarios(wheel):
     assert {name.removeprefix("runner/") for name in there} - names == set()
     scenarios = [name for name in tracked("scenarios") if name.endswith(".py") and (ROOT / name).exists()]
     assert {f"tfmatrix/shipped_{name}" for name in scenarios} - names == set()
-    assert {"tfmatrix/py.typed", "tfmatrix/published/run.json", "tfmatrix/published/cells.jsonl.gz"} <= names
+    published = [Path(name) for name in tracked("results/published/nightly")]
+    archive = {f"tfmatrix/published/{path.name}" for path in published if path.suffix in (".json", ".gz")}
+    assert "tfmatrix/published/run.json" in archive
+    assert {"tfmatrix/py.typed", *archive} <= names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.partition("/")[0] for name in names} == {"tfmatrix", f"tfmatrix-{tfmatrix.__version__}.dist-info"}
 
