@@ -281,9 +281,16 @@ class CellRecord(_Stored):
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON types, `schema` first."""
-        record = {name: getattr(self, name) for name in RECORD_FIELDS}
+        result = dict(zip(_IN_RESULT, self.result, strict=True))
         return {
-            **record,
+            "schema": self.schema,
+            "run": self.run,
+            "cell": self.cell,
+            "scenario": self.scenario,
+            "format": self.format,
+            "writer": self.writer,
+            "reader": self.reader,
+            **result,
             "status": self.status.value,
             "failed_checks": list(self.failed_checks),
             "remedies": [dict(remedy) for remedy in self.remedies],

@@ -37,6 +37,7 @@ class Records:
         self._tries: dict[CellId, Sequence[Try]] = {}
         self._promised: dict[CellId, Sequence[str]] = {}
         self._inferred: Mapping[CellId, tuple[CellId, str]] = {}
+        self._by_policy: dict[tuple[str, str, str, bool], bool] = {}
         self.timings = Timings()
         self.key_of_save: Callable[[CellId], str] = lambda cell: ""  # noqa: ARG005
         self.class_of: Callable[[str], str | None] = lambda artifact: None  # noqa: ARG005
@@ -59,8 +60,7 @@ class Records:
         if promised:
             self._promised[cell] = promised
         record = self._judge.record(cell, saved, loaded, judgement)
-        record = replace(
-            record,
+        record = record.but(
             key=key,
             cached=cached,
             save={**record.save, "key": self.key_of_save(cell)},
@@ -79,7 +79,7 @@ class Records:
         if tries:
             self._tries[cell] = tries
         artifact = self._with_class(known.artifact)
-        record = self._judge.marked(replace(known, cached=True, artifact=artifact, **_of_tries(tries, known)))
+        record = self._judge.marked(known.but(cached=True, artifact=artifact, **_of_tries(tries, known)))
         self._records[cell] = record
         self._writer.add(record)
         self._progress.loaded(record)
@@ -110,7 +110,7 @@ class Records:
         for cell, record in list(self._records.items()):
             completed, by_policy = record, self._is_promised(cell, environments)
             if by_policy != record.promised:
-                completed = replace(record, promised=by_policy)
+                completed = record.but(promised=by_policy)
             if self._remedies and record.status.is_incompatibility and EXECUTES not in record.checks:
                 beside = (self._known(replace(cell, format=name)) for name in others)
                 completed = self._with_other_formats(completed, [each for each in beside if each], savers)
@@ -119,7 +119,7 @@ class Records:
                 self._writer.add(completed)
         for cell, (source, by) in self._inferred.items():
             inferred = self._judge.inferred_record(cell, self._records[source], by)
-            inferred = replace(inferred, promised=self._is_promised(cell, environments))
+            inferred = inferred.but(promised=self._is_promised(cell, environments))
             self._writer.add(inferred)
             self._progress.loaded(inferred)
 
@@ -127,16 +127,19 @@ class Records:
         """The record of a cell; where it is inferred, the one that it is inferred from, as if it were its own."""
         if cell in self._inferred:
             source = self._records[self._inferred[cell][0]]
-            return replace(source, cell=str(cell), writer=cell.writer, reader=cell.reader)
+            return CellRecord.at(source.result, cell.scenario, cell.format, cell.writer, cell.reader)
         return self._records.get(cell)
 
     def _is_promised(self, cell: CellId, environments: Environments) -> bool:
         if cell.writer not in environments or cell.reader not in environments:
             return False
-        own = self._known(replace(cell, reader=cell.writer))
+        own = self._known(CellId(scenario=cell.scenario, format=cell.format, writer=cell.writer, reader=cell.writer))
         works_in_writer = own is not None and own.status is Status.PASS
-        writer, reader = environments.versions(cell.writer), environments.versions(cell.reader)
-        return bool(is_promised(self._formats[cell.format].policy, writer, reader, works_in_writer=works_in_writer))
+        question = (self._formats[cell.format].policy, cell.writer, cell.reader, works_in_writer)
+        if question not in self._by_policy:
+            policy, writer, reader = question[0], *map(environments.versions, question[1:3])
+            self._by_policy[question] = bool(is_promised(policy, writer, reader, works_in_writer=works_in_writer))
+        return self._by_policy[question]
 
     def _with_other_formats(
         self, record: CellRecord, siblings: Sequence[CellRecord], savers: Mapping[str, str]

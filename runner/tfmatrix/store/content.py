@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +16,7 @@ from typing import Any, NamedTuple
 
 from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import InfrastructureError, StoreError, disk_failure
-from tfmatrix.store.keys import digest_of, digest_of_tree
+from tfmatrix.store.keys import canonical, digest_of, digest_of_tree
 from tfmatrix.worker.folders import remove_tree
 
 STORE_SCHEMA = 1
@@ -22,6 +24,9 @@ STORE_SCHEMA = 1
 A_DAY = 24 * 3600.0
 """Seconds: the time of an outcome's file says, to a day, when it was last used."""
 _INCOMING = ".incoming-"
+
+_SEALED = re.compile(rb'\{"digest": "([0-9a-f]{64})", "outcome": (\{.*\}), "schema": %d\}\n' % STORE_SCHEMA)
+"""The file of an outcome. Its text is in the canonical form, so that its digest is that of these bytes."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -161,14 +166,11 @@ class Store:
 
     def read_sealed(self, key: str) -> Stored | None:
         """The same, and whether it came with its digest."""
-        path = self._outcome_path(key)
+        path = f"{self._outcomes}/{key[:2]}/{key}.json"  # as _outcome_path() has it, for less
         try:
-            with path.open("rb") as stream:
-                data, last_used = parse_json(stream.read()), os.fstat(stream.fileno()).st_mtime
-            schema, content = data["schema"], data["outcome"]
-            sealed = "digest" in data
-            if not isinstance(content, dict) or (sealed and data["digest"] != digest_of(content)):
-                raise ValueError("it has another digest")
+            with open(path, "rb", buffering=0) as stream:  # noqa: PTH123
+                text, last_used = stream.read(), os.fstat(stream.fileno()).st_mtime
+            schema, content, sealed = _opened(text)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -196,9 +198,12 @@ class Store:
     def write_outcome(self, key: str, outcome: Mapping[str, Any]) -> None:
         """Stores an outcome under its key; on a disk that is full, it is told, and the outcome is measured again."""
         content = dict(outcome)
-        text = json.dumps({"schema": STORE_SCHEMA, "outcome": content, "digest": digest_of(content)}, sort_keys=True)
+        text = canonical(content)
+        digest = hashlib.sha256(text.encode()).hexdigest()
         try:
-            write_atomically(self._outcome_path(key), text + "\n")
+            write_atomically(
+                self._outcome_path(key), f'{{"digest": "{digest}", "outcome": {text}, "schema": {STORE_SCHEMA}}}\n'
+            )
         except OSError as error:
             if disk_failure(error) is None:
                 raise
@@ -244,13 +249,34 @@ class Store:
             write_atomically(self._index / digest, json.dumps(_look(self.folder(digest))))
 
 
+def _opened(text: bytes) -> tuple[int, dict[str, Any], bool]:
+    """Schema and content of the file of an outcome, verified, and whether it came with a digest to verify it by.
+
+    Raises ValueError, KeyError or TypeError where it is damaged.
+    """
+    sealed = _SEALED.fullmatch(text)
+    if sealed is not None and hashlib.sha256(sealed[2]).hexdigest().encode() == sealed[1]:
+        return STORE_SCHEMA, parse_json(sealed[2]), True
+    # An earlier version wrote it in another form, or none at all.
+    data = parse_json(text)
+    content = data["outcome"]
+    if not isinstance(content, dict) or ("digest" in data and data["digest"] != digest_of(content)):
+        raise ValueError("it has another digest")
+    return data["schema"], content, "digest" in data
+
+
 def _look(folder: Path) -> list[list[Any]]:
     """Name, size and times of every file, without reading one."""
-    found: list[list[Any]] = []
-    for path in sorted(folder.rglob("*")):
-        status = path.lstat()
-        found.append([str(path.relative_to(folder)), status.st_size, status.st_mtime_ns, status.st_ctime_ns])
-    return found
+    found: list[tuple[tuple[str, ...], os.stat_result]] = []
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        place = waiting.pop()
+        with os.scandir(os.path.join(folder, *place)) as entries:  # noqa: PTH118
+            for entry in entries:
+                found.append(((*place, entry.name), entry.stat(follow_symlinks=False)))
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((*place, entry.name))
+    return [["/".join(place), each.st_size, each.st_mtime_ns, each.st_ctime_ns] for place, each in sorted(found)]
 
 
 def unwritable(folder: Path, error: OSError) -> InfrastructureError:

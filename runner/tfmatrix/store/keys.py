@@ -12,7 +12,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,12 @@ _PARTS = ("formats", "remedies", "files", _RETRAINING)
 
 def digest_of(value: Any) -> str:
     """SHA-256 (hex) of a JSON value in its canonical form."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """A JSON value in the form that its digest is made of. ValueError for a figure that is not finite."""
+    return _CANONICAL.encode(value)
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -58,7 +63,8 @@ def _syntax(source: str) -> str:
 
     Where the core hands a job over to a part of it, it only says so: what that is counts for the part alone.
     """
-    return digest_of(_plain(_WithoutPart().visit(ast.parse(source))))
+    tree: ast.AST = ast.parse(source)
+    return digest_of(_plain(_WithoutPart().visit(tree) if _RETRAINING in source else tree))
 
 
 class _WithoutPart(ast.NodeTransformer):
@@ -86,13 +92,17 @@ def module_digest(function: Callable[..., Any]) -> str:
 
 
 def _plain(node: Any) -> Any:
+    if isinstance(node, ast.AST):
+        fields = {}
+        for name in node._fields:
+            value = getattr(node, name, None)
+            # Python 3.12 and later know fields that are empty in everything that was written before.
+            if value is not None and value != [] and name != "ctx":
+                fields[name] = value if type(value) is str else _plain(value)
+        return [type(node).__name__, fields]
     if isinstance(node, list):
         return [_plain(each) for each in node if not _is_docstring(each)]
-    if not isinstance(node, ast.AST):
-        return node if isinstance(node, str | int | bool | None) else repr(node)
-    # Python 3.12 and later know fields that are empty in everything that was written before.
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, []) and name != "ctx"}
-    return [type(node).__name__, {name: _plain(value) for name, value in fields.items()}]
+    return node if isinstance(node, str | int | bool | None) else repr(node)
 
 
 def _is_docstring(node: Any) -> bool:
@@ -143,6 +153,21 @@ def _is_description(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("NAME", "ORDER", "PRICE", "ADVICE")
 
 
+def _once(function: Callable[[Format], str]) -> Callable[[Format], str]:
+    """The function, called once for each format: every cell asks."""
+    known: dict[int, tuple[Format, str]] = {}
+
+    @wraps(function)
+    def remembered(chosen: Format) -> str:
+        # With the format, so that nothing else gets its address.
+        if id(chosen) not in known:
+            known[id(chosen)] = (chosen, function(chosen))
+        return known[id(chosen)][1]
+
+    return remembered
+
+
+@_once
 def saving_digest(chosen: Format) -> str:
     """What a format does to write, and to read back where the writer does so too."""
     reading = [_syntax(chosen.load), chosen.loads] if chosen.reading else []
@@ -154,6 +179,7 @@ def saving_digest(chosen: Format) -> str:
     )
 
 
+@_once
 def loading_digest(chosen: Format) -> str:
     """What a format does to read, and what is looked at of what it returns."""
     call = ["loading", _syntax(chosen.load), chosen.loads, list(chosen.checks), chosen.reading]

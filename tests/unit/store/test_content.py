@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tfmatrix.core.errors import InfrastructureError, StoreError
 from tfmatrix.store import content
-from tfmatrix.store.content import Store
+from tfmatrix.store.content import Store, Stored
+from tfmatrix.store.keys import digest_of
 
 
 class Shelf:
@@ -126,6 +127,20 @@ def test_a_damaged_outcome_goes_and_is_told(shelf: Shelf, text: bytes) -> None:
 def test_a_flipped_word_of_an_outcome_is_damage(shelf: Shelf) -> None:
     shelf.outcome.write_text(shelf.outcome.read_text().replace('"ok"', '"no"'))
     assert shelf.read() is None
+
+
+def test_an_outcome_is_verified_by_the_bytes_of_its_file(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "digest_of", lambda value: pytest.fail("written out again"))
+    assert shelf.read() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(("status", "found"), [("ok", Stored({"status": "ok"}, sealed=True)), ("no", None)])
+def test_an_outcome_in_the_form_of_an_earlier_version_is_verified_too(
+    shelf: Shelf, status: str, found: Stored | None
+) -> None:
+    stored = {"schema": 1, "outcome": {"status": status}, "digest": digest_of({"status": "ok"})}
+    shelf.outcome.write_text(json.dumps(stored, sort_keys=True) + "\n")
+    assert shelf.open().read_sealed("ab" * 32) == found
 
 
 def test_an_outcome_of_an_earlier_version_is_read_without_a_seal(shelf: Shelf) -> None:
