@@ -11,14 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.losses import consequences, losses
 from tfmatrix.analysis.reasons import DOING, reason
-from tfmatrix.analysis.records import failed_in_save, in_order
+from tfmatrix.analysis.records import failed_in_save, in_order, is_measured
+from tfmatrix.analysis.squares import NONE, Numbers, Squares
 from tfmatrix.analysis.upstream import Upstream, find_upstream, is_tabled
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.records import CellRecord, are_listed
@@ -27,6 +32,8 @@ from tfmatrix.core.text import one_line
 from tfmatrix.store.runs import Run
 
 _ID_DIGITS = 6
+
+_Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +44,40 @@ class BestRemedy:
     cells: int
     complete: int
     detail: str
+
+
+class Cells(Sequence[str]):
+    """The ids of some cells of a run, in its order; `places` are theirs among its records.
+
+    A cause of a whole map has a million: each is written when it is asked for.
+    """
+
+    def __init__(self, records: Sequence[CellRecord], places: Numbers) -> None:
+        self._records = records
+        self.places = places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        if isinstance(place, slice):
+            return tuple(self._records[each].cell for each in self.places[place].tolist())
+        record: CellRecord = self._records[self.places[place]]
+        return record.cell
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._records[place].cell for place in self.places.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == (tuple(other) if isinstance(other, Cells) else other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +96,7 @@ class Cause:
     title: str
     status: Status
     phase: str
-    cells: tuple[str, ...]
+    cells: Cells
     saves: int
     formats: tuple[str, ...]
     scenarios: tuple[str, ...]
@@ -125,37 +166,85 @@ class _Key:
         return json.dumps([self.status.value, self.phase, self.title])
 
 
-def find_causes(run: Run) -> tuple[Cause, ...]:
-    """The causes of a run: those with a cell that nobody has listed first, then by number of cells."""
-    environments = Environments.of(run)
-    groups: dict[str, list[tuple[_Key, CellRecord]]] = {}
-    failing = [record for record in run.records if record.status.is_incompatibility]
-    measured = {record.cell: record for record in failing if record.inferred is None}
+def find_causes(run: Run, squares: Squares | None = None) -> tuple[Cause, ...]:
+    """The causes of a run: those with a cell that nobody has listed first, then by number of cells.
+
+    `squares` are those of the run, where they are at hand.
+    """
+    found = _Failing(run, squares or Squares.of(run))
     # A whole map is inferred from a tenth of it: what a measured cell said is read once.
-    keys: dict[str, list[tuple[str, _Key]]] = {}
-    for record in failing:
-        # One that is inferred fails for what its source fails for.
-        evidence = record if record.inferred is None else measured.get(record.inferred["from"], record)
-        if evidence.cell not in keys:
-            keys[evidence.cell] = [(key.identity, key) for key in _keys(evidence)]
-        for identity, key in keys[evidence.cell]:
-            groups.setdefault(identity, []).append((key, record))
+    keys: dict[int, list[tuple[str, _Key]]] = {}
+    groups: dict[str, dict[int, _Key]] = {}
+    for kind, evidence in found.evidence():
+        if id(evidence) not in keys:
+            keys[id(evidence)] = [(key.identity, key) for key in _keys(evidence)]
+        for identity, key in keys[id(evidence)]:
+            groups.setdefault(identity, {})[kind] = key
     ids = _ids(groups)
-    squares = _measured_squares(run)
-    causes = [_cause(run, environments, squares, ids[identity], group) for identity, group in groups.items()]
-    return tuple(sorted(causes, key=_rank))
+    return tuple(sorted((_cause(found, ids[identity], group) for identity, group in groups.items()), key=_rank))
 
 
-_Squares = Mapping[tuple[str, str], Sequence[CellRecord]]
-"""(scenario, format) → the cells of it that were measured."""
+class _Failing:
+    """What the causes of a run are looked for in: its columns, and where each kind of outcome stands in them."""
 
+    def __init__(self, run: Run, squares: Squares) -> None:
+        self.run = run
+        self.squares = squares
+        self.environments = Environments.of(run)
+        self.known = squares.each(lambda record: record.known, bool)
+        self.promised = squares.each(lambda record: record.promised, bool)
+        self.inferred = squares.each(lambda record: record.inferred is not None, bool)
+        self.fails = squares.each(lambda record: record.status.is_incompatibility, bool)
+        self.has_remedy = squares.each(lambda record: bool(record.remedy), bool)
+        self._by_kind = np.argsort(squares.kind, kind="stable")
+        self._ends = np.cumsum(np.bincount(squares.kind, minlength=len(squares.examples)))
+        measured = squares.each(is_measured, bool) & ~self.inferred
+        self.measured = np.flatnonzero(measured[squares.kind])
 
-def _measured_squares(run: Run) -> _Squares:
-    squares: dict[tuple[str, str], list[CellRecord]] = {}
-    for record in run.records:
-        if record.inferred is None and record.status.is_measured:
-            squares.setdefault((record.scenario, record.format), []).append(record)
-    return squares
+    def places(self, kinds: Iterable[int]) -> Numbers:
+        """Where the cells of some kinds stand among the records, in their order."""
+        found = [self._by_kind[self._ends[kind - 1] if kind else 0 : self._ends[kind]] for kind in kinds]
+        return np.sort(np.concatenate(found))
+
+    def evidence(self) -> Iterator[tuple[int, CellRecord]]:
+        """Each kind that fails, and a record that says for what: of one that is inferred that of its source."""
+        examples, records = self.squares.examples, self.run.records
+        own = np.flatnonzero((self.fails & ~self.inferred)[self.squares.kind])
+        measured = {records[place].cell: examples[self.squares.kind[place]] for place in own.tolist()}
+        for kind in np.flatnonzero(self.fails).tolist():
+            inferred = examples[kind].inferred
+            yield kind, examples[kind] if inferred is None else measured.get(inferred["from"], examples[kind])
+
+    def known_failures(self, places: Numbers) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
+        """What known_failures.yaml says about the known ones among some cells."""
+        kinds = self.squares.kind[places]
+        known = self.known[kinds]
+        measured = known & ~self.inferred[kinds]
+        if not measured.any():
+            return known_failures(self.run, [self.run.records[place] for place in places[known].tolist()])
+        # What is inferred is listed with its source, or it was measured.
+        entries = {entry for place in places[measured].tolist() for entry in self._entries.get(place, ())}
+        listed = self.run.header.get("known_failures") or ()
+        return said_of([listed[entry] for entry in sorted(entries)])
+
+    @cached_property
+    def _entries(self) -> Mapping[int, Sequence[int]]:
+        """Where each known cell that was measured stands among the records → the entries that list it."""
+        squares = self.squares
+        measured = (self.known & ~self.inferred)[squares.kind]
+        found: dict[int, list[int]] = {}
+        for number, masks in enumerate(spoken(squares, self.run.header.get("known_failures") or ())):
+            for square, mask in masks.items():
+                places = squares.members[square]
+                own = places[measured[places] & mask[squares.writer[places], squares.reader[places]]]
+                for place in own.tolist():
+                    found.setdefault(place, []).append(number)
+        return found
+
+    def square_of(self, places: Numbers) -> NDArray[np.int64]:
+        """A number for the scenario and format of each cell."""
+        squares = self.squares
+        return squares.scenario[places].astype(np.int64) * len(squares.formats) + squares.format[places]
 
 
 def _rank(cause: Cause) -> tuple[object, ...]:
@@ -223,112 +312,106 @@ def _ids(identities: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _cause(
-    run: Run,
-    environments: Environments,
-    squares: _Squares,
-    cause_id: str,
-    group: Sequence[tuple[_Key, CellRecord]],
-) -> Cause:
-    records = [record for _, record in group]
-    in_save = failed_in_save(records[0])
+def _cause(found: _Failing, cause_id: str, group: Mapping[int, _Key]) -> Cause:
+    """The cause of some kinds of outcome, each with what it says."""
+    run, squares, environments = found.run, found.squares, found.environments
+    places = found.places(group)
+    kinds, writers_of, readers_of = squares.kind[places], squares.writer[places], squares.reader[places]
+    in_save = failed_in_save(squares.examples[kinds[0]])
+
+    def names(column: Numbers, every: Sequence[str]) -> list[str]:
+        return [every[place] for place in np.unique(column).tolist()]
+
     # The one to look at: measured, news before known, then the first pair of the matrix.
-    key, example = min(
-        group,
-        key=lambda item: (
-            item[1].inferred is not None,
-            item[1].known,
-            environments.position(item[1].reader),
-            environments.position(item[1].writer),
-            item[1].cell,
-        ),
-    )
-    writers = environments.sorted(record.writer for record in records)
-    readers = environments.sorted(record.reader for record in records)
-    formats = in_order((record.format for record in records), run.header.get("formats") or ())
-    reasons, named = known_failures(run, records)
+    size = len(squares.environments)
+    rank = ((found.inferred[kinds] * 2 + found.known[kinds]).astype(np.int64) * size + readers_of) * size + writers_of
+    first = min(places[rank == rank.min()].tolist(), key=lambda place: run.records[place].cell)
+    key = group[int(squares.kind[first])]
+    writers = names(writers_of, squares.environments)
+    readers = names(readers_of, squares.environments)
+    formats = in_order(names(squares.format[places], squares.formats), run.header.get("formats") or ())
+    reasons, named = found.known_failures(places)
     # A cell is listed with one of its causes: a link that the table has counts where its own row fits.
     links = tuple(link for link in named if not is_tabled(link.url))
     links += find_upstream(title=key.title, text=key.text, status=key.status, formats=formats)
-    also = Counter(check for record in records for check in consequences(record)) if key.status is Status.DRIFT else {}
+    also: Counter[str] = Counter()
+    tried = 0
+    for record, count in squares.counted(kinds):
+        tried += count * bool(record.remedies)
+        if key.status is Status.DRIFT:
+            also.update(dict.fromkeys(consequences(record), count))
+    pairs = [divmod(pair, size) for pair in np.unique(writers_of.astype(np.int64) * size + readers_of).tolist()]
     return Cause(
         id=cause_id,
         title=key.title,
         status=key.status,
         phase=key.phase,
-        cells=tuple(record.cell for record in records),
-        saves=len({(record.scenario, record.format, record.writer) for record in records}),
+        cells=Cells(run.records, places),
+        saves=len(np.unique(found.square_of(places) * size + writers_of)),
         formats=formats,
-        scenarios=in_order((record.scenario for record in records), run.header.get("scenarios") or ()),
-        writers=writers,
-        readers=() if in_save else readers,
+        scenarios=in_order(names(squares.scenario[places], squares.scenarios), run.header.get("scenarios") or ()),
+        writers=tuple(writers),
+        readers=() if in_save else tuple(readers),
         where=environments.ranges(writers)
         if in_save
-        else environments.pairs((record.writer, record.reader) for record in records),
+        else environments.pairs(
+            (squares.environments[writer], squares.environments[reader]) for writer, reader in pairs
+        ),
         first_writer=writers[0],
         first_reader=None if in_save else readers[0],
-        good_again=_good_again(squares, environments, records, in_save=in_save),
-        known=sum(record.known for record in records),
+        good_again=_good_again(found, places, in_save=in_save),
+        known=int(found.known[kinds].sum()),
         reasons=reasons,
-        promised=sum(record.promised for record in records),
-        remedy=_best_remedy(records),
-        tried=sum(bool(record.remedies) for record in records),
+        promised=int(found.promised[kinds].sum()),
+        remedy=_best_remedy([run.records[place] for place in places[found.has_remedy[kinds]].tolist()]),
+        tried=tried,
         links=links,
-        example=example.cell,
+        example=run.records[first].cell,
         text=key.text,
         also_failed=dict(also),
     )
 
 
-def _good_again(
-    squares: _Squares, environments: Environments, records: Sequence[CellRecord], *, in_save: bool
-) -> str | None:
+def _good_again(found: _Failing, places: Numbers, *, in_save: bool) -> str | None:
     """The first environment behind those that show a cause where the same cells are measured and none of them fails.
 
     Looked for among the readers of the same saves, and where there is none among the writers of the same scenarios and
     formats.
     """
-
-    def of_reader(record: CellRecord) -> tuple[str, ...]:
-        return record.scenario, record.format, record.writer
-
-    def of_writer(record: CellRecord) -> tuple[str, ...]:
-        return record.scenario, record.format, "" if in_save else record.reader
-
-    measured = [
-        record
-        for square in {(record.scenario, record.format) for record in records}
-        for record in squares.get(square, ())
-    ]
-    for place, same in (("writer", of_writer),) if in_save else (("reader", of_reader), ("writer", of_writer)):
-        concerned = {same(record) for record in records}
-        last = max(environments.position(getattr(record, place)) for record in records)
-        behind: dict[str, list[CellRecord]] = {}
-        for record in measured:
-            name = getattr(record, place)
-            if environments.position(name) > last and same(record) in concerned:
-                behind.setdefault(name, []).append(record)
-        good = [name for name, cells in behind.items() if not any(each.status.is_incompatibility for each in cells)]
-        if good:
-            return min(good, key=environments.position)
+    squares, measured = found.squares, found.measured
+    size = len(squares.environments)
+    fails = found.fails[squares.kind[measured]]
+    sides = {"reader": squares.writer, "writer": squares.writer * 0 if in_save else squares.reader}
+    for side in ("writer",) if in_save else ("reader", "writer"):
+        place, other = getattr(squares, side), sides[side]
+        same = found.square_of(measured) * size + other[measured]
+        concerned = np.unique(found.square_of(places) * size + other[places])
+        behind = (place[measured] > place[places].max()) & np.isin(same, concerned)
+        good = np.setdiff1d(place[measured][behind], place[measured][behind & fails])
+        if len(good):
+            return squares.environments[int(good[0])]
     return None
 
 
-def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
-    """What known_failures.yaml, as the run has it, says about the known ones among cells: reasons and links."""
-    listed = [record for record in records if record.known]
-    # What is inferred is listed with what it is inferred from, or was measured.
-    known = [record for record in listed if record.inferred is None] or listed
-    reasons: dict[str, None] = {}
-    links: dict[str, Upstream] = {}
+def known_failures(run: Run, records: Iterable[CellRecord]) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
+    """What known_failures.yaml, as the run has it, says about known cells: reasons and links."""
     ways: dict[tuple[Status, tuple[str, ...]], list[str]] = {}
-    for record in known:
+    for record in records:
         ways.setdefault((record.status, record.failed_checks), []).append(record.cell)
+    found = []
     for entry in run.header.get("known_failures") or ():
         globs = GlobSet(names_of(entry.get("cells")), segments=CELL_SEGMENTS)
-        spoken = [cell for way, cells in ways.items() if speaks_of(entry, *way) for cell in cells]
-        if not any(map(globs.matches, spoken)):
-            continue
+        cells = (cell for way, cells in ways.items() if speaks_of(entry, *way) for cell in cells)
+        if any(map(globs.matches, cells)):
+            found.append(entry)
+    return said_of(found)
+
+
+def said_of(entries: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
+    """The reasons and the links of entries of known_failures.yaml, each once."""
+    reasons: dict[str, None] = {}
+    links: dict[str, Upstream] = {}
+    for entry in entries:
         reason_given = one_line(entry.get("reason") or "", 300)
         if reason_given:
             reasons[reason_given] = None
@@ -338,26 +421,41 @@ def known_failures(run: Run, records: Sequence[CellRecord]) -> tuple[tuple[str, 
     return tuple(reasons), tuple(links.values())
 
 
-def unreviewed(run: Run) -> frozenset[str]:
+def spoken(squares: Squares, entries: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[tuple[str, str], _Mask]]:
+    """Of each entry, (scenario, format) → the known cells that it speaks of, and the fixed ones.
+
+    Those that are fixed have another status than it lists.
+    """
+    # Of a whole map a million cells are known, in a hundred ways.
+    ways: dict[tuple[bool, Status, tuple[str, ...]], int] = {}
+    of_kind = [
+        ways.setdefault((record.fixed, record.status, record.failed_checks), len(ways))
+        if record.known or record.fixed
+        else NONE
+        for record in squares.examples
+    ]
+    way = np.array([*of_kind, NONE], np.int32)  # The last one stands for NONE among the kinds.
+    for entry in entries:
+        speaks = np.array(
+            [fixed or speaks_of(entry, status, checks) for fixed, status, checks in ways] + [False], np.bool_
+        )
+        covered = squares.covered(names_of(entry.get("cells"))) if speaks.any() else {}
+        yield {square: mask & speaks[way[squares.blocks[square]]] for square, mask in covered.items()}
+
+
+def unreviewed(run: Run, squares: Squares) -> Cells:
     """The known cells that only entries list which nobody has reviewed: `run --accept` wrote them."""
     entries = run.header.get("known_failures") or ()
     reviewed = [entry for entry in entries if entry.get("reviewed") is not False]
     if len(reviewed) == len(entries):
-        return frozenset()
-    # Of a whole map a million cells are known, in a hundred ways: what speaks of one of these is one set of globs.
-    spoken: dict[tuple[Status, tuple[str, ...]], GlobSet] = {}
-    found = set()
-    for record in run.records:
-        if record.known:
-            what = (record.status, record.failed_checks)
-            if what not in spoken:
-                spoken[what] = GlobSet(
-                    (glob for entry in reviewed if speaks_of(entry, *what) for glob in names_of(entry.get("cells"))),
-                    segments=CELL_SEGMENTS,
-                )
-            if not spoken[what].matches(cell := record.cell):
-                found.add(cell)
-    return frozenset(found)
+        return Cells(run.records, np.empty(0, np.int32))
+    seen = np.zeros(len(run.records), bool)
+    for found in spoken(squares, reviewed):
+        for square, mask in found.items():
+            places = squares.members[square]
+            seen[places] |= mask[squares.writer[places], squares.reader[places]]
+    known = squares.where(lambda record: record.known)
+    return Cells(run.records, known[~seen[known]])
 
 
 def speaks_of(entry: Mapping[str, Any], status: Status, failed_checks: Sequence[str]) -> bool:

@@ -116,13 +116,20 @@ def judge_upgrade(
     `files_only` names scenarios that are files without the code that made them: they cannot be made anew, and one
     that the old environment does not read was not tested.
     """
+    wanted = ((before, after), (before, before), (after, after))
+    asked = _about(training, {pair: pairs.get(pair, ()) for pair in wanted})
+    return _judged(asked, before, after, rollback=rollback, files_only=files_only)
 
-    def asked(writer: str, reader: str) -> tuple[CellRecord, ...]:
-        return tuple(each for each in pairs.get((writer, reader), ()) if is_of_training(each) is training)
 
-    read = asked(before, after)
-    own = _own(asked(before, before), read)
-    anew = () if rollback or before == after else asked(after, after)
+def _about(training: bool, pairs: Pairs) -> Pairs:
+    """The cells of code that is trained anew, or the others."""
+    return {pair: tuple(each for each in cells if is_of_training(each) is training) for pair, cells in pairs.items()}
+
+
+def _judged(pairs: Pairs, before: str, after: str, *, rollback: bool, files_only: Collection[str]) -> Upgrade:
+    read = tuple(pairs.get((before, after), ()))
+    own = _own(pairs.get((before, before), ()), read)
+    anew = () if rollback or before == after else pairs.get((after, after), ())
     breaks, changes, gone, already, unmeasured = [], [], [], [], []
     tested = 0
     for record in (*read, *anew):
@@ -194,8 +201,9 @@ def every_upgrade(pairs: Pairs, environments: Sequence[str]) -> Mapping[tuple[st
     A matrix lists its environments oldest first: to one that stands before is a rollback.
     """
     place = {name: number for number, name in enumerate(environments)}
+    files = _about(False, pairs)
     return {
-        (before, after): judge_upgrade(pairs, before, after, rollback=place[after] < place[before])
+        (before, after): _judged(files, before, after, rollback=place[after] < place[before], files_only=())
         for before in environments
         for after in environments
     }

@@ -18,7 +18,7 @@ from typing import Any
 
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.reasons import neutral
-from tfmatrix.analysis.records import failed_in_save, in_order, is_measured, warnings_of
+from tfmatrix.analysis.records import by_result, failed_in_save, in_order, is_measured, warnings_of
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import one_line
 from tfmatrix.core.versions import version
@@ -206,19 +206,24 @@ def catalogue(run: Run) -> Catalogue:
     """The catalogue of a run's warnings. Entries of saving come first, then the most frequent first."""
     environments = Environments.of(run)
     found: dict[_Key, _Found] = {}
-    issued = {side: {_issue(record, side) for record in run.records if _was_made(record, side)} for side in _SIDES}
+    # Nine in ten cells of a whole map are inferred: they were neither saved nor loaded, and count as what they come to.
+    times = Counter(record.result for record in run.records)
+    first = by_result(run.records)
+    own = {result for result, record in first.items() if record.save or record.load}
+    made = [record for record in run.records if record.result in own]
+    issued = {side: {_issue(record, side) for record in made if _was_made(record, side)} for side in _SIDES}
     warned: dict[str, set[object]] = {side: set() for side in _SIDES}
-    for record in run.records:
+    for record in made:
         for side in _SIDES:
             if _was_made(record, side):
                 _collect(record, side, found, warned[side])
     ids = _ids(found)
     entries = [_entry(run, environments, ids[key], item, len(issued[item.side])) for key, item in found.items()]
-    measured = [record for record in run.records if _predicts(record)]
-    failing = [record for record in measured if record.status.is_incompatibility]
-    said_at_save = {record.cell for record in measured if _said_in(record, "save")}
-    said_at_load = {record.cell for record in measured if _said_in(record, "load")}
-    said_anywhere = said_at_save | said_at_load
+    measured = [(record, times[result]) for result, record in first.items() if _predicts(record)]
+    cells = _predicted(measured)
+    said = {side: [record for record in made if _predicts(record) and _said_in(record, side)] for side in _SIDES}
+    with_warning = _predict(said["save"])
+    anywhere = {id(record): record for side in _SIDES for record in said[side]}
     return Catalogue(
         run=run.id,
         entries=tuple(
@@ -228,12 +233,12 @@ def catalogue(run: Run) -> Catalogue:
         warned_saves=len(warned["save"]),
         loads=len(issued["load"]),
         warned_loads=len(warned["load"]),
-        cells=_predict(measured),
-        warned=_predict(record for record in measured if record.cell in said_at_save),
-        unwarned=_predict(record for record in measured if record.cell not in said_at_save),
-        silent_at_save=sum(record.cell not in said_at_save for record in failing),
-        silent_at_load=sum(record.cell not in said_at_load for record in failing),
-        silent=sum(record.cell not in said_anywhere for record in failing),
+        cells=cells,
+        warned=with_warning,
+        unwarned=Prediction(cells=cells.cells - with_warning.cells, failed=cells.failed - with_warning.failed),
+        silent_at_save=cells.failed - with_warning.failed,
+        silent_at_load=cells.failed - _predict(said["load"]).failed,
+        silent=cells.failed - _predict(anywhere.values()).failed,
     )
 
 
@@ -305,8 +310,16 @@ def _predicts(record: CellRecord) -> bool:
 
 
 def _predict(records: Iterable[CellRecord]) -> Prediction:
-    measured = [record for record in records if _predicts(record)]
-    return Prediction(cells=len(measured), failed=sum(record.status.is_incompatibility for record in measured))
+    return _predicted((record, 1) for record in records if _predicts(record))
+
+
+def _predicted(counted: Iterable[tuple[CellRecord, int]]) -> Prediction:
+    """Of cells that can show it; each record stands for so many."""
+    every = list(counted)
+    return Prediction(
+        cells=sum(count for _, count in every),
+        failed=sum(count for record, count in every if record.status.is_incompatibility),
+    )
 
 
 def _ids(keys: Iterable[_Key]) -> dict[_Key, str]:

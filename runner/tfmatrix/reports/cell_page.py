@@ -140,7 +140,7 @@ class CellPage:
             shared = f"with {others} more {'cell' if others == 1 else 'cells'}" if others else "this cell alone"
             yield Paragraph(text=(f"Cause {cause.id}: ", *with_code(cause.title, 4000), f" ({shared}, {cause.where})."))
             yield from links(cause)
-        reasons, _ = known_failures(self._run, [record])
+        reasons, _ = known_failures(self._run, [record] if record.known else [])
         if reasons:
             yield Paragraph(text=("Known: ", *with_code("; ".join(reasons), 4000)))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from tfmatrix.analysis.records import delta
+from tfmatrix.analysis.squares import Counts, Look
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Inline, Mark, joined, number, one_line
@@ -34,30 +35,29 @@ class Difference(str):
     __slots__ = ()
 
 
-Pairs = Mapping[tuple[str, str], list[CellRecord]]
+_Cell = TypeVar("_Cell")
+_Key = TypeVar("_Key")
 
 
-def by_pair(records: Iterable[CellRecord], order: Sequence[str]) -> tuple[Pairs, list[str], list[str]]:
-    """Records by writer and reader; the writers and the readers that have any, in matrix order."""
-    groups: dict[tuple[str, str], list[CellRecord]] = {}
-    for record in records:
-        groups.setdefault((record.writer, record.reader), []).append(record)
-    writers, readers = {pair[0] for pair in groups}, {pair[1] for pair in groups}
-    return groups, [name for name in order if name in writers], [name for name in order if name in readers]
+def sides(pairs: Iterable[tuple[str, str]], order: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The writers and the readers of some pairs, each in matrix order."""
+    every = list(pairs)
+    writers, readers = {pair[0] for pair in every}, {pair[1] for pair in every}
+    return [name for name in order if name in writers], [name for name in order if name in readers]
 
 
 def matrix(
-    records: Iterable[CellRecord], order: Sequence[str], cell: Callable[[Sequence[CellRecord]], Inline]
+    pairs: Mapping[tuple[str, str], _Cell], order: Sequence[str], cell: Callable[[_Cell], Inline]
 ) -> tuple[tuple[str, ...], tuple[tuple[Inline, ...], ...]]:
-    """Readers, and a row for each writer: its name, then what `cell` makes of the records of each pair.
+    """Readers, and a row for each writer: its name, then what `cell` makes of what each pair has.
 
-    A pair without records has an empty cell; environments without any have no row, respectively no column.
+    A pair that is not there has an empty cell; environments without any have no row, respectively no column.
     """
-    groups, writers, readers = by_pair(records, order)
+    writers, readers = sides(pairs, order)
     rows = tuple(
         (
             (one_line(writer, 60),),
-            *(cell(groups[writer, reader]) if (writer, reader) in groups else () for reader in readers),
+            *(cell(pairs[writer, reader]) if (writer, reader) in pairs else () for reader in readers),
         )
         for writer in writers
     )
@@ -101,50 +101,51 @@ def flags(record: CellRecord) -> tuple[Flag, ...]:
     return tuple(flag for flag, is_set in found.items() if is_set)
 
 
-def counted(records: Sequence[CellRecord]) -> Inline:
+def counted(counts: Counts) -> Inline:
     """Counts by status, the worst first: `✗ drift 3* · ✓ 9≈`. A star: all are known; ≈: some are inferred."""
-    counts = Counter(record.status for record in records)
-    unknown = {record.status for record in records if not record.known}
-    inferred = {record.status for record in records if record.inferred is not None}
+    by_status = _grouped(counts, lambda look: look.status)
     return joined(
         (
-            (
-                Mark(named(status), status),
-                f" {counts[status]}",
-                *(() if status in unknown else (KNOWN,)),
-                *((INFERRED,) if status in inferred else ()),
-            )
+            (Mark(named(status), status), f" {sum(by_status[status].values())}", *_shared_flags(by_status[status]))
             for status in WORST_FIRST
-            if counts[status]
+            if status in by_status
         ),
         " · ",
     )
 
 
-def counted_lines(records: Sequence[CellRecord]) -> tuple[Inline, ...]:
+def counted_lines(counts: Counts) -> tuple[Inline, ...]:
     """The same for narrow columns: counts by symbol, then the name of the worst status: `✗3 ✓9`, `drift`."""
-    by_symbol: dict[str, list[CellRecord]] = {}
-    for record in sorted(records, key=lambda record: WORST_FIRST.index(record.status)):
-        by_symbol.setdefault(record.status.symbol, []).append(record)
+    ranked = dict(sorted(counts.items(), key=lambda item: WORST_FIRST.index(item[0].status)))
+    worst = next(iter(ranked)).status
     first = joined(
         (
-            (
-                Mark(f"{symbol}{len(group)}", group[0].status),
-                *((KNOWN,) if all(record.known for record in group) else ()),
-                *((INFERRED,) if any(record.inferred is not None for record in group) else ()),
-            )
-            for symbol, group in by_symbol.items()
+            (Mark(f"{symbol}{sum(group.values())}", next(iter(group)).status), *_shared_flags(group))
+            for symbol, group in _grouped(ranked, lambda look: look.status.symbol).items()
         ),
         " ",
     )
-    worst = min((record.status for record in records), key=WORST_FIRST.index)
     named_too = worst.is_incompatibility or worst is Status.INFRA_ERROR
     return (first, (Mark(worst.value, worst),)) if named_too else (first,)
 
 
-def legend(records: Iterable[CellRecord], shown: Iterable[Inline]) -> tuple[Inline, ...]:
-    """Explains the statuses of the records, and what else stands in `shown`, the cells of the tables."""
-    present = {record.status for record in records}
+def _grouped(counts: Counts, key: Callable[[Look], _Key]) -> Mapping[_Key, Counts]:
+    groups: dict[_Key, dict[Look, int]] = {}
+    for look, count in counts.items():
+        groups.setdefault(key(look), {})[look] = count
+    return groups
+
+
+def _shared_flags(counts: Counts) -> tuple[Flag, ...]:
+    """What is to be said of cells that are counted together."""
+    return (
+        *((KNOWN,) if all(look.known for look in counts) else ()),
+        *((INFERRED,) if any(look.inferred for look in counts) else ()),
+    )
+
+
+def legend(present: Collection[Status], shown: Iterable[Inline]) -> tuple[Inline, ...]:
+    """Explains the statuses that are there, and what else stands in `shown`, the cells of the tables."""
     cells = list(shown)
     pieces = {(type(piece), piece) for cell in cells for piece in cell if isinstance(piece, str)}
     has_figure = any(kind is Difference for kind, _ in pieces)

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tfmatrix.analysis.records import delta
+from tfmatrix.analysis.records import by_result, delta
+from tfmatrix.analysis.squares import counts_of
 from tfmatrix.analysis.warnings import HIDDEN
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, Result
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Inline, cells, joined, number, one_line, to_plain
 from tfmatrix.reports.cells import counted
@@ -25,11 +26,15 @@ _SAVE_PHASES = ("build", "train", "save")
 _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|(?<![\w.])/(?:[^\s'\"/]+/)+[^\s'\":,)]*")
 
 
-def paragraph(records: Sequence[CellRecord]) -> Inline:
-    """Counts of a scenario's cells, and which checks failed how often."""
-    counts: Inline = (f"{cells(len(records))}: ", *counted(records), ".")
-    # That a load raised is a status already.
-    failed = Counter(check for record in records for check in record.failed_checks if check != "load")
+def paragraph(counted_cells: Iterable[tuple[CellRecord, int]]) -> Inline:
+    """Counts of a scenario's cells, and which checks failed how often. Each record stands for so many cells."""
+    every = list(counted_cells)
+    found = counts_of(every)
+    counts: Inline = (f"{cells(sum(found.values()))}: ", *counted(found), ".")
+    failed: Counter[str] = Counter()
+    for record, count in every:
+        # That a load raised is a status already.
+        failed.update({check: count for check in record.failed_checks if check != "load"})
     if not failed:
         return counts
     ranked = ", ".join(f"{one_line(check, 30)} {count}" for check, count in _by_count(failed))
@@ -38,7 +43,8 @@ def paragraph(records: Sequence[CellRecord]) -> Inline:
 
 def sentences(records: Sequence[CellRecord], order: Sequence[str]) -> tuple[Inline, ...]:
     """The sentences for the cells of one scenario and format; `order` are the environments in matrix order."""
-    loads = [record for record in records if _reached_load(record)]
+    reached = {result: _reached_load(record) for result, record in by_result(records).items()}
+    loads = [record for record in records if reached[record.result]]
     return (*_saving(records, order), *_loading(loads, order), *_warned(loads))
 
 
@@ -70,9 +76,11 @@ def evidence(record: CellRecord) -> Inline:
 
 
 def _saving(records: Sequence[CellRecord], order: Sequence[str]) -> list[Inline]:
-    by_writer: dict[str, set[Inline]] = {}
+    found = {result: _save_outcome(record) for result, record in by_result(records).items()}
+    results: dict[str, dict[Result, None]] = {}
     for record in records:
-        by_writer.setdefault(record.writer, set()).add(_save_outcome(record))
+        results.setdefault(record.writer, {})[record.result] = None
+    by_writer = {writer: {found[result] for result in own} for writer, own in results.items()}
     writers: dict[Inline, set[str]] = {}
     for writer, outcomes in by_writer.items():
         # A cell that could not be measured says nothing where another cell of that writer says what happened.
@@ -117,8 +125,9 @@ def _reached_load(record: CellRecord) -> bool:
 
 def _loading(records: Sequence[CellRecord], order: Sequence[str]) -> list[Inline]:
     groups: dict[Inline, list[CellRecord]] = {}
+    of_result = {result: groups.setdefault(_load_outcome(record), []) for result, record in by_result(records).items()}
     for record in records:
-        groups.setdefault(_load_outcome(record), []).append(record)
+        of_result[record.result].append(record)
     kinds = sorted(groups.items(), key=lambda item: (WORST_FIRST.index(item[1][0].status), -len(item[1])))
     lines: list[Inline] = []
     for outcome, group in kinds[:_KINDS]:
@@ -145,10 +154,11 @@ def _load_outcome(record: CellRecord) -> Inline:
 def _drift(group: Sequence[CellRecord]) -> Inline:
     """Drift of the same checks: the largest difference of the outputs, and what the other checks said."""
     parts: list[Inline] = []
+    told = list(by_result(group).values())
     for check in group[0].failed_checks:
         name = one_line(check, 30)
-        differences = [value for record in group if check == "outputs" and (value := delta(record)) is not None]
-        said = {_said(record, check) for record in group}
+        differences = [value for record in told if check == "outputs" and (value := delta(record)) is not None]
+        said = {_said(record, check) for record in told}
         if differences:
             # NaN is further off than any number, and max() would lose it.
             largest = max(differences, key=lambda value: math.inf if math.isnan(value) else value)
@@ -192,9 +202,11 @@ def _where(group: Sequence[CellRecord], every: Sequence[CellRecord], order: Sequ
 
 def _warned(records: Sequence[CellRecord]) -> list[Inline]:
     """What loading warned of: what people see first, and the most frequent first."""
-    counts = Counter(
-        text for record in records for text in {_warning(warning) for warning in _warnings(record.load, "load")}
-    )
+    counts: Counter[str] = Counter()
+    times = Counter(record.result for record in records)
+    for result, record in by_result(records).items():
+        texts = {_warning(warning) for warning in _warnings(record.load, "load")}
+        counts.update(dict.fromkeys(texts, times[result]))
     ranked = sorted(_by_count(counts), key=lambda item: _is_hidden(item[0]))
     lines: list[Inline] = [
         (f"loading warned in {count} of {len(records)} pairs: ", Code(text)) for text, count in ranked[:_KINDS]

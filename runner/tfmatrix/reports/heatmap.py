@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tfmatrix.core.records import CellRecord
+from tfmatrix.analysis.squares import Counts
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Mark
-from tfmatrix.reports.cells import KNOWN, by_pair
+from tfmatrix.reports.cells import KNOWN, sides
 
 STRONG = 0.5
 """The share of failing cells from which on a field is filled."""
@@ -31,11 +31,15 @@ class HeatMap:
     rows: tuple[tuple[str, tuple[Mark | None, ...]], ...]
 
 
-def heat_map(records: Sequence[CellRecord], order: Sequence[str]) -> HeatMap:
-    """The map of some records: the worst status of each pair, and how many of its cells fail, as on the site."""
-    groups, writers, readers = by_pair(records, order)
-    single = all(len(group) == 1 for group in groups.values())
-    fields = {pair: _field(group, single=single) for pair, group in groups.items()}
+def heat_map(pairs: Mapping[tuple[str, str], Counts], order: Sequence[str]) -> HeatMap:
+    """The map of some pairs: the worst status of each, and how many of its cells fail, as on the site."""
+    writers, readers = sides(pairs, order)
+    single = all(sum(counts.values()) == 1 for counts in pairs.values())
+    made: dict[int, Mark] = {}
+    fields = {
+        pair: made.get(id(each)) or made.setdefault(id(each), _field(each, single=single))
+        for pair, each in pairs.items()
+    }
     worst = {field.status for field in fields.values()}
     what = "" if single else "the worst status of the pair, and how many of its cells fail: "
     return HeatMap(
@@ -46,15 +50,15 @@ def heat_map(records: Sequence[CellRecord], order: Sequence[str]) -> HeatMap:
     )
 
 
-def _field(group: Sequence[CellRecord], *, single: bool) -> Mark:
-    worst: Status = min((record.status for record in group), key=WORST_FIRST.index)
-    failing = [record for record in group if record.status.is_incompatibility]
-    counted = failing or [record for record in group if record.status is worst]
-    known = KNOWN if failing and all(record.known for record in failing) else ""
+def _field(counts: Counts, *, single: bool) -> Mark:
+    worst: Status = min((look.status for look in counts), key=WORST_FIRST.index)
+    failing = {look: count for look, count in counts.items() if look.status.is_incompatibility}
+    counted = failing or {look: count for look, count in counts.items() if look.status is worst}
+    known = KNOWN if failing and all(look.known for look in failing) else ""
     return Mark(
-        f"{worst.sign}{'' if single else _short(len(counted))}{known}",
+        f"{worst.sign}{'' if single else _short(sum(counted.values()))}{known}",
         worst,
-        strong=worst.is_incompatibility and not known and len(failing) >= STRONG * len(group),
+        strong=worst.is_incompatibility and not known and sum(failing.values()) >= STRONG * sum(counts.values()),
     )
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import assert_never
 
-from tfmatrix.core.text import lines, one_line, to_markdown
+from tfmatrix.core.text import Inline, one_line, to_markdown
+from tfmatrix.core.text import lines as lines_of
 from tfmatrix.reports.document import (
     Block,
     Bullets,
@@ -39,7 +40,7 @@ def _block(block: Block) -> str:
             # Quoted, so that a code fence or a comment which its author left open ends with it.
             return "\n".join(f"> {one_line(line, 1000)}".rstrip() for line in text.strip().split("\n"))
         case Verbatim(text=text, limit=limit):
-            return _fenced("\n".join(lines(text, limit)), "text")
+            return _fenced("\n".join(lines_of(text, limit)), "text")
         case Bullets(items=items):
             return "\n".join(map(_item, items))
         case Facts(rows=rows):
@@ -65,9 +66,25 @@ def _fenced(text: str, kind: str) -> str:
 
 
 def _table(table: Table) -> str:
-    from tabulate import tabulate
+    """Columns as wide as what they hold. A whole map has millions of fields, most of which are the same object."""
+    written: dict[int, str] = {}
 
-    rows = [[to_markdown(cell, in_table=True) for cell in row] for row in table.rows]
-    headers = [to_markdown(name, in_table=True) for name in table.head]
-    # "pipe" looks the same in every release of tabulate; "github" changed its alignment row.
-    return tabulate(rows, headers=headers, tablefmt="pipe", disable_numparse=True)
+    def field(cell: Inline) -> str:
+        text = written.get(id(cell))
+        if text is None:
+            text = written[id(cell)] = to_markdown(cell, in_table=True)
+        return text
+
+    head = [to_markdown(name, in_table=True) for name in table.head]
+    columns = list(zip(*(map(field, row) for row in table.rows), strict=True)) or [()] * len(head)
+    widths = [max(len(name) + 2, *map(len, column)) for name, column in zip(head, columns, strict=True)]
+    lines = [
+        [name.ljust(width) for name, width in zip(head, widths, strict=True)],
+        *zip(
+            *([text.ljust(width) for text in column] for column, width in zip(columns, widths, strict=True)),
+            strict=True,
+        ),
+    ]
+    rule = "|".join(f":{'-' * (width + 1)}" for width in widths)
+    first, *rest = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([first, f"|{rule}|", *rest])

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tfmatrix.analysis.causes import names_of, speaks_of, unreviewed
+import numpy as np
+
+from tfmatrix.analysis.causes import names_of, spoken, unreviewed
 from tfmatrix.analysis.records import in_order
-from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
+from tfmatrix.analysis.squares import Counts, Look, Squares
 from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
@@ -30,29 +32,32 @@ LIST_LIMIT = 30
 
 def build(run: Run, *, detail: bool = True) -> list[Block]:
     """The whole report; without `detail` it ends before the scenarios, for the end of a run on a terminal."""
-    order = in_order(
-        (name for record in run.records for name in (record.writer, record.reader)),
-        run.header.get("environments") or (),
-    )
-    blocks: list[Block] = [*_head(run), *_news(run), *_fixed(run), *_unmeasured(run)]
+    squares = Squares.of(run)
+    order = squares.environments
+    blocks: list[Block] = [*_head(run, squares), *_news(run, squares), *_fixed(run, squares)]
+    blocks += _unmeasured(run, squares)
     shown: list[Inline] = []
     if run.records:
-        overview = _overview(run, order)
+        pairs = squares.counts_by_pair()
+        overview = _matrix(pairs, order, counted, counted_lines)
         blocks += [Heading(level=2, text=("Overview",)), overview]
         shown += _cells_of(overview)
     blocks += _environments(run)
-    blocks += _known(run)
+    blocks += _known(run, squares)
     if detail:
-        for block in _scenarios(run, order):
+        for block in _scenarios(run, squares):
             blocks.append(block)
             if isinstance(block, Table):
                 shown += _cells_of(block)
     if run.records:
-        blocks += [Heading(level=2, text=("Legend",)), Bullets.of(legend(run.records, shown))]
+        blocks += [
+            Heading(level=2, text=("Legend",)),
+            Bullets.of(legend({each.status for each in squares.examples}, shown)),
+        ]
     return blocks
 
 
-def _head(run: Run) -> Iterable[Block]:
+def _head(run: Run, squares: Squares) -> Iterable[Block]:
     header = run.header
     yield Heading(level=1, text=(f"tfmatrix run {one_line(run.id, 80)}",))
     executor = header.get("executor") or {}
@@ -72,18 +77,20 @@ def _head(run: Run) -> Iterable[Block]:
     if not run.records:
         yield Paragraph(text=("No cells.",))
         return
-    broken = [record for record in run.records if record.status.is_incompatibility]
-    news = sum(record.is_news for record in broken)
+    counts = squares.counts(squares.kind)
+    broken = {look: count for look, count in counts.items() if look.status.is_incompatibility}
+    news = sum(count for look, count in broken.items() if not look.known and not look.inferred)
     said = ""
     if broken:
-        nobody = len(unreviewed(run))
-        listed = sum(record.known for record in broken)
+        nobody = len(unreviewed(run, squares))
+        listed = sum(count for look, count in broken.items() if look.known)
         known = f"{listed} known" + (f" ({nobody} of them accepted, reviewed by nobody)" if nobody else "")
         # What is inferred is no news before it was measured, and is not known either.
-        inferred = len(broken) - listed - news
+        failing = sum(broken.values())
+        inferred = failing - listed - news
         rest = f" Inferred, and not listed: {inferred}." if inferred else ""
-        said = f" {len(broken)} incompatible, of which {known} and {news} new.{rest}"
-    yield Paragraph(text=(f"{cells(len(run.records))}: ", *counted(run.records), f".{said}"))
+        said = f" {failing} incompatible, of which {known} and {news} new.{rest}"
+    yield Paragraph(text=(f"{cells(len(run.records))}: ", *counted(counts), f".{said}"))
     yield from _inference(run)
 
 
@@ -104,8 +111,8 @@ def _inference(run: Run) -> Iterable[Block]:
     yield Paragraph(text=(said,))
 
 
-def _news(run: Run) -> Iterable[Block]:
-    news = [record for record in run.records if record.is_news]
+def _news(run: Run, squares: Squares) -> Iterable[Block]:
+    news = _records(run, squares, lambda record: record.is_news)
     if not news:
         return
     what = "unexpected incompatibility" if len(news) == 1 else "unexpected incompatibilities"
@@ -115,8 +122,8 @@ def _news(run: Run) -> Iterable[Block]:
     yield Commands(lines=((f"tfmatrix explain {_cell(news[0])}", ""),))
 
 
-def _fixed(run: Run) -> Iterable[Block]:
-    fixed = [record for record in run.records if record.fixed]
+def _fixed(run: Run, squares: Squares) -> Iterable[Block]:
+    fixed = _records(run, squares, lambda record: record.fixed)
     if not fixed:
         return
     verb = "passes" if len(fixed) == 1 else "pass"
@@ -125,8 +132,8 @@ def _fixed(run: Run) -> Iterable[Block]:
     yield Paragraph(text=("Remove or narrow their entries, so that a relapse is news.",))
 
 
-def _unmeasured(run: Run) -> Iterable[Block]:
-    lost = [record for record in run.records if record.status is Status.INFRA_ERROR]
+def _unmeasured(run: Run, squares: Squares) -> Iterable[Block]:
+    lost = _records(run, squares, lambda record: record.status is Status.INFRA_ERROR)
     if not lost:
         return
     were = "was" if len(lost) == 1 else "were"
@@ -139,19 +146,19 @@ def _unmeasured(run: Run) -> Iterable[Block]:
     yield Bullets.of(items)
 
 
-def _overview(run: Run, order: Sequence[str]) -> Table:
-    return _matrix(run.records, order, counted, counted_lines)
+def _records(run: Run, squares: Squares, holds: Callable[[CellRecord], bool]) -> list[CellRecord]:
+    return [run.records[place] for place in squares.where(holds).tolist()]
 
 
 def _matrix(
-    records: Sequence[CellRecord],
+    pairs: Mapping[tuple[str, str], Counts],
     order: Sequence[str],
-    wide: Callable[[Sequence[CellRecord]], Inline],
-    narrow: Callable[[Sequence[CellRecord]], Sequence[Inline]],
+    wide: Callable[[Counts], Inline],
+    narrow: Callable[[Counts], Sequence[Inline]],
 ) -> Table:
-    readers, rows = matrix(records, order, wide)
-    _, narrow_rows = matrix(records, order, lambda group: joined(narrow(group), "\n"))
-    return Table(head=(CORNER, *readers), rows=rows, narrow=narrow_rows, heat=heat_map(records, order))
+    readers, rows = matrix(pairs, order, wide)
+    _, narrow_rows = matrix(pairs, order, lambda counts: joined(narrow(counts), "\n"))
+    return Table(head=(CORNER, *readers), rows=rows, narrow=narrow_rows, heat=heat_map(pairs, order))
 
 
 def _environments(run: Run) -> Iterable[Block]:
@@ -175,10 +182,9 @@ def _environments(run: Run) -> Iterable[Block]:
         yield Table(head=("environment", *shown), rows=rows, narrow=rows)
 
 
-def _known(run: Run) -> Iterable[Block]:
+def _known(run: Run, squares: Squares) -> Iterable[Block]:
     entries = run.header.get("known_failures") or []
-    marked = [record for record in run.records if record.known or record.fixed]
-    counts = _counts_of_entries(entries, marked)
+    counts = [sum(int(mask.sum()) for mask in found.values()) for found in spoken(squares, entries)]
     items = [_known_entry(entry, count) for entry, count in zip(entries, counts, strict=True) if count]
     if items:
         yield Heading(level=2, text=("Known failures",))
@@ -192,28 +198,6 @@ def _known(run: Run) -> Iterable[Block]:
             yield Paragraph(text=(f"{silent} entries of known_failures.yaml apply to no cell of this run.",))
 
 
-def _counts_of_entries(entries: Sequence[Mapping[str, Any]], marked: Iterable[CellRecord]) -> list[int]:
-    """The known cells that each entry speaks of, and the fixed ones: those have another status than it lists."""
-    ways: dict[tuple[bool, Status, tuple[str, ...]], dict[str, list[CellRecord]]] = {}
-    for record in marked:
-        way = (record.fixed, record.status, record.failed_checks)
-        ways.setdefault(way, {}).setdefault(record.scenario, []).append(record)
-    counts = []
-    for entry in entries:
-        globs = GlobSet(names_of(entry.get("cells")), segments=CELL_SEGMENTS)
-        counts.append(
-            sum(
-                globs.matches(record.cell)
-                for (fixed, status, failed_checks), scenarios in ways.items()
-                if fixed or speaks_of(entry, status, failed_checks)
-                for scenario, records in scenarios.items()
-                if globs.may_begin(scenario)
-                for record in records
-            )
-        )
-    return counts
-
-
 def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:
     marks = [f"until {one_line(entry['until'], 40)}"] if entry.get("until") else []
     marks += ["reviewed by nobody"] if entry.get("reviewed") is False else []
@@ -224,27 +208,38 @@ def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:
     return (f"{cells(count)}: ", *reason, until, *link, " — ", *where)
 
 
-def _scenarios(run: Run, order: Sequence[str]) -> Iterable[Block]:
+def _scenarios(run: Run, squares: Squares) -> Iterable[Block]:
     described = run.header.get("scenarios") or {}
-    formats = list(run.header.get("formats") or [])
-    every: dict[str, list[CellRecord]] = {}
-    for record in run.records:
-        every.setdefault(record.scenario, []).append(record)
-    for scenario in in_order(every, described):
-        records = every[scenario]
+    order = squares.environments
+    # What stands in a table for each kind of outcome, and how that is counted.
+    said = [cell_lines(record) for record in squares.examples]
+    wide, narrow = ([joined(lines, by) for lines in said] for by in (" ", "\n"))
+    counts: list[Counts] = [{Look.of(record): 1} for record in squares.examples]
+    formats: dict[str, list[str]] = {}
+    for scenario, name in squares.members:
+        formats.setdefault(scenario, []).append(name)
+    for scenario in in_order(formats, described):
         about = described.get(scenario) or {}
         title: Inline = (": ", *with_code(about["title"])) if about.get("title") else ()
         yield Heading(level=2, text=(one_line(scenario, 80), *title))
         if about.get("description"):
             yield Quote(text=str(about["description"]))
-        yield Paragraph(text=paragraph(records))
-        for name in in_order((record.format for record in records), formats):
-            own = [record for record in records if record.format == name]
+        every = [squares.blocks[scenario, name].ravel() for name in formats[scenario]]
+        yield Paragraph(text=paragraph(squares.counted(np.concatenate(every))))
+        for name in in_order(formats[scenario], run.header.get("formats") or ()):
+            places = squares.members[scenario, name]
             yield Heading(level=3, text=(one_line(f"{scenario} / {name}", 120),))
-            yield Bullets.of(sentences(own, order))
-            yield _matrix(
-                own, order, lambda group: joined(cell_lines(group[0]), " "), lambda group: cell_lines(group[0])
-            )
+            yield Bullets.of(sentences([run.records[place] for place in places.tolist()], order))
+            kinds = squares.kind[places].tolist()
+            pairs = [
+                (order[writer], order[reader])
+                for writer, reader in zip(squares.writer[places].tolist(), squares.reader[places].tolist(), strict=True)
+            ]
+            of_pair = dict(zip(pairs, kinds, strict=True))
+            readers, rows = matrix(of_pair, order, wide.__getitem__)
+            _, narrow_rows = matrix(of_pair, order, narrow.__getitem__)
+            heat = heat_map({pair: counts[kind] for pair, kind in of_pair.items()}, order)
+            yield Table(head=(CORNER, *readers), rows=rows, narrow=narrow_rows, heat=heat)
 
 
 def _cell_list(records: Sequence[CellRecord], said: Callable[[CellRecord], Inline]) -> Bullets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never
 
 from tfmatrix.core.text import Inline, Mark, Piece, Strong, lines, one_line, plain, to_plain
@@ -128,42 +128,56 @@ class _Terminal:
     # Tables
 
     def _table(self, table: Table) -> str:
+        cell = self._cells()
         rows = [
             [
-                self._wrapped(cell, width=table.widths[name]) if name in table.widths else self._cell(cell)
-                for name, cell in zip(table.head, row, strict=True)
+                self._wrapped(field, width=table.widths[name]) if name in table.widths else cell(field)
+                for name, field in zip(table.head, row, strict=True)
             ]
             for row in table.rows
         ]
-        text = self._grid(table.head, rows)
-        if _width_of(text) <= self._width or not table.narrow:
-            return text
-        parts = self._parts(table)
+        if self._fits(_widths(table.head, rows)) or not table.narrow:
+            return self._grid(table.head, rows)
+        head = (table.head[0].replace(" ", "\n"), *table.head[1:])
+        narrow = [list(map(cell, row)) for row in table.narrow]
+        parts = self._parts(_widths(head, narrow))
         if table.heat is not None and len(parts) > MOST_PARTS:
             return self._heat_map(table.heat, table.head[0])
-        return "\n\n".join(parts)
+        return "\n\n".join(
+            self._grid((head[0], *head[part]), [[row[0], *row[part]] for row in narrow]) for part in parts
+        )
 
-    def _parts(self, table: Table) -> list[str]:
-        """The narrow form, cut into as few parts as fit, with columns shared out evenly."""
-        head = (table.head[0].replace(" ", "\n"), *table.head[1:])
-        rows = [[*map(self._cell, row)] for row in table.narrow]
-        columns = len(head) - 1
+    def _fits(self, widths: Sequence[int]) -> bool:
+        """Whether columns of these widths fit beside each other: `_grid` puts two spaces between them."""
+        return sum(widths) + 2 * (len(widths) - 1) <= self._width
+
+    def _parts(self, widths: Sequence[int]) -> list[slice]:
+        """The columns behind the first, cut into as few parts as fit beside it, shared out evenly."""
+        columns = len(widths) - 1
         for parts in range(1, columns + 1):
             size = -(-columns // parts)
             slices = [slice(start, start + size) for start in range(1, columns + 1, size)]
-            texts = [self._grid((head[0], *head[each]), [[row[0], *row[each]] for row in rows]) for each in slices]
-            if all(_width_of(text) <= self._width for text in texts):
+            if all(self._fits([widths[0], *widths[each]]) for each in slices):
                 break
-        return texts
+        return slices
 
-    def _cell(self, cell: Inline) -> str:
-        return "".join(self._styled(plain(piece), _style(piece)) for piece in cell)
+    def _cells(self) -> Callable[[Inline], str]:
+        """Writes the cells of one table: most fields of a large one are the same object."""
+        written: dict[int, str] = {}
+
+        def cell(inline: Inline) -> str:
+            text = written.get(id(inline))
+            if text is None:
+                text = written[id(inline)] = "".join(self._styled(plain(piece), _style(piece)) for piece in inline)
+            return text
+
+        return cell
 
     def _grid(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         from tabulate import tabulate
 
         # The header as rows of the body: given as headers, each column would be two wider than its name.
-        rules = ["-" * max(_width_of(row[column]) for row in (head, *rows)) for column in range(len(head))]
+        rules = ["-" * width for width in _widths(head, rows)]
         text = tabulate([head, rules, *rows], tablefmt="plain", disable_numparse=True)
         return "\n".join(line.rstrip() for line in text.split("\n"))
 
@@ -206,6 +220,11 @@ def _style(piece: Piece) -> str:
             return "bold"
         case _:
             return ""
+
+
+def _widths(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """The width of each column."""
+    return [max(map(_width_of, set(column))) for column in zip(head, *rows, strict=True)]
 
 
 def _width_of(text: str) -> int:

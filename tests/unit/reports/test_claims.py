@@ -193,7 +193,7 @@ def test_the_evidence_of_a_cell() -> None:
 def test_the_paragraph_counts_statuses_and_checks() -> None:
     cell = "dense/h5/2.12.1/2.16.2"
     cells = [record(cell), drift(cell, 1.0, ("weights", "outputs")), drift(cell, 1.0), load_error(cell, "x")]
-    assert to_plain(paragraph(cells)) == (
+    assert to_plain(paragraph((cell, 1) for cell in cells)) == (
         "4 cells: ✗ drift 2 · ✗ load-error 1 · ✓ 1. Failed checks: outputs 2, weights 1."
     )
-    assert to_plain(paragraph(cells[:1])) == "1 cell: ✓ 1."
+    assert to_plain(paragraph([(cells[0], 1)])) == "1 cell: ✓ 1."

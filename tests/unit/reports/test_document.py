@@ -6,7 +6,7 @@ import re
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from tfmatrix.core.status import CheckStatus, Status
@@ -73,6 +73,7 @@ def test_any_text_stays_text_in_html(text: str) -> None:
     assert "javascript:" not in re.findall(r'href="([^"]*)', shown)
 
 
+@settings(deadline=None)  # The first call imports what draws tables and colours.
 @given(st.text(max_size=60))
 def test_colour_changes_nothing_but_colour(text: str) -> None:
     plain = terminal.render(page(text), width=60)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from repository import ROOT
 from run_builder import drift, load_error, record, run_of
+from tfmatrix.analysis.squares import Squares
 from tfmatrix.reports import terminal
 from tfmatrix.reports.document import Table
 from tfmatrix.reports.heatmap import heat_map
@@ -59,21 +60,25 @@ def test_forty_environments_fold_into_even_blocks(run, width, blocks):
     assert len(re.findall(r"^39 2\.16\.2\+keras3\.11\.3 ", shown, re.MULTILINE)) == blocks
 
 
+def pairs_of(cells):
+    return Squares.of(run_of(list(cells))).counts_by_pair()
+
+
 def test_a_field_is_the_worst_status_and_its_count(run):
-    fields = heat_map(run.records, NAMES).rows[1][1]
+    fields = heat_map(pairs_of(run.records), NAMES).rows[1][1]
     assert fields[0].text == "✓3"
     assert fields[3].text == "✗1"
     assert fields[6].text == "≠3*"
-    assert heat_map(run.records, NAMES).key.endswith("≠ drift, ✗ load-error, ✓ pass")
+    assert heat_map(pairs_of(run.records), NAMES).key.endswith("≠ drift, ✗ load-error, ✓ pass")
 
 
 def test_one_cell_a_pair_needs_no_count(run):
-    heat = heat_map([each for each in run.records if each.scenario == "s0"], NAMES)
+    heat = heat_map(pairs_of(each for each in run.records if each.scenario == "s0"), NAMES)
     assert {field.text for _, row in heat.rows for field in row if field} == {"✓", "✗", "≠", "≠*"}
 
 
 def test_pairs_that_were_not_run_are_empty():
-    heat = heat_map([record("s/h5/a/a"), record("s/h5/b/b")], ["a", "b"])
+    heat = heat_map(pairs_of([record("s/h5/a/a"), record("s/h5/b/b")]), ["a", "b"])
     assert heat.rows == (("a", (heat.rows[0][1][0], None)), ("b", (None, heat.rows[1][1][1])))
     table = Table(head=("w", "a", "b", "c", "d"), rows=((("x" * 50,),) * 5,), narrow=((("x" * 50,),) * 5,), heat=heat)
     assert terminal.render([table], width=40).splitlines()[:3] == ["w   1 2", "1 a ✓", "2 b   ✓"]
@@ -101,7 +106,7 @@ def test_few_environments_are_shown_in_words(run):
 
 def test_thousands_stay_narrow():
     cells = [record(f"s{number}/h5/a/a") for number in range(1200)]
-    assert heat_map(cells, ["a"]).rows[0][1][0].text == "✓1k"
+    assert heat_map(pairs_of(cells), ["a"]).rows[0][1][0].text == "✓1k"
 
 
 @pytest.mark.parametrize("environments", [4, 40])

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 from run_builder import drift, load_error, record
+from tfmatrix.analysis.squares import Counts, counts_of
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Inline, joined, to_plain
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend
@@ -50,26 +51,30 @@ def test_nan_on_one_side_is_shown_as_nan() -> None:
 
 def test_counts_name_every_status_the_worst_first() -> None:
     cells = [record(CELL), record(CELL), load_error(CELL, "x"), drift(CELL, 1.0), record(CELL, "unsupported")]
-    assert to_plain(counted(cells)) == "✗ drift 1 · ✗ load-error 1 · ✓ 2 · – 1"
-    assert texts(counted_lines(cells)) == ("✗2 ✓2 –1", "drift")
+    assert to_plain(counted(counts(cells))) == "✗ drift 1 · ✗ load-error 1 · ✓ 2 · – 1"
+    assert texts(counted_lines(counts(cells))) == ("✗2 ✓2 –1", "drift")
 
 
 def test_a_star_stands_only_where_all_are_known() -> None:
     known, new = load_error(CELL, "x", known=True), load_error(CELL, "x")
-    assert to_plain(counted([known, known, record(CELL)])) == "✗ load-error 2* · ✓ 1"
-    assert to_plain(counted([known, new])) == "✗ load-error 2"
-    assert texts(counted_lines([known, known, record(CELL)])) == ("✗2* ✓1", "load-error")
-    assert texts(counted_lines([known, drift(CELL, 1.0)])) == ("✗2", "drift")
+    assert to_plain(counted(counts([known, known, record(CELL)]))) == "✗ load-error 2* · ✓ 1"
+    assert to_plain(counted(counts([known, new]))) == "✗ load-error 2"
+    assert texts(counted_lines(counts([known, known, record(CELL)]))) == ("✗2* ✓1", "load-error")
+    assert texts(counted_lines(counts([known, drift(CELL, 1.0)]))) == ("✗2", "drift")
 
 
 def test_narrow_counts_name_nothing_where_nothing_is_wrong() -> None:
-    assert texts(counted_lines([record(CELL), record(CELL, "unsupported")])) == ("✓1 –1",)
-    assert texts(counted_lines([record(CELL, "infra-error"), record(CELL)])) == ("?1 ✓1", "infra-error")
+    assert texts(counted_lines(counts([record(CELL), record(CELL, "unsupported")]))) == ("✓1 –1",)
+    assert texts(counted_lines(counts([record(CELL, "infra-error"), record(CELL)]))) == ("?1 ✓1", "infra-error")
+
+
+def counts(cells: list[CellRecord]) -> Counts:
+    return counts_of((cell, 1) for cell in cells)
 
 
 def explained(cells: list[CellRecord], *extra: Inline) -> list[str]:
     shown = [joined(cell_lines(cell), " ") for cell in cells]
-    return [to_plain(line) for line in legend(cells, [*shown, *extra])]
+    return [to_plain(line) for line in legend({cell.status for cell in cells}, [*shown, *extra])]
 
 
 def test_the_legend_explains_what_occurs_and_nothing_else() -> None:
@@ -81,7 +86,7 @@ def test_the_legend_explains_what_occurs_and_nothing_else() -> None:
     assert "largest absolute difference" in lines[0]
     assert (
         "largest absolute difference"
-        not in explained([drift(CELL, None, ("optimizer",))], counted([drift(CELL, 1e-3)]))[0]
+        not in explained([drift(CELL, None, ("optimizer",))], counted(counts([drift(CELL, 1e-3)])))[0]
     )
 
 
@@ -92,7 +97,7 @@ def test_the_legend_takes_no_mark_from_a_remedy() -> None:
 
 def test_counts_say_that_some_are_inferred() -> None:
     inferred = record("dense/keras/2.12.1/2.16.2", inferred={"from": CELL, "by": "reader"})
-    assert to_plain(counted([record(CELL), inferred])) == "✓ 2≈"
-    assert texts(counted_lines([record(CELL), inferred])) == ("✓2≈",)
-    explained = texts(legend([record(CELL), inferred], cell_lines(inferred)))
+    assert to_plain(counted(counts([record(CELL), inferred]))) == "✓ 2≈"
+    assert texts(counted_lines(counts([record(CELL), inferred]))) == ("✓2≈",)
+    explained = texts(legend({inferred.status}, cell_lines(inferred)))
     assert any("inferred, not measured" in line for line in explained)

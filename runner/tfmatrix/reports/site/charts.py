@@ -39,6 +39,8 @@ def statuses_over_runs(runs: Sequence[Past]) -> str:
 
 def drift_over_runs(runs: Sequence[Past], scenario: str | None = None) -> str:
     """The largest difference of the outputs of the cells that drifted most, run by run; "" where none did."""
+    if len(runs) < 2:
+        return ""
     largest: dict[str, float] = {}
     for run in runs:
         for square, cells in Outcomes.of(run.outcomes).squares.items():
@@ -48,7 +50,7 @@ def drift_over_runs(runs: Sequence[Past], scenario: str | None = None) -> str:
                         cell = cell_of(square, writer, reader)
                         largest[cell] = max(largest.get(cell, 0.0), _plotted(outcome.difference) or 0.0)
     chosen = sorted(largest, key=lambda cell: (-largest[cell], cell))[:MAX_LINES]
-    if len(runs) < 2 or not chosen:
+    if not chosen:
         return ""
     series = {
         cell: [_plotted(run.outcomes[cell].difference) if cell in run.outcomes else None for run in runs]
@@ -62,7 +64,7 @@ def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
     from tfmatrix.analysis.records import delta
 
     lines: dict[str, dict[str, float]] = {}
-    for record in grid.records_of(scenario=scenario):
+    for record in grid.records(lambda record: delta(record) is not None, scenario):
         difference = _plotted(delta(record))
         if difference is not None:
             name = f"{record.format} of {record.writer}"

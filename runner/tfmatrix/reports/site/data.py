@@ -2,8 +2,9 @@
 
 Scripts are loaded with `<script src>`, because a page opened from a disk may not fetch. A run has
 
-- `data/RUN/index.js`: names, causes, and for each scenario and format one character per cell, many alike as `~N~C`.
-  Rows (a writer in all its readers) that are alike stand once in `rows`, and a block names them by number and times;
+- `data/RUN/index.js`: names, causes, and `outcomes`: a status, marks, and a set of causes each. In `rows` an outcome
+  (from 1, 0 for no cell) for each reader of a writer, as `OUTCOME*TIMES,OUTCOME`; in `inferred_rows` in the same way
+  whether it was inferred. Each stands once, and a block (a scenario and format) names them by number and times;
 - `data/RUN/cells/S-F-W.js`: the evidence of some saves (numbers of scenario, format, first writer) and of all their
   loads, up to the writer with which the next file begins; a block's `files` has the first writers;
 - `data/RUN/pairs/W-R.js`: the packages of a writer and a reader.
@@ -17,12 +18,16 @@ Names are printable and cut, and no markup; evidence is HTML, as `tfmatrix.repor
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tfmatrix.analysis.records import delta, policy_of
+from tfmatrix.analysis.squares import NONE
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict
 from tfmatrix.analysis.warnings import Catalogue
 from tfmatrix.checks.policy import broken, promised
@@ -43,17 +48,15 @@ from tfmatrix.reports.cell_page import (
     remedy_blocks,
     versions,
 )
-from tfmatrix.reports.document import Block
-from tfmatrix.reports.site.grid import MAX_CAUSES, Grid
+from tfmatrix.reports.document import Block as Told
+from tfmatrix.reports.site.grid import MAX_CAUSES, Block, Grid
 from tfmatrix.reports.site.names import in_url, printable, shown
 
 MAX_FILE = 5_000_000
 """Bytes that no file of the site exceeds."""
 
 MARKS = ("known", "fixed", "flaky", "promised", "remedy", "inferred")
-"""Bits of a cell's second character, which is one of DIGITS."""
-
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/"
+"""The bits of a cell's marks."""
 
 _TARGET = 200_000
 """Characters of evidence from which on the next save begins a file: a page loads one, and a map has 80,000 saves."""
@@ -80,7 +83,7 @@ def table() -> str:
         }
         for status in WORST_FIRST
     ]
-    return f"const TABLE = {_json({'statuses': statuses, 'marks': MARKS, 'digits': DIGITS})};\n"
+    return f"const TABLE = {_json({'statuses': statuses, 'marks': MARKS})};\n"
 
 
 def script(name: str, value: Any) -> str:
@@ -103,26 +106,63 @@ Files = Mapping[tuple[str, str], Sequence[int]]
 class _Rows:
     """Rows of a map as text, each once: most writers fare as the one before, and most scenarios as another."""
 
-    def __init__(self) -> None:
-        self.places: dict[str, int] = {}
+    def __init__(self, text: Callable[[NDArray[Any]], str]) -> None:
+        self.places: dict[bytes, int] = {}
+        self.texts: list[str] = []
+        self._text = text
 
-    def place(self, text: str) -> int:
-        return self.places.setdefault(text, len(self.places))
+    def place(self, row: NDArray[Any]) -> int:
+        """The number of a row."""
+        place = self.places.setdefault(row.tobytes(), len(self.texts))
+        if place == len(self.texts):
+            self.texts.append(self._text(row))
+        return place
 
 
 def index(grid: Grid, files: Files | None) -> dict[str, Any]:
-    """The whole run with one character per cell. `files` are those of its evidence; None where it is not written."""
-    header = grid.run.header
-    remedies: dict[str, int] = {}
+    """The whole run with a number per cell. `files` are those of its evidence; None where it is not written."""
+    header, squares = grid.run.header, grid.squares
     cause_sets: dict[tuple[int, ...], int] = {(): 0}
-    rows = {name: _Rows() for name in ("status", "marks", "causes")}
-    blocks = [
-        _block(grid, place, kind, grid.block(scenario, fmt), remedies, cause_sets, rows)
-        | ({} if files is None else {"files": files[scenario, fmt]})
-        for place, scenario in enumerate(grid.scenarios)
-        for kind, fmt in enumerate(grid.formats)
-        if grid.block(scenario, fmt)
-    ]
+    outcomes: dict[tuple[str, int, int], int] = {}
+    remedies: dict[str, int] = {}
+    kinds = np.zeros(len(squares.examples) + 1, np.int32)  # The last one stands for NONE.
+    for kind, record in enumerate(squares.examples):
+        causes = cause_sets.setdefault(grid.cause_places[kind], len(cause_sets))
+        outcome = (record.status.code, _bits(record) & ~_INFERRED, causes)
+        kinds[kind] = outcomes.setdefault(outcome, len(outcomes)) + 1
+    differences = [delta(record) for record in squares.examples]
+    is_inferred = np.append(squares.each(lambda record: record.inferred is not None, np.int8), np.int8(0))
+    says_more = np.append(
+        squares.each(lambda record: bool(record.remedy), bool)
+        | np.array([difference is not None for difference in differences], bool),
+        False,
+    )
+    rows, marks = _Rows(_run_lengths_as_text), _Rows(_run_lengths_as_text)
+    blocks = []
+    for place, scenario in enumerate(grid.scenarios):
+        for number_of_format, fmt in enumerate(grid.formats):
+            block = grid.block(scenario, fmt)
+            if not block:
+                continue
+            figures, helped = {}, {}
+            for at in np.flatnonzero(says_more[block.kinds.ravel()]).tolist():
+                kind = int(block.kinds.ravel()[at])
+                difference, remedy = differences[kind], squares.examples[kind].remedy
+                if difference is not None:
+                    figures[str(at)] = number(difference)
+                if remedy:
+                    helped[str(at)] = remedies.setdefault(remedy, len(remedies))
+            found = {"s": place, "f": number_of_format}
+            blocks.append(
+                found
+                | {
+                    "rows": _run_lengths([rows.place(row) for row in kinds[block.kinds]]),
+                    "inferred": _run_lengths([marks.place(row) for row in is_inferred[block.kinds]]),
+                    "differences": figures,
+                    "remedies": helped,
+                }
+                | ({} if files is None else {"files": files[scenario, fmt]})
+            )
     return {
         "run": shown(grid.run.id),
         "started": shown(header.get("started") or ""),
@@ -141,8 +181,10 @@ def index(grid: Grid, files: Files | None) -> dict[str, Any]:
         "formats": [{"name": shown(name), "page": grid.format_slugs[name]} for name in grid.formats],
         "causes": [{"id": cause.id, "title": cut(cause.title, 300)} for cause in grid.causes],
         "cause_sets": [list(places) for places in cause_sets],
+        "outcomes": [list(outcome) for outcome in outcomes],
+        "rows": rows.texts,
+        "inferred_rows": marks.texts,
         "blocks": blocks,
-        "rows": {name: list(found.places) for name, found in rows.items()},
         "remedies": [shown(name) for name in remedies],
         "inferred": INFERRED_BY,
         "commands": COMMANDS,
@@ -158,76 +200,31 @@ def _environment(grid: Grid, name: str) -> dict[str, Any]:
     }
 
 
-def _block(
-    grid: Grid,
-    scenario: int,
-    fmt: int,
-    cells: Mapping[tuple[str, str], CellRecord],
-    remedies: dict[str, int],
-    cause_sets: dict[tuple[int, ...], int],
-    rows: Mapping[str, _Rows],
-) -> dict[str, Any]:
-    """One scenario and format; a row for each writer."""
-    places: dict[str, list[int]] = {name: [] for name in rows}
-    differences, helped = {}, {}
-    place = -1
-    for writer in grid.environments:
-        statuses, bits, causes = [], [], []
-        for reader in grid.environments:
-            place += 1
-            record = cells.get((writer, reader))
-            if record is None:
-                statuses.append(".")
-                bits.append("0")
-                causes.append(0)
-                continue
-            statuses.append(record.status.code)
-            bits.append(DIGITS[_bits(record)])
-            causes.append(cause_sets.setdefault(grid.cause_places.get(record.cell, ()), len(cause_sets)))
-            difference = delta(record)
-            if difference is not None:
-                differences[str(place)] = number(difference)
-            if record.remedy:
-                helped[str(place)] = remedies.setdefault(record.remedy, len(remedies))
-        places["status"].append(rows["status"].place(packed("".join(statuses))))
-        places["marks"].append(rows["marks"].place(packed("".join(bits))))
-        places["causes"].append(rows["causes"].place(",".join(map(str, _run_lengths(causes)))))
-    return {
-        "s": scenario,
-        "f": fmt,
-        **{name: _run_lengths(found) for name, found in places.items()},
-        "differences": differences,
-        "remedies": helped,
-    }
-
-
-_ALIKE = re.compile(r"(.)\1{5,}")
-
-
-def packed(text: str) -> str:
-    """Six and more characters that are alike as `~N~C`: most of a map is not asked, or passes."""
-    return _ALIKE.sub(lambda run: f"~{len(run[0])}~{run[1]}", text)
-
-
 def marks(record: CellRecord) -> tuple[bool, ...]:
     """Whether a cell has each of MARKS."""
     inferred = record.inferred is not None
     return record.known, record.fixed, record.flaky, record.promised, bool(record.remedy), inferred
 
 
+_INFERRED = 1 << MARKS.index("inferred")
+
+
 def _bits(record: CellRecord) -> int:
     return sum(1 << place for place, is_set in enumerate(marks(record)) if is_set)
 
 
-def _run_lengths(values: Sequence[int]) -> list[int]:
+def _run_lengths(values: Iterable[int]) -> list[int]:
     """[value, times, value, times, …]"""
-    lengths: list[int] = []
-    for value in values:
-        if lengths and lengths[-2] == value:
-            lengths[-1] += 1
-        else:
-            lengths += [value, 1]
-    return lengths
+    return [each for value, run in groupby(values) for each in (value, sum(1 for _ in run))]
+
+
+def _run_lengths_as_text(values: NDArray[Any]) -> str:
+    """`value*times,value`: once is not told."""
+    lengths = _run_lengths(values.tolist())
+    return ",".join(
+        f"{value}*{times}" if times > 1 else str(value)
+        for value, times in zip(lengths[::2], lengths[1::2], strict=True)
+    )
 
 
 def evidence(grid: Grid, run_folder: str, files: dict[tuple[str, str], list[int]]) -> Iterator[tuple[str, str]]:
@@ -235,17 +232,18 @@ def evidence(grid: Grid, run_folder: str, files: dict[tuple[str, str], list[int]
     made: dict[Limits, _Texts] = {limits: {} for limits in LIMITS}
     for scenario_place, scenario in enumerate(grid.scenarios):
         for format_place, fmt in enumerate(grid.formats):
-            if not grid.block(scenario, fmt):
+            block = grid.block(scenario, fmt)
+            if not block:
                 continue
             starts = files[scenario, fmt] = []
-            for writers, found in _groups(grid, scenario, fmt, made[LIMITS[0]]):
+            for writers, found in _groups(grid, block, made[LIMITS[0]]):
                 starts.append(writers[0])
                 name = f"cells/{scenario_place}-{format_place}-{writers[0]}"
                 content = _called(f"{run_folder}/{name}", found.text())
                 for limits in LIMITS[1:]:
                     if len(content) <= MAX_FILE:
                         break
-                    narrow = _Evidence(grid, scenario, fmt, limits, made[limits])
+                    narrow = _Evidence(grid, block, limits, made[limits])
                     for place in writers:
                         narrow.add(place)
                     content = _called(f"{run_folder}/{name}", narrow.text())
@@ -254,20 +252,20 @@ def evidence(grid: Grid, run_folder: str, files: dict[tuple[str, str], list[int]
 
 _MAX_MADE = 20_000
 
-_Texts = dict[tuple[str, int], str]
-"""(role, identity of a record's object) → what it is as JSON."""
+_Texts = dict[tuple[object, ...], str]
+"""A role, and identities of a record's objects, which the grid keeps alive → what they are as JSON."""
 
 
-def _groups(grid: Grid, scenario: str, fmt: str, made: _Texts) -> Iterator[tuple[list[int], _Evidence]]:
+def _groups(grid: Grid, block: Block, made: _Texts) -> Iterator[tuple[list[int], _Evidence]]:
     """Writers that share a file, by number, with their evidence: neighbours, until there is enough for one."""
     group: list[int] = []
-    found = _Evidence(grid, scenario, fmt, LIMITS[0], made)
+    found = _Evidence(grid, block, LIMITS[0], made)
     for place in range(len(grid.environments)):
         group.append(place)
         found.add(place)
         if found.size > _TARGET:
             yield group, found
-            group, found = [], _Evidence(grid, scenario, fmt, LIMITS[0], made)
+            group, found = [], _Evidence(grid, block, LIMITS[0], made)
     if group:
         yield group, found
 
@@ -279,9 +277,9 @@ class _Evidence:
     source as its place in the square of writers and readers.
     """
 
-    def __init__(self, grid: Grid, scenario: str, fmt: str, limits: Limits, made: _Texts) -> None:
+    def __init__(self, grid: Grid, block: Block, limits: Limits, made: _Texts) -> None:
         self._board = grid
-        self._block = grid.block(scenario, fmt)
+        self._block = block
         self._limits = limits
         self._works_in_writer = False
         self._cells: dict[int, dict[int, list[int]]] = {}
@@ -295,28 +293,42 @@ class _Evidence:
 
     def add(self, writer: int) -> None:
         """Adds one save with all its loads."""
-        name = self._board.environments[writer]
-        own = self._block.get((name, name))
+        own = self._block.at(writer, writer)
         self._works_in_writer = own is not None and own.status is Status.PASS
         cells: dict[int, list[int]] = {}
         inferred: list[list[int | str]] = []
-        for place, reader in enumerate(self._board.environments):
-            record = self._block.get((name, reader))
-            if record is None:
-                continue
-            if record.inferred is None:
-                cells[place] = self._cell(record)
-                continue
-            source, by = self._source(record.inferred), record.inferred.get("by", "")
-            last = inferred[-1] if inferred else [-1, 0, -1, ""]
-            if last[2:] == [source, by] and last[0] + last[1] == place:  # type: ignore[operator]
-                last[1] += 1  # type: ignore[operator]
-            else:
-                inferred.append([place, 1, source, by])
+        place = 0
+        for kind, run in groupby(self._block.kinds[writer].tolist()):
+            times = sum(1 for _ in run)
+            if kind != NONE:
+                self._add(writer, place, times, self._board.squares.examples[kind].inferred, cells, inferred)
+            place += times
         if cells:
             self._cells[writer] = cells
         if inferred:
             self._inferred[writer] = inferred
+
+    def _add(
+        self,
+        writer: int,
+        place: int,
+        times: int,
+        told: Mapping[str, str] | None,
+        cells: dict[int, list[int]],
+        inferred: list[list[int | str]],
+    ) -> None:
+        """Adds as many readers as came to the same, from a place on."""
+        if told is None:
+            for reader in range(place, place + times):
+                if record := self._block.at(writer, reader):
+                    cells[reader] = self._cell(record)
+            return
+        source, by = self._source(told), told.get("by", "")
+        last = inferred[-1] if inferred else [-1, 0, -1, ""]
+        if last[2:] == [source, by] and last[0] + last[1] == place:  # type: ignore[operator]
+            last[1] += times  # type: ignore[operator]
+        else:
+            inferred.append([place, times, source, by])
 
     def _source(self, inferred: Mapping[str, str]) -> int:
         """The place of the cell of the square that one is inferred from; -1 where that names none."""
@@ -334,13 +346,13 @@ class _Evidence:
         """All of it as JSON."""
         return f'{{"cells":{_json(self._cells)},"inferred":{_json(self._inferred)},"parts":[{",".join(self._parts)}]}}'
 
-    def _part(self, role: str, source: object, make: Callable[[], Iterable[Block]]) -> int:
-        """The place of the blocks that `make` returns for `source`, an object of a record, in its role there."""
-        text = self._made.get((role, id(source)))
+    def _part(self, source: tuple[object, ...], make: Callable[[], Iterable[Told]]) -> int:
+        """The place of the blocks that `make` returns for what `source` says: a role, and objects of a record."""
+        text = self._made.get(source)
         if text is None:
-            text = _json(html.render(make()))
-            if len(self._made) < _MAX_MADE:
-                self._made[role, id(source)] = text
+            if len(self._made) == _MAX_MADE:
+                self._made.clear()
+            text = self._made[source] = _json(html.render(make()))
         if text not in self._parts:
             self._parts[text] = len(self._parts)
             self.size += len(text)
@@ -350,15 +362,18 @@ class _Evidence:
         limits, part = self._limits, self._part
         places = []
         if record.error:
-            places.append(part("error", record.error, partial(error_blocks, record, limits)))
+            places.append(part(("error", id(record.error)), partial(error_blocks, record, limits)))
         if record.checks:
-            is_told = "told" if record.error else ""
-            places.append(part(f"checks {is_told}", record.checks, partial(check_blocks, record, limits)))
+            is_told = bool(record.error)
+            places.append(part(("checks", is_told, id(record.checks)), partial(check_blocks, record, limits)))
         if record.remedies:
-            places.append(part(f"remedies {record.remedy}", record.remedies, partial(remedy_blocks, record, limits)))
+            source = ("remedies", record.remedy, id(record.remedies))
+            places.append(part(source, partial(remedy_blocks, record, limits)))
         for side, outcome in (("save", record.save), ("load", record.load)):
             if outcome:
-                places.append(part(side, outcome, partial(outcome_blocks, record, side, limits)))
+                # Of loads that took equally long most have the same warnings, and none is the same object.
+                said = (outcome.get("status"), str(outcome.get("seconds")), id(outcome.get("warnings")))
+                places.append(part((side, *said), partial(outcome_blocks, record, side, limits)))
         rules = promised(
             policy_of(self._board.run.header, record.format),
             self._board.versions(record.writer),
@@ -367,10 +382,10 @@ class _Evidence:
         )
         if rules:
             violated = broken(rules, record)
-            role = " ".join(["promises", *(rule.name for rule in rules), "broken", *(rule.name for rule in violated)])
-            places.append(part(role, None, partial(promise_blocks, rules, violated)))
+            named = (tuple(rule.name for rule in each) for each in (rules, violated))
+            places.append(part(("promises", *named), partial(promise_blocks, rules, violated)))
         if record.artifact:
-            places.append(part("artifact", record.artifact, partial(artifact_blocks, record.artifact, limits)))
+            places.append(part(("artifact", id(record.artifact)), partial(artifact_blocks, record.artifact, limits)))
         return places
 
 

@@ -14,7 +14,11 @@ from importlib import resources
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tfmatrix.analysis.diff.changes import Change, Changes, headline
+from tfmatrix.analysis.squares import NONE
 from tfmatrix.analysis.upgrades import Upgrade, UpgradeVerdict, neighbours
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
@@ -102,7 +106,7 @@ def matrix_json(
         "set": shown(header.get("set") or ""),
         "tfmatrix": shown(header.get("tfmatrix") or ""),
         "complete": grid.run.is_complete,
-        "counts": {status.value: count for status, count in sorted(Tally.of(grid.run.records).counts.items())},
+        "counts": {status.value: count for status, count in sorted(grid.tally(*grid.blocks.values()).counts.items())},
         "problems": [{"kind": each.kind, "text": cut(each.text, 2000)} for each in problems],
         "environments": [
             {
@@ -148,8 +152,12 @@ def matrix_json(
             for cause in grid.causes[:1000]
         ],
     }
-    rows = [_row(grid, scenario, fmt, writer) for scenario, fmt in sorted(grid.blocks) for writer in grid.environments]
-    parts = _in_parts((row for row in rows if row), len(json.dumps(head)) + 1000)
+    said = [" ".join([each.status.value, *_marks(each)]) for each in grid.squares.examples]
+    # One more for NONE.
+    texts = np.array([*map(json.dumps, said), "null"], object)
+    parts = _in_parts(
+        (row for square in sorted(grid.blocks) for row in _rows(grid, square, texts)), len(json.dumps(head)) + 1000
+    )
     head["parts"] = [_part_name("matrix", "json", number) for number in range(len(parts))]
     for number, part in enumerate(parts):
         about = head if number == 0 else {key: head[key] for key in ("schema", "run", "parts", "environments")}
@@ -157,19 +165,13 @@ def matrix_json(
         yield _part_name("matrix", "json", number), f'{json.dumps(about)[:-1]},\n"cells": [\n{cells}\n]}}\n'
 
 
-def _row(grid: Grid, scenario: str, fmt: str, writer: str) -> str:
-    """One writer: a text for each environment as reader, null where there is no cell."""
-    block = grid.block(scenario, fmt)
-    cells = [block.get((writer, reader)) for reader in grid.environments]
-    if not any(cells):
-        return ""
-    row = {
-        "scenario": shown(scenario),
-        "format": shown(fmt),
-        "writer": shown(writer),
-        "readers": [None if record is None else " ".join([record.status.value, *_marks(record)]) for record in cells],
-    }
-    return json.dumps(row, separators=(",", ":"))
+def _rows(grid: Grid, square: tuple[str, str], texts: NDArray[Any]) -> Iterator[str]:
+    """One row a writer: a text for each environment as reader, null where there is no cell; `texts` are by kind."""
+    scenario, fmt = map(shown, square)
+    for writer, kinds in zip(grid.environments, grid.blocks[square].kinds, strict=True):
+        if (kinds != NONE).any():
+            row = {"scenario": scenario, "format": fmt, "writer": shown(writer), "readers": []}
+            yield f"{json.dumps(row, separators=(',', ':'))[:-2]}{','.join(texts[kinds].tolist())}]}}"
 
 
 def _marks(record: CellRecord) -> list[str]:
@@ -207,7 +209,7 @@ def cells_csv(grid: Grid) -> Iterator[tuple[str, str]]:
 
 
 def _not_inferred(grid: Grid) -> list[CellRecord]:
-    return [record for record in grid.run.records if record.inferred is None]
+    return grid.records(lambda record: record.inferred is None)
 
 
 def _csv_line(values: Sequence[str]) -> str:
@@ -219,14 +221,14 @@ def _csv_line(values: Sequence[str]) -> str:
 
 def table_md(grid: Grid, upgrades: Mapping[tuple[str, str], Upgrade]) -> str:
     """For a README: the verdict of each neighbouring upgrade, and the map of worst statuses."""
-    counts = Tally.of(grid.run.records).summary or "no cells"
+    counts = grid.tally(*grid.blocks.values()).summary or "no cells"
     about = f"Run {shown(grid.run.id)}, {shown(grid.run.header.get('finished') or '')}: {counts}."
     between = [upgrades[pair] for pair in neighbours(grid.environments)]
     verdicts: list[tuple[Inline, ...]] = [
         ((f"{shown(each.before)} → {shown(each.after)}",), (each.verdict.value,), (one_line(each.sentence, 300),))
         for each in between
     ]
-    readers, rows = matrix(grid.run.records, grid.environments, lambda group: (_field(Tally.of(group)),))
+    readers, rows = matrix(grid.tallies, grid.environments, lambda tally: (_field(tally),))
     return markdown.render([
         Paragraph(text=(about,)),
         Table(head=("upgrade", "verdict", "why"), rows=tuple(verdicts)),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tfmatrix.analysis.causes import Cause, find_causes
+import numpy as np
+from numpy.typing import NDArray
+
+from tfmatrix.analysis.causes import Cause, Cells, find_causes
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.records import in_order
+from tfmatrix.analysis.squares import NONE, Counts, Numbers, Squares, counts_of
 from tfmatrix.analysis.upgrades import Pairs, pairs_of
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, Result
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.versions import Versions
 from tfmatrix.reports.site.names import shown, slugs
@@ -32,15 +36,17 @@ class Tally:
     broken_promises: int
 
     @classmethod
-    def of(cls, records: Iterable[CellRecord]) -> Tally:
-        """Counts records."""
-        every = list(records)
-        failing = [record for record in every if record.status.is_incompatibility]
+    def of(cls, counts: Counts) -> Tally:
+        """Sums what cells were counted by."""
+        by_status: Counter[Status] = Counter()
+        for look, count in counts.items():
+            by_status[look.status] += count
+        failing = {look: count for look, count in counts.items() if look.status.is_incompatibility}
         return cls(
-            counts=Counter(record.status for record in every),
-            news=sum(not record.known for record in failing),
-            promised=sum(record.promised for record in every),
-            broken_promises=sum(record.promised for record in failing),
+            counts=by_status,
+            news=sum(count for look, count in failing.items() if not look.known),
+            promised=sum(count for look, count in counts.items() if look.promised),
+            broken_promises=sum(count for look, count in failing.items() if look.promised),
         )
 
     @property
@@ -69,23 +75,72 @@ class Tally:
         return ", ".join(f"{status.value} {self.counts[status]}" for status in WORST_FIRST if self.counts.get(status))
 
 
+class Block(Mapping[tuple[str, str], CellRecord]):
+    """The cells of one scenario and format by writer and reader, in the order of the run's records.
+
+    `kinds` has writers × readers, as `tfmatrix.analysis.squares` numbers them.
+    """
+
+    def __init__(self, run: Run, squares: Squares, scenario: str, fmt: str) -> None:
+        self.kinds = squares.blocks[scenario, fmt]
+        self._run = run
+        self._squares = squares
+        self._place = scenario, fmt
+
+    @property
+    def kinds_in_order(self) -> Numbers:
+        """Those of the records, in their order."""
+        return self._squares.kind[self._squares.members[self._place]]
+
+    @property
+    def records(self) -> list[CellRecord]:
+        """All of them."""
+        return [self._run.records[place] for place in self._squares.members[self._place].tolist()]
+
+    def at(self, writer: int, reader: int) -> CellRecord | None:
+        """The cell of a writer and a reader, by their places among the environments; None where there is none."""
+        kind, names = self.kinds[writer, reader], self._squares.environments
+        if kind == NONE:
+            return None
+        return CellRecord.at(self._squares.examples[kind].result, *self._place, names[writer], names[reader])
+
+    def numbered(self, number: Callable[[CellRecord], int]) -> NDArray[np.int32]:
+        """A number for each cell, writers × readers, that result and format decide; 0 where there is none."""
+        kinds = np.unique(self.kinds)
+        numbers = [number(self._squares.examples[kind]) if kind != NONE else 0 for kind in kinds.tolist()]
+        return np.array(numbers, np.int32)[np.searchsorted(kinds, self.kinds)]
+
+    def __getitem__(self, pair: tuple[str, str]) -> CellRecord:
+        places = self._squares.places
+        if not (pair[0] in places and pair[1] in places and (record := self.at(places[pair[0]], places[pair[1]]))):
+            raise KeyError(pair)
+        return record
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((record.writer, record.reader) for record in self.records)
+
+    def __len__(self) -> int:
+        return len(self._squares.members[self._place])
+
+
 @dataclass(frozen=True)
 class Grid:
     """One run, indexed. `causes` are those of `tfmatrix.analysis.causes`, ranked."""
 
     run: Run
+    squares: Squares
     causes: tuple[Cause, ...]
 
     @classmethod
     def of(cls, run: Run) -> Grid:
         """Finds the causes of a run."""
-        return cls(run, find_causes(run))
+        squares = Squares.of(run)
+        return cls(run, squares, find_causes(run, squares))
 
     @cached_property
     def environments(self) -> tuple[str, ...]:
         """Ids in matrix order, without those that only a remedy needed."""
-        named = {name for record in self.run.records for name in (record.writer, record.reader)}
-        return tuple(name for name in self._environments.order if name in named or not self.run.records)
+        return self.squares.environments
 
     @cached_property
     def _environments(self) -> Environments:
@@ -131,19 +186,13 @@ class Grid:
         return (self.run.header.get("scenarios") or {}).get(scenario) or {}
 
     @cached_property
-    def blocks(self) -> Mapping[tuple[str, str], Mapping[tuple[str, str], CellRecord]]:
-        """(scenario, format) → (writer, reader) → record."""
-        blocks: dict[tuple[str, str], dict[tuple[str, str], CellRecord]] = {}
-        pairs: dict[tuple[str, str], tuple[str, str]] = {}
-        for record in self.run.records:
-            pair = (record.writer, record.reader)
-            # One tuple for each pair, in however many scenarios it is.
-            blocks.setdefault((record.scenario, record.format), {})[pairs.setdefault(pair, pair)] = record
-        return blocks
+    def blocks(self) -> Mapping[tuple[str, str], Block]:
+        """(scenario, format) → its cells."""
+        return {square: Block(self.run, self.squares, *square) for square in self.squares.blocks}
 
-    def block(self, scenario: str, fmt: str) -> Mapping[tuple[str, str], CellRecord]:
-        """The cells of one scenario and format; empty where they are no part of the run."""
-        return self.blocks.get((scenario, fmt), {})
+    def block(self, scenario: str, fmt: str) -> Block | None:
+        """The cells of one scenario and format; None where they are no part of the run."""
+        return self.blocks.get((scenario, fmt))
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -151,15 +200,21 @@ class Grid:
         return pairs_of(self.run.records)
 
     @cached_property
-    def cause_places(self) -> Mapping[str, tuple[int, ...]]:
-        """Cell → the places of its causes in `causes`: several where several things are lost."""
-        places: dict[str, tuple[int, ...]] = {}
-        sets: dict[tuple[int, ...], tuple[int, ...]] = {}
+    def cause_places(self) -> Sequence[tuple[int, ...]]:
+        """By kind the places of its causes in `causes`: several where several things are lost."""
+        found: list[tuple[int, ...]] = [()] * len(self.squares.examples)
         for place, cause in enumerate(self.causes):
-            for cell in cause.cells:
-                found = (*places.get(cell, ()), place)
-                places[cell] = sets.setdefault(found, found)
-        return places
+            for kind in np.unique(self.squares.kind[cause.cells.places]).tolist():
+                found[kind] = (*found[kind], place)
+        return found
+
+    @cached_property
+    def _kinds(self) -> Mapping[tuple[Result, str], int]:
+        return {(record.result, record.format): kind for kind, record in enumerate(self.squares.examples)}
+
+    def places_of(self, record: CellRecord) -> tuple[int, ...]:
+        """The places of a cell's causes in `causes`."""
+        return self.cause_places[self._kinds[record.result, record.format]]
 
     @cached_property
     def cause_ids_with_page(self) -> frozenset[str]:
@@ -168,7 +223,7 @@ class Grid:
 
     def causes_of(self, record: CellRecord) -> tuple[Cause, ...]:
         """What a failing cell has in common with others; empty for one that does not fail."""
-        return tuple(self.causes[place] for place in self.cause_places.get(record.cell, ()))
+        return tuple(self.causes[place] for place in self.places_of(record))
 
     @cached_property
     def scenario_slugs(self) -> Mapping[str, str]:
@@ -189,11 +244,44 @@ class Grid:
         """The name of a pair's page and badge."""
         return f"{self.environment_slugs[writer]}--{self.environment_slugs[reader]}"
 
-    def records_of(self, scenario: str | None = None, fmt: str | None = None) -> Iterator[CellRecord]:
-        """Records of a scenario, of a format, or of both."""
-        for (name, kind), block in self.blocks.items():
-            if scenario in (None, name) and fmt in (None, kind):
-                yield from block.values()
+    def records(self, holds: Callable[[CellRecord], bool], scenario: str | None = None) -> list[CellRecord]:
+        """Those of the run, or of a scenario, for which something holds that result and format decide."""
+        places = self.squares.where(holds)
+        if scenario is not None:
+            places = places[self.squares.scenario[places] == self.squares.scenarios.index(scenario)]
+        return [self.run.records[place] for place in places.tolist()]
+
+    def count_by(self, side: str, cells: Cells) -> list[int]:
+        """How many of some cells each environment has as their writer or reader."""
+        column: Numbers = getattr(self.squares, side)
+        return [*map(int, np.bincount(column[cells.places], minlength=len(self.environments)))]
+
+    def tally(self, *blocks: Block) -> Tally:
+        """The cells of some blocks, counted."""
+        return Tally.of(counts_of(self.counted(*blocks)))
+
+    def counted(self, *blocks: Block) -> list[tuple[CellRecord, int]]:
+        """The same, with how many cells came to the same as each record."""
+        kinds = [block.kinds_in_order for block in blocks]
+        return list(self.squares.counted(np.concatenate(kinds))) if kinds else []
+
+    @cached_property
+    def tallies(self) -> Mapping[tuple[str, str], Tally]:
+        """(writer, reader) → its cells, counted."""
+        return self.tallies_of(self.blocks.values())
+
+    def tallies_of(
+        self, blocks: Iterable[Block], holds: Callable[[CellRecord], bool] | None = None
+    ) -> Mapping[tuple[str, str], Tally]:
+        """The same for some blocks, and cells for which something holds that result and format decide."""
+        found = self.squares.counts_by_pair((block.kinds for block in blocks), holds)
+        return {pair: Tally.of(counts) for pair, counts in found.items()}
+
+    def blocks_of(self, scenario: str | None = None, fmt: str | None = None) -> list[Block]:
+        """The blocks of a scenario, or of a format."""
+        return [
+            block for (name, kind), block in self.blocks.items() if scenario in (None, name) and fmt in (None, kind)
+        ]
 
 
 def cell_name(record: CellRecord) -> str:

@@ -6,8 +6,10 @@ None of it stops a report. Each problem is a sentence at the top of the site, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
@@ -64,48 +66,57 @@ def _environments(grid: Grid) -> Iterator[Problem]:
     for name in listed:
         if name not in grid.environments:
             yield Problem(kind="empty-column", environment=name, text=f"{name} has no cell, neither saved nor loaded.")
-    written, read = _columns(grid.run.records, "writer"), _columns(grid.run.records, "reader")
+    written, read = (_kinds_by(grid, side) for side in ("writer", "reader"))
     for name in grid.environments:
-        writes, reads = written.get(name, []), read.get(name, [])
+        writes, reads = written.get(name, {}), read.get(name, {})
         if not reads:
             yield Problem(kind="empty-column", environment=name, text=f"No cell is loaded in {name}.")
         if not writes:
             yield Problem(kind="empty-row", environment=name, text=f"No cell is saved in {name}.")
-        both = [*writes, *reads]
-        if all(record.status is Status.INFRA_ERROR for record in both):
-            reason = short_error(both[0].error) or "no reason was recorded"
+        both = {*writes, *reads}
+        if both and all(grid.squares.examples[kind].status is Status.INFRA_ERROR for kind in both):
+            place = grid.squares.places[name]
+            own = np.flatnonzero((grid.squares.writer == place) | (grid.squares.reader == place))
+            first = own[grid.squares.writer[own] == place] if writes else own
+            reason = short_error(grid.run.records[first[0]].error) or "no reason was recorded"
             yield Problem(
                 kind="failed-environment",
                 environment=name,
-                text=f"{name} could not be measured at all ({len(set(map(id, both)))} cells): {reason}",
+                text=f"{name} could not be measured at all ({len(own)} cells): {reason}",
             )
 
 
-def _columns(records: Iterable[CellRecord], side: str) -> Mapping[str, list[CellRecord]]:
-    """The cells of each writer, or each reader."""
-    columns: dict[str, list[CellRecord]] = {}
-    for record in records:
-        columns.setdefault(getattr(record, side), []).append(record)
-    return columns
+def _kinds_by(grid: Grid, side: str, leave_out: Collection[Status] = ()) -> Mapping[str, Mapping[int, int]]:
+    """Environment → how many cells of each kind it writes, or reads, in the order in which they come."""
+    squares = grid.squares
+    counts: dict[str, dict[int, int]] = {}
+    column = getattr(squares, side).astype(np.int64)
+    both, first, times = np.unique(column * len(squares.examples) + squares.kind, return_index=True, return_counts=True)
+    for place in np.argsort(first).tolist():
+        environment, kind = divmod(int(both[place]), len(squares.examples))
+        if squares.examples[kind].status not in leave_out:
+            counts.setdefault(squares.environments[environment], {})[kind] = int(times[place])
+    return counts
 
 
 def _alike(grid: Grid) -> Iterator[Problem]:
     """Columns and rows that fail in every cell with one reason that is a machine's rather than TensorFlow's."""
     left_out = (Status.UNSUPPORTED, Status.SKIPPED, Status.INFRA_ERROR)
-    told = [record for record in grid.run.records if record.status not in left_out]
     for doing, side in (("loaded", "reader"), ("saved", "writer")):
-        columns = _columns(told, side)
+        columns = _kinds_by(grid, side, left_out)
         for name in grid.environments:
-            cells = columns.get(name, [])
-            if len(cells) < ALIKE_AT_LEAST or not all(record.status.is_incompatibility for record in cells):
+            counts = columns.get(name, {})
+            kinds = [grid.squares.examples[kind] for kind in counts]
+            cells = sum(counts.values())
+            if cells < ALIKE_AT_LEAST or not all(record.status.is_incompatibility for record in kinds):
                 continue
-            errors = {short_error(record.error) for record in cells}
-            if len(errors) == 1 and _is_infrastructure(cells[0]):
+            errors = {short_error(record.error) for record in kinds}
+            if len(errors) == 1 and _is_infrastructure(kinds[0]):
                 yield Problem(
                     kind="fails-alike",
                     environment=name,
                     text=(
-                        f"All {len(cells)} cells {doing} in {name} fail alike, and with what looks like a fault of the "
+                        f"All {cells} cells {doing} in {name} fail alike, and with what looks like a fault of the "
                         f"machine, not of TensorFlow: {errors.pop()}"
                     ),
                 )
@@ -120,7 +131,7 @@ def _is_infrastructure(record: CellRecord) -> bool:
 
 def _cells(grid: Grid) -> Iterator[Problem]:
     """Cells that could not be measured in environments that otherwise work."""
-    lost = [record for record in grid.run.records if record.status is Status.INFRA_ERROR]
+    lost = grid.records(lambda record: record.status is Status.INFRA_ERROR)
     if lost:
         reasons = sorted({short_error(record.error) or "no reason was recorded" for record in lost})
         more = f" and {len(reasons) - 3} more reasons" if len(reasons) > 3 else ""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.records import delta
-from tfmatrix.analysis.upgrades import pairs_of
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import number
 from tfmatrix.reports.cells import INFERRED, KNOWN
-from tfmatrix.reports.site.grid import Tally
+from tfmatrix.reports.site.grid import Block, Grid, Tally
 from tfmatrix.reports.site.names import shown
 
 MIDDLE, STRONG = 0.25, 0.75
@@ -54,14 +52,13 @@ class Map:
 
 
 def counted_map(
-    records: Iterable[CellRecord], order: Sequence[str], link: Callable[[str, str], str], caption: str
+    tallies: Mapping[tuple[str, str], Tally], order: Sequence[str], link: Callable[[str, str], str], caption: str
 ) -> Map:
     """A map of several cells a field: the worst status, and how many of those measured pass."""
-    found = pairs_of(records)
 
     def field(writer: str, reader: str) -> Field | None:
-        cells = found.get((writer, reader))
-        return _counted(Tally.of(cells), writer, reader, link(writer, reader)) if cells else None
+        tally = tallies.get((writer, reader))
+        return _counted(tally, writer, reader, link(writer, reader)) if tally else None
 
     return _map(order, field, caption)
 
@@ -86,22 +83,17 @@ class Strip:
         return f"{self.writers[0]} … {self.writers[-1]} ({len(self.writers)})"
 
 
-def strips(
-    block: Mapping[tuple[str, str], CellRecord], order: Sequence[str], link: Callable[[CellRecord], str]
-) -> list[Strip]:
+def strips(block: Block, order: Sequence[str], link: Callable[[CellRecord], str]) -> list[Strip]:
     """A scenario in one format: a strip for each class of writers, in matrix order."""
-    classes: dict[tuple[object, ...], list[str]] = {}
-    for writer in order:
-        cells = [block.get((writer, reader)) for reader in order]
-        if any(cells):
-            alike = tuple(
-                (cell.status, tuple(cell.failed_checks), cell.known, bool(cell.remedy)) if cell else None
-                for cell in cells
-            )
-            classes.setdefault(alike, []).append(writer)
+    numbers: dict[object, int] = {None: 0}
+    classes: dict[bytes, list[int]] = {}
+    for writer, row in enumerate(block.numbered(lambda cell: numbers.setdefault(_outcome(cell), len(numbers)))):
+        if row.any():
+            classes.setdefault(row.tobytes(), []).append(writer)
     found = []
-    for writers in classes.values():
-        cells = [block.get((writers[0], reader)) for reader in order]
+    for places in classes.values():
+        writers = [order[place] for place in places]
+        cells = [block.at(places[0], reader) for reader in range(len(order))]
         there = [(reader, cell.status) for reader, cell in zip(order, cells, strict=True) if cell]
         found.append(
             Strip(
@@ -111,6 +103,10 @@ def strips(
             )
         )
     return found
+
+
+def _outcome(cell: CellRecord) -> tuple[object, ...]:
+    return cell.status, cell.failed_checks, cell.known, bool(cell.remedy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,20 +121,14 @@ class CauseRow:
     counts: tuple[int | None, ...]
 
 
-def cause_map(causes: Iterable[Cause], order: Sequence[str]) -> list[CauseRow]:
+def cause_map(causes: Iterable[Cause], grid: Grid) -> list[CauseRow]:
     """Causes × environments: where each begins, ends, and comes again."""
     rows = []
     for cause in causes:
-        # A cell's id ends with writer and reader; at a failing save it is the writer that says anything.
-        place = -2 if cause.first_reader is None else -1
-        counts = Counter(cell.split("/")[place] for cell in cause.cells)
-        rows.append(
-            CauseRow(
-                cause=cause,
-                side="writer" if place == -2 else "reader",
-                counts=tuple(counts.get(name) for name in order),
-            )
-        )
+        # At a failing save it is the writer that says anything.
+        side = "writer" if cause.first_reader is None else "reader"
+        counts = grid.count_by(side, cause.cells)
+        rows.append(CauseRow(cause=cause, side=side, counts=tuple(count or None for count in counts)))
     return rows
 
 
@@ -203,9 +193,10 @@ def tone(status: Status, *, promised: bool, share: float) -> str:
     return " ".join(classes)
 
 
-def legend(records: Iterable[CellRecord]) -> list[tuple[str, str, str, str]]:
+def legend(tally: Tally) -> list[tuple[str, str, str, str]]:
     """Sign, class, name and meaning of each status that is there."""
-    present = {record.status for record in records}
     return [
-        (status.sign, f"s-{status.value}", status.value, status.meaning) for status in WORST_FIRST if status in present
+        (status.sign, f"s-{status.value}", status.value, status.meaning)
+        for status in WORST_FIRST
+        if tally.counts.get(status)
     ]

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,22 +18,23 @@ from tfmatrix.analysis.causes import Cause, unreviewed
 from tfmatrix.analysis.diff.changes import Changes, Past, headline
 from tfmatrix.analysis.diff.regressions import Regression, regressions
 from tfmatrix.analysis.diff.surroundings import in_words
-from tfmatrix.analysis.training import Trained, changed_defaults, trained
+from tfmatrix.analysis.training import Trained, changed_defaults, is_of_training, trained
 from tfmatrix.analysis.upgrades import Upgrade, neighbours
 from tfmatrix.analysis.warnings import Advice, Catalogue, answer, catalogue, percent
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Link, cut, one_line, with_code
 from tfmatrix.reports import html
-from tfmatrix.reports.claims import evidence, paragraph, sentences
+from tfmatrix.reports.claims import paragraph, sentences
 from tfmatrix.reports.document import Table
 from tfmatrix.reports.explain import cause_facts
 from tfmatrix.reports.site import charts
 from tfmatrix.reports.site.data import VERDICT_SIGNS
 from tfmatrix.reports.site.declarations import declared
 from tfmatrix.reports.site.files import change_line
-from tfmatrix.reports.site.grid import MAX_CAUSES, Grid, Tally, cell_name
+from tfmatrix.reports.site.grid import MAX_CAUSES, Block, Grid, Tally, cell_name
 from tfmatrix.reports.site.health import Problem
+from tfmatrix.reports.site.items import Items
 from tfmatrix.reports.site.maps import cause_map, counted_map, legend, strips
 from tfmatrix.reports.site.names import in_url, printable, shown
 from tfmatrix.reports.site.steps import advice, asked_for, family
@@ -104,7 +106,7 @@ class Site:
             runs=list(reversed(self.runs)),
             news={changes.after: changes for changes in self.news},
         )
-        yield self._page("regressions.html", "regressions.html", map=cause_map(self.grid.causes[:LISTED], self._order))
+        yield self._page("regressions.html", "regressions.html", map=cause_map(self.grid.causes[:LISTED], self.grid))
         yield self._page("diff.html", "diff.html", runs=list(reversed(self.runs)))
 
     def _page(self, name: str, template: str, /, **values: Any) -> tuple[str, str]:
@@ -138,7 +140,6 @@ class Site:
             "change_line": change_line,
             "in_words": in_words,
             "cell_name": cell_name,
-            "evidence": lambda record: html.inline(evidence(record)),
             "sign": lambda status: Status(status).sign,
             "VERDICT_SIGNS": VERDICT_SIGNS,
             "Advice": Advice,
@@ -146,6 +147,11 @@ class Site:
             "LISTED": LISTED,
         }
         return environment
+
+    @cached_property
+    def items(self) -> Items:
+        """What lists of cells and causes are made of."""
+        return Items()
 
     @property
     def header(self) -> Mapping[str, Any]:
@@ -185,7 +191,7 @@ class Site:
     @cached_property
     def unreviewed(self) -> int:
         """Known failures that were accepted, and that nobody has reviewed."""
-        return len(unreviewed(self.grid.run))
+        return len(unreviewed(self.grid.run, self.grid.squares))
 
     @cached_property
     def coverage(self) -> str:
@@ -206,7 +212,7 @@ class Site:
     @cached_property
     def inferred(self) -> int:
         """Cells that have a status without having been measured."""
-        return sum(record.inferred is not None for record in self.grid.run.records)
+        return len(self.grid.squares.where(lambda record: record.inferred is not None))
 
     @cached_property
     def tags(self) -> list[str]:
@@ -216,7 +222,7 @@ class Site:
     @cached_property
     def tally(self) -> Tally:
         """The whole run, counted."""
-        return Tally.of(self.grid.run.records)
+        return self.grid.tally(*self.grid.blocks.values())
 
     @cached_property
     def statuses(self) -> list[Status]:
@@ -227,10 +233,10 @@ class Site:
         links = Links(self.grid, "")
         order = self.grid.environments
         return {
-            "map": counted_map(self.grid.run.records, order, links.pair, "Worst status of every writer and reader")
+            "map": counted_map(self.grid.tallies, order, links.pair, "Worst status of every writer and reader")
             if len(order) ** 2 <= MAX_FIELDS
             else None,
-            "legend": legend(self.grid.run.records),
+            "legend": legend(self.tally),
             "families": self._families(),
             "signs": [
                 entry
@@ -251,10 +257,8 @@ class Site:
         return [
             {
                 "name": name,
-                "tally": Tally.of(
-                    self.grid.records_of(scenario=name if what == "scenario" else None)
-                    if what == "scenario"
-                    else self.grid.records_of(fmt=name)
+                "tally": self.grid.tally(
+                    *(self.grid.blocks_of(name) if what == "scenario" else self.grid.blocks_of(fmt=name))
                 ),
             }
             for name in names
@@ -262,25 +266,22 @@ class Site:
 
     def _scenario(self, scenario: str) -> dict[str, Any]:
         grid, links = self.grid, Links(self.grid, "../")
-        records = list(grid.records_of(scenario=scenario))
-        formats = [fmt for fmt in grid.formats if grid.block(scenario, fmt)]
-        fits = len(formats) * len(grid.environments) ** 2 <= MAX_FIELDS
+        blocks = {fmt: block for fmt in grid.formats if (block := grid.block(scenario, fmt))}
+        fits = len(blocks) * len(grid.environments) ** 2 <= MAX_FIELDS
         return {
             "name": scenario,
             "readers": tuple(map(shown, grid.environments)),
-            "summary": html.inline(paragraph(records)),
-            "legend": legend(records),
+            "summary": html.inline(paragraph(grid.counted(*blocks.values()))),
+            "legend": legend(grid.tally(*blocks.values())),
             "formats": [
                 {
                     "name": fmt,
-                    "sentences": [
-                        html.inline(line) for line in sentences(list(grid.block(scenario, fmt).values()), self._order)
-                    ],
-                    "strips": strips(grid.block(scenario, fmt), self._order, links.cell) if fits else None,
-                    "causes": self._causes_of(grid.block(scenario, fmt).values()),
-                    "tally": Tally.of(grid.block(scenario, fmt).values()),
+                    "sentences": [html.inline(line) for line in sentences(block.records, self._order)],
+                    "strips": strips(block, self._order, links.cell) if fits else None,
+                    "causes": self._causes_of([block]),
+                    "tally": grid.tally(block),
                 }
-                for fmt in formats
+                for fmt, block in blocks.items()
             ],
             "charts": [
                 Markup(chart)
@@ -293,38 +294,41 @@ class Site:
     def _order(self) -> tuple[str, ...]:
         return self.grid.environments
 
-    def _causes_of(self, records: Iterable[CellRecord]) -> list[tuple[Cause, int]]:
+    def _causes_of(self, blocks: Sequence[Block]) -> list[tuple[Cause, int]]:
         """The causes of some cells, each with how many of these it has, the most first."""
-        found = Counter(place for record in records for place in self.grid.cause_places.get(record.cell, ()))
+        found: Counter[int] = Counter()
+        for record, count in self.grid.counted(*blocks):
+            found.update(dict.fromkeys(self.grid.places_of(record), count))
         return [(self.grid.causes[place], count) for place, count in found.most_common(LISTED)]
 
     def _format(self, fmt: str) -> dict[str, Any]:
         grid, links = self.grid, Links(self.grid, "../")
-        records = list(grid.records_of(fmt=fmt))
-        scenarios = [name for name in grid.scenarios if grid.block(name, fmt)]
-        named = {name for record in records for name in (record.writer, record.reader)}
+        blocks = {name: block for name in grid.scenarios if (block := grid.block(name, fmt))}
+        every = grid.tally(*blocks.values())
+        tallies = grid.tallies_of(blocks.values())
+        named = {name for pair in tallies for name in pair}
         order = [name for name in self._order if name in named]
         return {
             "name": fmt,
             "info": (grid.run.header.get("format_info") or {}).get(fmt) or {},
-            "tally": Tally.of(records),
-            "summary": html.inline(paragraph(records)),
-            "legend": legend(records),
+            "tally": every,
+            "summary": html.inline(paragraph(grid.counted(*blocks.values()))),
+            "legend": legend(every),
             "map": counted_map(
-                records,
+                tallies,
                 order,
                 lambda writer, reader: links.filtered(format=fmt, writers=writer, readers=reader),
                 f"{shown(fmt)}: worst status of every writer and reader, over all scenarios",
             )
             if len(order) ** 2 <= MAX_FIELDS
             else None,
-            "scenarios": [{"name": name, "tally": Tally.of(grid.block(name, fmt).values())} for name in scenarios],
-            "causes": self._causes_of(records),
+            "scenarios": [{"name": name, "tally": grid.tally(block)} for name, block in blocks.items()],
+            "causes": self._causes_of(grid.blocks_of(fmt=fmt)),
             "declared": declared().get(fmt),
         }
 
     def _cause(self, cause: Cause) -> dict[str, Any]:
-        records = [record for cell in cause.cells[:LISTED] if (record := self._by_cell.get(cell))]
+        records = [self.grid.run.records[place] for place in cause.cells.places[:LISTED].tolist()]
         links = Links(self.grid, "../")
         pages = {"formats": links.format, "scenarios": links.scenario}
         facts = cause_facts(cause, lambda kind, name: (Link(pages[kind](name), shown(name), is_page=True),))
@@ -336,11 +340,13 @@ class Site:
         }
 
     @cached_property
-    def _by_cell(self) -> Mapping[str, CellRecord]:
-        """The records that pages of causes list."""
-        listed = {cell for cause in self.grid.causes[:MAX_CAUSES] for cell in cause.cells[:LISTED]}
-        failing = (record for record in self.grid.run.records if record.status.is_incompatibility)
-        return {cell: record for record in failing if (cell := record.cell) in listed}
+    def _files_by_format(self) -> Mapping[str, Mapping[tuple[str, str], Tally]]:
+        """The cells of each format by pair, but those of code that is trained anew."""
+        grid = self.grid
+        return {
+            fmt: grid.tallies_of(grid.blocks_of(fmt=fmt), lambda record: not is_of_training(record))
+            for fmt in grid.formats
+        }
 
     def _pair(self, upgrade: Upgrade) -> dict[str, Any]:
         before, after = self.grid.packages(upgrade.before), self.grid.packages(upgrade.after)
@@ -356,7 +362,9 @@ class Site:
             "breaks": self._by_cause(upgrade.breaks),
             "changes": self._by_cause(upgrade.changes),
             "by_format": {
-                fmt: Tally.of(record for record in upgrade.read if record.format == fmt) for fmt in self.grid.formats
+                fmt: tallies[upgrade.before, upgrade.after]
+                for fmt, tallies in self._files_by_format.items()
+                if (upgrade.before, upgrade.after) in tallies
             },
             "already": self._by_cause(upgrade.already),
             "packages": differing and html.render([Table(head=head, rows=tuple(differing[:200]))]),
@@ -368,20 +376,20 @@ class Site:
     @cached_property
     def trained(self) -> Mapping[tuple[str, str], Trained]:
         """What training code anew came to, by pair; empty where the run has none of it."""
-        return trained(self.grid.run.records)
+        return trained(self.grid.records(is_of_training))
 
     def _trainings(self) -> Iterator[tuple[str, str]]:
         """The pages on training, where the run says anything of it."""
         if self.trained:
             yield self._page("training.html", "trainings.html", trained=list(self.trained.values()))
         for (writer, reader), found in self.trained.items():
-            curves = [Markup(chart) for each in found.differing if (chart := charts.courses(each))]
+            curves = (Markup(chart) for each in found.differing if (chart := charts.courses(each)))
             yield self._page(
                 f"training/{self.grid.pair_slug(writer, reader)}.html",
                 "training.html",
                 trained=found,
                 defaults=[each for each in changed_defaults(found.records) if not each.is_aside],
-                charts=curves[:MAX_CURVES],
+                charts=list(islice(curves, MAX_CURVES)),
                 named=lambda scenario, pair: next(
                     cell_name(each) for each in pair.differing if each.scenario == scenario
                 ),
@@ -390,7 +398,7 @@ class Site:
     def _by_cause(self, records: Sequence[CellRecord]) -> list[tuple[Cause, list[CellRecord]]]:
         groups: dict[int, list[CellRecord]] = {}
         for record in records:
-            for place in self.grid.cause_places.get(record.cell, ()):
+            for place in self.grid.places_of(record):
                 groups.setdefault(place, []).append(record)
         ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
         return [(self.grid.causes[place], group) for place, group in ranked]

@@ -87,8 +87,8 @@ def test_a_strip_for_each_class_of_writers(grid):
 
 
 def test_terminal_and_site_count_the_same(run, grid):
-    site = counted_map(run.records, ENVIRONMENTS, lambda writer, reader: "", "")
-    terminal = heat_map(run.records, ENVIRONMENTS)
+    site = counted_map(grid.tallies, ENVIRONMENTS, lambda writer, reader: "", "")
+    terminal = heat_map(grid.squares.counts_by_pair(), ENVIRONMENTS)
     for (_, fields), (_, marks) in zip(site.rows, terminal.rows, strict=True):
         for field, mark in zip(fields, marks, strict=True):
             assert field.sign == mark.text[0]

@@ -163,14 +163,15 @@ def test_every_cell_of_the_index_is_that_of_the_run(tmp_path):
     names = [each["name"] for each in index["environments"]]
     found = {}
     for block in index["blocks"]:
-        told = iter(block["status"])
-        rows = [index["rows"]["status"][place] for place, times in zip(told, told, strict=True) for _ in range(times)]
-        letters = re.sub(r"~(\d+)~(.)", lambda run: int(run[1]) * run[2], "".join(rows))
-        assert len(letters) == len(names) ** 2
-        for place, letter in enumerate(letters):
+        told = iter(block["rows"])
+        rows = [index["rows"][place] for place, times in zip(told, told, strict=True) for _ in range(times)]
+        runs = [run.split("*") for row in rows for run in row.split(",")]
+        outcomes = [outcome for outcome, *times in runs for _ in range(int(*times or "1"))]
+        assert len(outcomes) == len(names) ** 2
+        for place, outcome in enumerate(outcomes):
             writer, reader = names[place // len(names)], names[place % len(names)]
             scenario, fmt = index["scenarios"][block["s"]]["name"], index["formats"][block["f"]]["name"]
-            found[f"{scenario}/{fmt}/{writer}/{reader}"] = letter
+            found[f"{scenario}/{fmt}/{writer}/{reader}"] = index["outcomes"][int(outcome) - 1][0]
     assert found == {record.cell: record.status.code for record in run.records}
 
 

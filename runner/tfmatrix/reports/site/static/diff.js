@@ -12,10 +12,8 @@
     const found = new Map();
     for (const block of run.blocks) {
       for (let at = 0; at < run.size * run.size; at += 1) {
-        if (block.codes[at]) {
-          const cell = tfmatrix.cell(run, block, at);
-          found.set(cell.id, cell);
-        }
+        const cell = tfmatrix.cell(run, block, at);
+        if (cell) found.set(cell.id, cell);
       }
     }
     return found;

@@ -2,13 +2,13 @@
 (() => {
   "use strict";
   const { SIGNS, WORST_FIRST, FAILING, MEASURED, make, sign, withCode } = tfmatrix;
+  const IS_FAILING = WORST_FIRST.map((status) => FAILING.has(status));
   const FIRST = 25;
   const PAGE = 200;
   const form = document.getElementById("filters");
   const list = document.querySelector("#list tbody");
   const more = document.getElementById("more");
-  const rest = document.getElementById("rest");
-  const count = document.getElementById("count");
+  const counted = document.getElementById("count");
   const fields = [...document.querySelectorAll("#map tbody td")];
   const drawn = fields.map((field) => {
     const link = field.querySelector("a");
@@ -17,7 +17,7 @@
   const known = new Set(["status", "format", "scenario", "tag", "mark", "writers", "readers", "text", "cause"]);
   let run = null;
   let cause = "";
-  let matches = [];
+  let matches = null;
   let listed = 0;
   let total = 0;
 
@@ -56,15 +56,11 @@
 
   const isFiltered = () => [...new URLSearchParams(location.search).keys()].some((name) => known.has(name));
 
-  /** Which environments lie in a range, both ends included; turned round where it was given so. */
-  const inRange = (side) => {
-    const names = run.environments.map((each) => each.name);
-    const from = control(`${side}-from`).value;
-    const to = control(`${side}-to`).value;
-    let first = from ? names.indexOf(from) : 0;
-    let last = to ? names.indexOf(to) : names.length - 1;
-    if (first > last) [first, last] = [last, first];
-    return names.map((_, place) => place >= first && place <= last);
+  /** The first and the last environment of a range; turned round where it was given so. */
+  const range = (side) => {
+    const place = (name, otherwise) => (name ? run.environments.findIndex((each) => each.name === name) : otherwise);
+    const ends = [place(control(`${side}-from`).value, 0), place(control(`${side}-to`).value, run.size - 1)];
+    return ends[0] > ends[1] ? ends.reverse() : ends;
   };
 
   const MARK = {
@@ -79,59 +75,100 @@
     remedy: (bits) => bits & 16,
   };
 
-  /** How many cells of one status are kept for the list; what is beyond is counted, and found by narrower filters. */
-  const KEPT = 5000;
-
-  const search = () => {
-    const size = run.size;
+  /** What is asked for: which blocks, outcomes, writers and readers; and of each, which of the words it has, as bits. */
+  const asked = () => {
     const chosen = new Set([...form.querySelectorAll("[name=status]:checked")].map((box) => box.value));
-    const allowed = [false, ...WORST_FIRST.map((status) => !chosen.size || chosen.has(status))];
-    const fails = [false, ...WORST_FIRST.map((status) => FAILING.has(status))];
-    const writers = inRange("writers");
-    const readers = inRange("readers");
-    const format = control("format").value;
-    const scenario = control("scenario").value;
-    const tag = control("tag").value;
+    const [format, scenario, tag] = ["format", "scenario", "tag"].map((name) => control(name).value);
     const mark = MARK[control("mark").value];
     const wanted = cause ? run.causes.findIndex((each) => each.id === cause) : null;
-    const words = control("text").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const has = (text) => words.map((word) => text.toLowerCase().includes(word));
-    const environmentHas = run.environments.map((each) => has(each.name));
+    const words = control("text").value.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 30);
+    const has = (text) => {
+      const lower = words.length ? text.toLowerCase() : "";
+      return words.reduce((bits, word, place) => bits | (lower.includes(word) ? 1 << place : 0), 0);
+    };
     const setHas = run.cause_sets.map((places) => has(places.map((each) => `${run.causes[each].id} ${run.causes[each].title}`).join(" ")));
-    const wantedSets = run.cause_sets.map((places) => wanted === null || places.includes(wanted));
-    const found = WORST_FIRST.map(() => []);
-    // Of each pair: how many cells of each status, how many failures are news, how many cells are promised.
+    return {
+      blocks: run.blocks.filter((block) => (!format || block.format.name === format) && (!scenario || block.scenario.name === scenario) && (!tag || block.scenario.tags.includes(tag))),
+      blockHas: (block) => (words.length ? has(`${block.scenario.name} ${block.scenario.title} ${block.format.name} ${block.scenario.tags.join(" ")}`) : 0),
+      outcomes: run.outcomes.map((each) => Boolean(each) && (!chosen.size || chosen.has(WORST_FIRST[each.code]))
+        && (wanted === null || run.cause_sets[each.causes].includes(wanted))
+        && (!mark || Boolean(mark(each.bits, FAILING.has(WORST_FIRST[each.code]))))),
+      outcomeHas: run.outcomes.map((each) => (each ? setHas[each.causes] : 0)),
+      environmentHas: run.environments.map((each) => has(each.name)),
+      writers: range("writers"),
+      readers: range("readers"),
+      all: (1 << words.length) - 1,
+    };
+  };
+
+  /** Calls `found(reader, outcome)` for what matches in a row; `bits` are the words that its writer and block have. */
+  const walk = (ask, row, bits, found) => {
+    const [first, last] = ask.readers;
+    for (let each = 0; each < row.length; each += 3) {
+      const outcome = row[each + 2];
+      if (!ask.outcomes[outcome]) continue;
+      const had = bits | ask.outcomeHas[outcome];
+      const to = Math.min(row[each + 1], last);
+      for (let reader = Math.max(row[each], first); reader <= to; reader += 1) {
+        if ((had | ask.environmentHas[reader]) === ask.all) found(reader, outcome);
+      }
+    }
+  };
+
+  /** Of each pair how many cells of each status match, how many failures are not known, how many are promised. */
+  const count = (ask) => {
+    const size = run.size;
     const counts = WORST_FIRST.map(() => new Int32Array(size * size));
     const news = new Int32Array(size * size);
     const promised = new Int32Array(size * size);
-    let total = 0;
-    for (const block of run.blocks) {
-      if ((format && block.format.name !== format) || (scenario && block.scenario.name !== scenario)) continue;
-      if (tag && !block.scenario.tags.includes(tag)) continue;
-      const blockHas = words.length ? has(`${block.scenario.name} ${block.scenario.title} ${block.format.name} ${block.scenario.tags.join(" ")}`) : [];
-      const { codes, bits, causes } = block;
-      for (let writer = 0; writer < size; writer += 1) {
-        if (!writers[writer]) continue;
-        for (let reader = 0; reader < size; reader += 1) {
-          const place = writer * size + reader;
-          const code = codes[place];
-          if (!allowed[code] || !readers[reader] || !wantedSets[causes[place]]) continue;
-          if (mark && !mark(bits[place], fails[code])) continue;
-          if (words.length && !words.every((_, word) => blockHas[word] || environmentHas[writer][word] || environmentHas[reader][word] || setHas[causes[place]][word])) continue;
-          total += 1;
-          if (found[code - 1].length < KEPT) found[code - 1].push([block, place]);
-          counts[code - 1][place] += 1;
-          if (fails[code] && !(bits[place] & 1)) news[place] += 1;
-          if (bits[place] & 8) promised[place] += 1;
+    // How often each writer has each row: thousands of scenarios have a hundred rows.
+    const times = new Map();
+    for (const block of ask.blocks) {
+      const has = ask.blockHas(block);
+      if (!times.has(has)) times.set(has, Array.from({ length: size }, () => new Map()));
+      for (let writer = ask.writers[0]; writer <= ask.writers[1]; writer += 1) {
+        const rows = times.get(has)[writer];
+        rows.set(block.rows[writer], (rows.get(block.rows[writer]) || 0) + 1);
+      }
+    }
+    for (const [has, writers] of times) {
+      writers.forEach((rows, writer) => rows.forEach((often, row) => walk(ask, run.rows[row], has | ask.environmentHas[writer], (reader, outcome) => {
+        const place = writer * size + reader;
+        const { code, bits } = run.outcomes[outcome];
+        counts[code][place] += often;
+        if (IS_FAILING[code] && !(bits & 1)) news[place] += often;
+        if (bits & 8) promised[place] += often;
+      })));
+    }
+    return { counts, news, promised };
+  };
+
+  /** The cells that match, the worst first, as [block, place]: as many as are taken. */
+  const cells = function* (ask, totals) {
+    for (let code = 0; code < totals.length; code += 1) {
+      if (!totals[code]) continue;
+      const of = { ...ask, outcomes: ask.outcomes.map((is, place) => is && run.outcomes[place].code === code) };
+      for (const block of ask.blocks) {
+        const has = ask.blockHas(block);
+        for (let writer = ask.writers[0]; writer <= ask.writers[1]; writer += 1) {
+          const found = [];
+          walk(of, run.rows[block.rows[writer]], has | ask.environmentHas[writer], (reader) => found.push([block, writer * run.size + reader]));
+          yield* found;
         }
       }
     }
+  };
+
+  const search = () => {
+    const ask = asked();
+    const { counts, news, promised } = count(ask);
+    const totals = counts.map((each) => each.reduce((sum, here) => sum + here, 0));
     const tally = (place) => ({
-      counts: Object.fromEntries(WORST_FIRST.map((status, code) => [status, counts[code][place]]).filter(([, count]) => count)),
+      counts: Object.fromEntries(WORST_FIRST.map((status, code) => [status, counts[code][place]]).filter(([, here]) => here)),
       news: news[place],
       promised: promised[place],
     });
-    return { tally, total, cells: found.flat() };
+    return { tally, total: totals.reduce((sum, each) => sum + each, 0), cells: cells(ask, totals) };
   };
 
   const drawMap = (tallyOf) => {
@@ -189,36 +226,31 @@
   const drawNarrow = () => {
     const writer = document.getElementById("writer");
     if (!writer) return;
-    const row = writer.selectedIndex;
+    const nothing = (each) => each.map(() => 0);
+    const every = { outcomes: run.outcomes.map(Boolean), outcomeHas: nothing(run.outcomes), environmentHas: nothing(run.environments), blockHas: () => 0, writers: [writer.selectedIndex, writer.selectedIndex], readers: [0, run.size - 1], all: 0 };
     const strips = run.formats.map((format) => {
-      const cells = run.environments.map((reader, column) => {
-        const place = row * run.size + column;
-        const counts = {};
-        for (const block of run.blocks) {
-          if (block.format !== format || !block.codes[place]) continue;
-          const status = WORST_FIRST[block.codes[place] - 1];
-          counts[status] = (counts[status] || 0) + 1;
-        }
-        const worst = WORST_FIRST.find((status) => counts[status]);
+      const { counts } = count({ ...every, blocks: run.blocks.filter((block) => block.format === format) });
+      const items = run.environments.map((reader, column) => {
+        const here = Object.fromEntries(WORST_FIRST.map((status, code) => [status, counts[code][writer.selectedIndex * run.size + column]]));
+        const worst = WORST_FIRST.find((status) => here[status]);
         if (!worst) return null;
-        const measured = [...MEASURED].reduce((sum, status) => sum + (counts[status] || 0), 0);
+        const measured = [...MEASURED].reduce((sum, status) => sum + here[status], 0);
         const query = new URLSearchParams({ format: format.name, writers: writer.value, readers: reader.name });
-        const words = `${reader.name}: ${counts.pass || 0} of ${measured} pass, worst ${worst}`;
-        return make("li", { class: `s-${worst}` }, make("a", { href: `index.html?${query}#cells`, "aria-label": words }, make("span", {}, reader.name), SIGNS[worst], measured ? make("b", {}, `${counts.pass || 0}/${measured}`) : ""));
+        const words = `${reader.name}: ${here.pass} of ${measured} pass, worst ${worst}`;
+        return make("li", { class: `s-${worst}` }, make("a", { href: `index.html?${query}#cells`, "aria-label": words }, make("span", {}, reader.name), SIGNS[worst], measured ? make("b", {}, `${here.pass}/${measured}`) : ""));
       }).filter(Boolean);
-      return cells.length ? make("div", { class: "strip" }, make("p", {}, make("code", {}, format.name)), make("ul", { "aria-label": `Readers of ${format.name}` }, cells)) : null;
+      return items.length ? make("div", { class: "strip" }, make("p", {}, make("code", {}, format.name)), make("ul", { "aria-label": `Readers of ${format.name}` }, items)) : null;
     });
     document.getElementById("narrow-strips").replaceChildren(...strips.filter(Boolean));
   };
 
   const showMore = () => {
-    const upTo = Math.min(listed + (listed ? PAGE : FIRST), matches.length);
-    list.append(...matches.slice(listed, upTo).map(row));
-    listed = upTo;
-    more.hidden = listed >= matches.length;
-    more.textContent = `Show more (${matches.length - listed} left)`;
-    rest.hidden = !more.hidden || matches.length === total;
-    rest.textContent = `and ${total - matches.length} more: narrow them by a filter`;
+    const upTo = Math.min(listed + (listed ? PAGE : FIRST), total);
+    const rows = [];
+    for (; listed < upTo; listed += 1) rows.push(row(matches.next().value));
+    list.append(...rows);
+    more.hidden = listed >= total;
+    more.textContent = `Show more (${total - listed} left)`;
   };
 
   const drawCause = () => {
@@ -240,7 +272,7 @@
     ({ cells: matches, total } = found);
     listed = 0;
     list.replaceChildren();
-    count.textContent = filtered ? `${found.total} match` : `${found.total}, the worst first`;
+    counted.textContent = filtered ? `${found.total} match` : `${found.total}, the worst first`;
     drawMap(filtered ? found.tally : null);
     drawCause();
     showMore();

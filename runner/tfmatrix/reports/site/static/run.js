@@ -2,7 +2,7 @@
 "use strict";
 const tfmatrix = (() => {
   const names = (has) => new Set(TABLE.statuses.filter(has).map((status) => status.name));
-  const CODES = Object.fromEntries(TABLE.statuses.map((status, place) => [status.code, place + 1]));
+  const CODES = Object.fromEntries(TABLE.statuses.map((status, place) => [status.code, place]));
   const SIGNS = Object.fromEntries(TABLE.statuses.map((status) => [status.name, status.sign]));
   const WORST_FIRST = TABLE.statuses.map((status) => status.name);
   const FAILING = names((status) => status.fails);
@@ -29,63 +29,102 @@ const tfmatrix = (() => {
     return loading.get(name);
   };
 
-  const unpacked = (text) => text.replace(/~(\d+)~(.)/g, (_, times, letter) => letter.repeat(times));
+  const INFERRED = 1 << MARKS.indexOf("inferred");
 
-  const lengths = (text, size) => {
-    const row = new Int32Array(size);
-    const pairs = text.split(",").map(Number);
-    for (let at = 0, run = 0; run < pairs.length; at += pairs[run + 1], run += 2) row.fill(pairs[run], at, at + pairs[run + 1]);
-    return row;
+  /** A row as `[first, last, value, …]`, of `VALUE*TIMES,VALUE`; without the value 0. */
+  const segments = (text) => {
+    const found = [];
+    let at = 0;
+    for (const told of text.split(",")) {
+      const [value, times = 1] = told.split("*").map(Number);
+      if (value) found.push(at, at + times - 1, value);
+      at += times;
+    }
+    return found;
   };
 
-  /** Rows, each so often as it says, one after the other: [row, times, row, times, …]. */
-  const spread = (told, rows, all) => {
-    let at = 0;
-    for (let run = 0; run < told.length; run += 2) {
-      for (let times = 0; times < told[run + 1]; times += 1) {
-        all.set(rows[told[run]], at);
-        at += rows[told[run]].length;
+  /** The row with its inferred cells told apart: their value is that of the outcome and `outcomes` more. */
+  const marked = (row, inferred, outcomes) => {
+    const found = [];
+    for (let each = 0; each < row.length; each += 3) {
+      let at = row[each];
+      for (let mark = 0; mark < inferred.length; mark += 3) {
+        const [from, to] = [Math.max(at, inferred[mark]), Math.min(row[each + 1], inferred[mark + 1])];
+        if (from > to) continue;
+        if (from > at) found.push(at, from - 1, row[each + 2]);
+        found.push(from, to, row[each + 2] + outcomes);
+        at = to + 1;
       }
+      if (at <= row[each + 1]) found.push(at, row[each + 1], row[each + 2]);
     }
+    return Int32Array.from(found);
+  };
+
+  /** `[value, times, …]`, each value so often as it says. */
+  const spread = (told) => {
+    const all = [];
+    for (let run = 0; run < told.length; run += 2) for (let times = 0; times < told[run + 1]; times += 1) all.push(told[run]);
     return all;
   };
 
   /**
-   * A run. Of each block's cells, row by row (a row for each writer): `codes`, the place of the status in WORST_FIRST
-   * plus 1, or 0 where there is no cell; `bits`, those of its MARKS; `causes`, which of the run's sets of causes.
+   * A run. `outcomes` are what cells came to: `code`, the place of the status in WORST_FIRST; `bits`, those of its MARKS;
+   * `causes`, which of the run's sets of causes. `rows` are what the readers of a writer make of a file of its: as
+   * `[first reader, last reader, outcome, …]`. Each block names a row for each writer. So cells are counted by rows, and
+   * never one by one: a map has millions of them.
    */
   const loadRun = async (folder) => {
     const index = await load(`${folder}/index`);
-    const size = index.environments.length;
-    if (index.rows) {
-      const codes = index.rows.status.map((text) => Uint8Array.from(unpacked(text), (letter) => CODES[letter] || 0));
-      const bits = index.rows.marks.map((text) => Uint8Array.from(unpacked(text), (letter) => TABLE.digits.indexOf(letter)));
-      const causes = index.rows.causes.map((text) => lengths(text, size));
+    if (!index.size) {
+      index.folder = folder;
+      index.size = index.environments.length;
+      const outcomes = index.outcomes.map(([code, bits, causes]) => ({ code: CODES[code], bits, causes }));
+      const told = index.rows.map(segments);
+      const inferred = index.inferred_rows.map(segments);
+      const places = new Map();
+      const rows = [];
       for (const block of index.blocks) {
-        block.codes = spread(block.status, codes, new Uint8Array(size * size));
-        block.bits = spread(block.marks, bits, new Uint8Array(size * size));
-        block.causes = spread(block.causes, causes, new Int32Array(size * size));
+        const marks = spread(block.inferred);
+        block.rows = spread(block.rows).map((row, writer) => {
+          const both = row * inferred.length + marks[writer];
+          if (!places.has(both)) {
+            places.set(both, rows.length);
+            rows.push(marked(told[row], inferred[marks[writer]], outcomes.length));
+          }
+          return places.get(both);
+        });
         block.scenario = index.scenarios[block.s];
         block.format = index.formats[block.f];
       }
-      delete index.rows;
+      index.rows = rows;
+      index.outcomes = [null, ...outcomes, ...outcomes.map((each) => ({ ...each, bits: each.bits | INFERRED }))];
     }
-    return { ...index, folder, size };
+    return index;
   };
 
+  /** What came of a place of a block, row by row; null where there is no cell. */
+  const outcome = (run, block, place) => {
+    const row = run.rows[block.rows[Math.floor(place / run.size)]];
+    const reader = place % run.size;
+    for (let each = 0; each < row.length; each += 3) if (row[each] <= reader && reader <= row[each + 1]) return run.outcomes[row[each + 2]];
+    return null;
+  };
+
+  /** The cell of a place of a block; null where there is none. */
   const cell = (run, block, place) => {
+    const found = outcome(run, block, place);
+    if (!found) return null;
     const writer = run.environments[Math.floor(place / run.size)].name;
     const reader = run.environments[place % run.size].name;
-    const bits = block.bits[place];
     const remedy = block.remedies[place];
     return {
       block, place, writer, reader,
       id: `${block.scenario.name}/${block.format.name}/${writer}/${reader}`,
       scenario: block.scenario.name,
       format: block.format.name,
-      status: WORST_FIRST[block.codes[place] - 1],
-      marks: MARKS.filter((_, bit) => bits & (1 << bit)),
-      causes: run.cause_sets[block.causes[place]].map((number) => run.causes[number]),
+      status: WORST_FIRST[found.code],
+      marks: MARKS.filter((_, bit) => found.bits & (1 << bit)),
+      causes: run.cause_sets[found.causes].map((number) => run.causes[number]),
       difference: block.differences[place] ?? null,
       remedy: remedy === undefined ? null : run.remedies[remedy],
     };
@@ -98,9 +137,8 @@ const tfmatrix = (() => {
       if (!id.startsWith(before)) continue;
       const pair = id.slice(before.length);
       for (let place = 0; place < run.size * run.size; place += 1) {
-        if (!block.codes[place]) continue;
         const found = cell(run, block, place);
-        if (`${found.writer}/${found.reader}` === pair) return found;
+        if (found && `${found.writer}/${found.reader}` === pair) return found;
       }
     }
     return null;

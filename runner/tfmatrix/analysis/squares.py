@@ -1,0 +1,190 @@
+"""A run as arrays of numbers, for what is asked of all of its cells.
+
+A whole map has millions of cells, in which a thousand at a time came to the same: what follows from a record's result
+and format alone is worked out once for each `kind`, and spread over the cells by numpy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfmatrix.analysis.environments import Environments
+from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob
+from tfmatrix.core.records import CellRecord
+from tfmatrix.core.status import Status
+from tfmatrix.store.runs import Run
+
+Numbers = NDArray[np.integer[Any]]
+
+NONE = -1
+"""The kind where a square has no cell."""
+
+
+class Look(NamedTuple):
+    """What cells are told apart by where they are counted."""
+
+    status: Status
+    known: bool
+    promised: bool
+    inferred: bool
+
+    @classmethod
+    def of(cls, record: CellRecord) -> Look:
+        """That of one cell."""
+        return cls(record.status, record.known, record.promised, record.inferred is not None)
+
+
+Counts = Mapping[Look, int]
+"""How many cells look so."""
+
+
+def counts_of(counted: Iterable[tuple[CellRecord, int]]) -> Counts:
+    """The sum of what each record stands for so often."""
+    found: Counter[Look] = Counter()
+    for record, count in counted:
+        found[Look.of(record)] += count
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Squares:
+    """The cells of a run, in the order of its records: five columns of the length of the run.
+
+    `scenario`, `format`, `writer` and `reader` are places in `scenarios`, `formats` and `environments` (these in matrix
+    order). Cells of one `kind` have the same result and format; `examples` has the first cell of each.
+    """
+
+    environments: tuple[str, ...]
+    scenarios: tuple[str, ...]
+    formats: tuple[str, ...]
+    scenario: Numbers
+    format: Numbers
+    writer: Numbers
+    reader: Numbers
+    kind: Numbers
+    examples: tuple[CellRecord, ...]
+
+    @classmethod
+    def of(cls, run: Run) -> Squares:
+        """Walks through the records once for each column."""
+        records = run.records
+
+        def column(name: str, known: dict[Hashable, int]) -> Numbers:
+            values = map(attrgetter(name), records)
+            return np.fromiter((known.setdefault(each, len(known)) for each in values), np.int32, len(records))
+
+        environments = {name: place for place, name in enumerate(Environments.of(run).order)}
+        scenarios: dict[Any, int] = {}
+        formats: dict[Any, int] = {}
+        columns = {"scenario": column("scenario", scenarios), "format": column("format", formats)}
+        columns |= {side: column(side, environments) for side in ("writer", "reader")}  # type: ignore[arg-type]
+        both = column("result", {}).astype(np.int64) * max(1, len(formats)) + columns["format"]
+        _, first, kind = np.unique(both, return_index=True, return_inverse=True)
+        return cls(
+            environments=tuple(environments),
+            scenarios=tuple(scenarios),
+            formats=tuple(formats),
+            **columns,
+            kind=kind.astype(np.int32),
+            examples=tuple(records[place] for place in first.tolist()),
+        )
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The places of the environments."""
+        return {name: place for place, name in enumerate(self.environments)}
+
+    @cached_property
+    def members(self) -> Mapping[tuple[str, str], Numbers]:
+        """(scenario, format) → where its cells stand among the records; both in the order of the records."""
+        square = self.scenario.astype(np.int64) * max(1, len(self.formats)) + self.format
+        order = np.argsort(square, kind="stable")
+        starts = np.flatnonzero(np.diff(square[order], prepend=NONE))
+        found = sorted(np.split(order, starts[1:]), key=lambda places: int(places[0])) if len(order) else []
+        return {(self.scenarios[self.scenario[each[0]]], self.formats[self.format[each[0]]]): each for each in found}
+
+    @cached_property
+    def blocks(self) -> Mapping[tuple[str, str], Numbers]:
+        """(scenario, format) → kinds, writers × readers, NONE where there is no cell; in the order of the records."""
+        size = len(self.environments)
+        blocks = {}
+        for square, places in self.members.items():
+            blocks[square] = np.full((size, size), NONE, np.int32)
+            blocks[square][self.writer[places], self.reader[places]] = self.kind[places]
+        return blocks
+
+    def each(self, value: Callable[[CellRecord], Any], dtype: Any) -> NDArray[Any]:
+        """By kind, what `value` makes of its example; it may look at the result and the format of a record alone."""
+        return np.fromiter(map(value, self.examples), dtype, len(self.examples))
+
+    def where(self, holds: Callable[[CellRecord], bool]) -> Numbers:
+        """Where the cells stand among the records for which something holds that result and format decide."""
+        return np.flatnonzero(self.each(holds, bool)[self.kind]).astype(np.int32)
+
+    def covered(self, patterns: Iterable[str]) -> Mapping[tuple[str, str], NDArray[np.bool_]]:
+        """(scenario, format) → which pairs of writer and reader one of the globs covers; only where it covers any."""
+        found: dict[tuple[str, str], NDArray[np.bool_]] = {}
+        size = len(self.environments)
+        for pattern in patterns:
+            for scenario, fmt, writer, reader in compile_glob(pattern, segments=CELL_SEGMENTS).shapes:
+                formats = {name for name in self.formats if fmt is None or fmt.fullmatch(name)}
+                scenarios = {name for name in self.scenarios if scenario is None or scenario.fullmatch(name)}
+                writers, readers = (
+                    np.array([each is None or bool(each.fullmatch(name)) for name in self.environments], bool)
+                    for each in (writer, reader)
+                )
+                if not (formats and scenarios and writers.any() and readers.any()):
+                    continue
+                pairs = np.outer(writers, readers)
+                for square in self.members:
+                    if square[0] in scenarios and square[1] in formats:
+                        mask = found.setdefault(square, np.zeros((size, size), bool))
+                        mask |= pairs
+        return found
+
+    def counts(self, kinds: NDArray[Any]) -> Counts:
+        """Counts cells by their kinds, without NONE."""
+        return counts_of(self.counted(kinds))
+
+    @cached_property
+    def _looks(self) -> tuple[Sequence[Look], Numbers]:
+        """The looks that cells have, and by kind the place of its own; the last one stands for NONE, in both."""
+        looks: dict[Look, int] = {}
+        of_kind = [looks.setdefault(Look.of(record), len(looks)) for record in self.examples]
+        return tuple(looks), np.array([*of_kind, NONE], np.int32)
+
+    def counts_by_pair(
+        self, blocks: Iterable[Numbers] | None = None, holds: Callable[[CellRecord], bool] | None = None
+    ) -> Mapping[tuple[str, str], Counts]:
+        """(writer, reader) → the counts over all `blocks`, or some of them; pairs in matrix order.
+
+        Where it is given, only cells count for which `holds`, which result and format decide.
+        """
+        looks, of_kind = self._looks
+        if holds is not None:
+            of_kind = np.where(np.append(self.each(holds, bool), False), of_kind, NONE)
+        size = len(self.environments)
+        found = np.zeros((len(looks) + 1, size, size), np.int64)
+        writers, readers = np.indices((size, size))
+        for kinds in self.blocks.values() if blocks is None else blocks:
+            found[of_kind[kinds], writers, readers] += 1
+        pairs: dict[tuple[str, str], dict[Look, int]] = {}
+        for writer, reader, look in np.argwhere(found[:-1].transpose(1, 2, 0)).tolist():
+            pair = (self.environments[writer], self.environments[reader])
+            pairs.setdefault(pair, {})[looks[look]] = int(found[look, writer, reader])
+        return pairs
+
+    def counted(self, kinds: NDArray[Any]) -> Iterator[tuple[CellRecord, int]]:
+        """An example of each kind among some, and how many are of it, in the order in which they come; without NONE."""
+        found, first, counts = np.unique(kinds, return_index=True, return_counts=True)
+        for place in np.argsort(first).tolist():
+            if found[place] != NONE:
+                yield self.examples[found[place]], int(counts[place])
