@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.records import delta
+from tfmatrix.analysis.squares import NONE, Squares
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure
 from tfmatrix.store.runs import Run
@@ -35,38 +38,83 @@ class PastCell:
 
 
 class Outcomes(Mapping[str, PastCell]):
-    """Cell → what a run remembers of it, kept by scenario and format: a whole map has millions of ids to write out."""
+    """Cell → what a run remembers of it, as numbers: a whole map has millions of cells that came to much the same.
 
-    def __init__(self, cells: Iterable[tuple[str, str, str, PastCell]] = ()) -> None:
-        """Of each cell `scenario/format`, writer, reader, and what it came to."""
-        self.squares: dict[str, dict[tuple[str, str], PastCell]] = {}
-        pairs: dict[tuple[str, str], tuple[str, str]] = {}
-        for square, writer, reader, outcome in cells:
-            pair = (writer, reader)
-            # One tuple for each pair, in however many squares it is.
-            self.squares.setdefault(square, {})[pairs.setdefault(pair, pair)] = outcome
+    `states` are what cells came to. `blocks` maps `scenario/format` to places among these, writers × readers, NONE
+    where there is no cell.
+    """
+
+    def __init__(
+        self,
+        *,
+        writers: Sequence[str],
+        readers: Sequence[str],
+        states: Sequence[PastCell],
+        blocks: Mapping[str, NDArray[np.int32]],
+    ) -> None:
+        self.writers = {name: place for place, name in enumerate(writers)}
+        self.readers = {name: place for place, name in enumerate(readers)}
+        self.states = states
+        self.blocks = blocks
 
     @classmethod
     def of(cls, outcomes: Mapping[str, PastCell]) -> Outcomes:
         """Outcomes by the ids of their cells."""
-        return outcomes if isinstance(outcomes, cls) else cls((*_ends(cell), found) for cell, found in outcomes.items())
+        if isinstance(outcomes, cls):
+            return outcomes
+        ends = [_ends(cell) for cell in outcomes]
+        writers = {writer: place for place, writer in enumerate(dict.fromkeys(writer for _, writer, _ in ends))}
+        readers = {reader: place for place, reader in enumerate(dict.fromkeys(reader for _, _, reader in ends))}
+        blocks: dict[str, NDArray[np.int32]] = {}
+        for place, (square, writer, reader) in enumerate(ends):
+            if square not in blocks:
+                blocks[square] = np.full((len(writers), len(readers)), NONE, np.int32)
+            blocks[square][writers[writer], readers[reader]] = place
+        return cls(writers=[*writers], readers=[*readers], states=[*outcomes.values()], blocks=blocks)
 
     def __getitem__(self, cell: str) -> PastCell:
         square, writer, reader = _ends(cell)
-        return self.squares[square][writer, reader]
+        place = int(self.blocks[square][self.writers[writer], self.readers[reader]])
+        if place == NONE:
+            raise KeyError(cell)
+        return self.states[place]
 
     def __iter__(self) -> Iterator[str]:
-        for square, cells in self.squares.items():
-            yield from (cell_of(square, writer, reader) for writer, reader in cells)
+        return (cell for cell, _ in self.where(lambda state: True))  # noqa: ARG005
 
     def __len__(self) -> int:
-        return sum(map(len, self.squares.values()))
+        return sum(int((block != NONE).sum()) for block in self.blocks.values())
+
+    def where(self, holds: Callable[[PastCell], bool], scenario: str | None = None) -> Iterator[tuple[str, PastCell]]:
+        """The cells, of one scenario or of all, whose outcome fulfils a condition; with it."""
+        # The last one stands for NONE.
+        chosen = np.array([*map(holds, self.states), False], bool)
+        writers, readers = [*self.writers], [*self.readers]
+        for square, block in self.blocks.items():
+            if scenario is not None and square.split("/")[0] != scenario:
+                continue
+            for writer, reader in np.argwhere(chosen[block]).tolist():
+                yield cell_of(square, writers[writer], readers[reader]), self.states[block[writer, reader]]
+
+    def aligned(self, square: str, writers: Sequence[str], readers: Sequence[str]) -> NDArray[np.int32]:
+        """A block with other writers and readers, or more of them."""
+        block = self.blocks.get(square)
+        if block is None:
+            return np.full((len(writers), len(readers)), NONE, np.int32)
+        if writers == [*self.writers] and readers == [*self.readers]:
+            return block
+        # A row and a column more, of NONE: the last ones.
+        block = np.pad(block, (0, 1), constant_values=NONE)
+        rows = [self.writers.get(name, -1) for name in writers]
+        return block[np.ix_(rows, [self.readers.get(name, -1) for name in readers])]
 
     def shared_with(self, other: Outcomes) -> int:
         """How many cells both have."""
-        there = other.squares
+        writers, readers = [*self.writers], [*self.readers]
         return sum(
-            len(there[square].keys() & cells.keys()) for square, cells in self.squares.items() if square in there
+            int(((block != NONE) & (other.aligned(square, writers, readers) != NONE)).sum())
+            for square, block in self.blocks.items()
+            if square in other.blocks
         )
 
 
@@ -159,37 +207,39 @@ KINDS: Mapping[str, str] = {
 """Kinds of changes as text."""
 
 
-def remembered(run: Run, causes: Iterable[Cause]) -> Past:
-    """A run as later ones look back at it; `causes` are those of the run."""
-    counts: dict[str, int] = {}
-    alike: dict[PastCell, PastCell] = {}
-    ids: dict[str, str] = {}
+def remembered(run: Run, causes: Iterable[Cause], squares: Squares | None = None) -> Past:
+    """A run as later ones look back at it; `causes` are those of the run, `squares` too, where they are at hand."""
+    squares = squares or Squares.of(run)
     # By id: the rank of a cause, which is their order otherwise, changes with the cells of other scenarios.
     found_causes = sorted(causes, key=lambda cause: cause.id)
+    ids: dict[int, list[str]] = {}
     for cause in found_causes:
-        for cell in cause.cells:
-            ids[cell] = f"{ids[cell]} {cause.id}" if cell in ids else cause.id
-
-    def cells() -> Iterator[tuple[str, str, str, PastCell]]:
-        for record in run.records:
-            status = record.status
-            counts[status.value] = counts.get(status.value, 0) + 1
-            is_inferred = record.inferred is not None
-            found = sys.intern(ids.get(record.cell, "")) if status.is_incompatibility else ""
-            state = PastCell(status, found, delta(record), record.known, record.key, is_inferred)
-            # Inferred ones have no key of their own, and are equal in their thousands.
-            square = f"{record.scenario}/{record.format}"
-            yield square, record.writer, record.reader, alike.setdefault(state, state) if is_inferred else state
-
-    outcomes = Outcomes(cells())
+        for kind in np.unique(squares.kind[cause.cells.places]).tolist():
+            ids.setdefault(kind, []).append(cause.id)
+    states: dict[PastCell, int] = {}
+    state_of = np.full(len(squares.examples) + 1, NONE, np.int32)  # The last one stands for NONE.
+    for kind, record in enumerate(squares.examples):
+        found = " ".join(ids.get(kind, ())) if record.status.is_incompatibility else ""
+        is_inferred = record.inferred is not None
+        state = PastCell(record.status, found, delta(record), record.known, record.key, is_inferred)
+        state_of[kind] = states.setdefault(state, len(states))
+    counts = np.bincount(squares.kind, minlength=len(squares.examples)).tolist()
+    by_status: dict[str, int] = {}
+    for record, count in zip(squares.examples, counts, strict=True):
+        by_status[record.status.value] = by_status.get(record.status.value, 0) + count
     return Past(
         id=run.id,
         started=str(run.header.get("started") or ""),
         finished=str(run.header.get("finished") or ""),
         set_name=str(run.header.get("set") or ""),
         complete=run.is_complete,
-        counts=counts,
-        outcomes=outcomes,
+        counts=by_status,
+        outcomes=Outcomes(
+            writers=squares.environments,
+            readers=squares.environments,
+            states=[*states],
+            blocks={"/".join(square): state_of[block] for square, block in squares.blocks.items()},
+        ),
         noise=_noise_of_outputs(run),
         titles={cause.id: cause.title for cause in found_causes},
         environments=dict(run.header.get("environments") or {}),
@@ -206,22 +256,39 @@ def compare(before: Past, after: Past) -> Changes:
     """What changed; cells in the order of their ids."""
     kinds: dict[str, list[Change]] = {}
     unchanged = 0
-    old, new = Outcomes.of(before.outcomes).squares, Outcomes.of(after.outcomes).squares
-    for square in {**old, **new}:
-        there, here = old.get(square, {}), new.get(square, {})
+    old, new = Outcomes.of(before.outcomes), Outcomes.of(after.outcomes)
+    writers, readers = [*{**old.writers, **new.writers}], [*{**old.readers, **new.readers}]
+    for square in {**old.blocks, **new.blocks}:
         scenario = square.split("/")[0]
-        for pair in {**there, **here}:
-            state, now = there.get(pair), here.get(pair)
-            writer, reader = pair
-            floor = max(past.noise.get(f"{scenario}/{writer}", 0.0) for past in (before, after))
-            kind = _kind(state, now, floor)
+        floors = [
+            max(past.noise.get(f"{scenario}/{writer}", 0.0) for past in (before, after))
+            if before.noise or after.noise
+            else 0.0
+            for writer in writers
+        ]
+        distinct = {floor: place for place, floor in enumerate(dict.fromkeys(floors))}
+        # What a cell was, what it is, and the noise: thousands of cells ask the same.
+        there, here = (each.aligned(square, writers, readers).astype(np.int64) + 1 for each in (old, new))
+        noise = np.array([distinct[floor] for floor in floors], np.int64)[:, None]
+        asked = (there * (len(new.states) + 1) + here) * len(distinct) + noise
+        asked[(there == 0) & (here == 0)] = NONE
+        for number, count in zip(*(each.tolist() for each in np.unique(asked, return_counts=True)), strict=True):
+            if number == NONE:
+                continue
+            both, floor = divmod(number, len(distinct))
+            was, now = divmod(both, len(new.states) + 1)
+            state = old.states[was - 1] if was else None
+            found = new.states[now - 1] if now else None
+            kind = _kind(state, found, [*distinct][floor])
             if kind:
-                change = Change(cell=cell_of(square, writer, reader), before=state, after=now)
-                kinds.setdefault(kind, []).append(change)
+                changed = kinds.setdefault(kind, [])
+                for writer, reader in np.argwhere(asked == number).tolist():
+                    cell = cell_of(square, writers[writer], readers[reader])
+                    changed.append(Change(cell=cell, before=state, after=found))
             else:
-                unchanged += 1
-    found = {kind: tuple(sorted(changes, key=lambda each: each.cell)) for kind, changes in kinds.items()}
-    return Changes(before=before.id, after=after.id, unchanged=unchanged, **found)
+                unchanged += count
+    sorted_changes = {kind: tuple(sorted(changes, key=lambda each: each.cell)) for kind, changes in kinds.items()}
+    return Changes(before=before.id, after=after.id, unchanged=unchanged, **sorted_changes)
 
 
 def _kind(old: PastCell | None, new: PastCell | None, floor: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from tfmatrix.analysis.diff.changes import KINDS, Change, Changes, Outcomes, Past, compare
@@ -184,23 +185,21 @@ def _warnings(before: Source, after: Source, old: Past, new: Past) -> Iterable[W
     if before.warnings is None or after.warnings is None:
         return
 
+    @cache
     def is_measured(cell: str) -> bool:
         """In both runs."""
         states = (old.outcomes.get(cell), new.outcomes.get(cell))
         return all(state is not None and not state.status.is_unknown for state in states)
 
     sides = {
-        is_new: {
-            name: (entry, cells)
-            for name, entry in (after if is_new else before).warnings.items()  # type: ignore[union-attr]
-            if (cells := tuple(cell for cell in entry.cells if is_measured(cell)))
-        }
-        for is_new in (True, False)
+        is_new: {name: entry for name, entry in entries.items() if any(map(is_measured, entry.cells))}
+        for is_new, entries in ((True, after.warnings), (False, before.warnings))
     }
     for is_new, entries in sides.items():
-        for name, (entry, cells) in sorted(entries.items(), key=lambda item: (-len(item[1][1]), item[0])):
-            if name not in sides[not is_new]:
-                yield WarningChange(is_new=is_new, entry=entry, cells=cells)
+        alone = {name: entry for name, entry in entries.items() if name not in sides[not is_new]}
+        cells = {name: tuple(filter(is_measured, entry.cells)) for name, entry in alone.items()}
+        for name in sorted(alone, key=lambda name: (-len(cells[name]), name)):
+            yield WarningChange(is_new=is_new, entry=alone[name], cells=cells[name])
 
 
 def _notes(before: Source, after: Source) -> Iterable[str]:

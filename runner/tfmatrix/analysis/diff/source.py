@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from tfmatrix.analysis.causes import find_causes
 from tfmatrix.analysis.diff.changes import Past, PastCell, remembered
+from tfmatrix.analysis.squares import Squares
 from tfmatrix.analysis.warnings import WarningEntry, catalogue
 from tfmatrix.core.data import parse_json
 from tfmatrix.core.errors import InfrastructureError, UsageError
@@ -62,9 +63,10 @@ def read_source(results: Path, reference: str) -> Source:
 
 def of_run(run: Run) -> Source:
     """A run with its causes and warnings."""
-    causes = find_causes(run)
+    squares = Squares.of(run)
+    causes = find_causes(run, squares)
     return Source(
-        past=remembered(run, causes),
+        past=remembered(run, causes, squares),
         header=run.header,
         titles={cause.id: cause.title for cause in causes},
         warnings={entry.id: entry for entry in catalogue(run).entries},

@@ -106,7 +106,7 @@ def _write_run(writer: _Writer, grid: Grid, *, with_evidence: bool) -> Past:
             writer.write(f"data/{folder}/{name}.js", script(f"{folder}/{name}", packages))
     found = index(grid, files if with_evidence else None)
     writer.write(f"data/{folder}/index.js", script(f"{folder}/index", found))
-    return remembered(grid.run, grid.causes)
+    return remembered(grid.run, grid.causes, grid.squares)
 
 
 def _news(runs: Sequence[Past]) -> list[Changes]:

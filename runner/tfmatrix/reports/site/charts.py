@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pygal  # type: ignore[import-untyped]
 
-from tfmatrix.analysis.diff.changes import Outcomes, Past, cell_of
+from tfmatrix.analysis.diff.changes import Outcomes, Past
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST
 from tfmatrix.reports.site.grid import Grid
@@ -43,12 +43,8 @@ def drift_over_runs(runs: Sequence[Past], scenario: str | None = None) -> str:
         return ""
     largest: dict[str, float] = {}
     for run in runs:
-        for square, cells in Outcomes.of(run.outcomes).squares.items():
-            if scenario is None or square.startswith(f"{scenario}/"):
-                for (writer, reader), outcome in cells.items():
-                    if (outcome.difference or 0) > 0:
-                        cell = cell_of(square, writer, reader)
-                        largest[cell] = max(largest.get(cell, 0.0), _plotted(outcome.difference) or 0.0)
+        for cell, outcome in Outcomes.of(run.outcomes).where(lambda outcome: (outcome.difference or 0) > 0, scenario):
+            largest[cell] = max(largest.get(cell, 0.0), _plotted(outcome.difference) or 0.0)
     chosen = sorted(largest, key=lambda cell: (-largest[cell], cell))[:MAX_LINES]
     if not chosen:
         return ""
