@@ -78,11 +78,17 @@ class Upgrade:
         return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     @property
+    def untried(self) -> int:
+        """How many of the cells that break had no remedy tried on them: one may bring them back."""
+        return sum(record.is_untried for record in self.breaks)
+
+    @property
     def sentence(self) -> str:
         """The verdict in one line, with its figures."""
         parts = []
         if self.breaks:
-            parts.append(f"{len(self.breaks)} of {cells_in_words(self.tested)} that worked break")
+            untried = f" (no remedy was tried on {self.untried} of these)" if self.untried else ""
+            parts.append(f"{len(self.breaks)} of {cells_in_words(self.tested)} that worked break{untried}")
         if self.changes:
             named = ", ".join(name for name, _ in self.remedies[:2])
             needs = "needs" if len(self.changes) == 1 else "need"

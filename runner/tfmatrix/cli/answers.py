@@ -623,6 +623,7 @@ class UpgradeJudged(TypedDict):
     sentence: str
     tested: int
     breaks: list[str]
+    untried: int
     changes: list[str]
     gone: list[str]
     failed_before: list[str]

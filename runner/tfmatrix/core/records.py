@@ -102,6 +102,15 @@ class Try:
         }
 
 
+SAVE_AS = "save as "
+"""How the remedy "another format" begins; the format's id follows."""
+
+
+def is_of_other_format(remedy: Mapping[str, Any]) -> bool:
+    """Whether an entry of `remedies` is another format: a cell of its own, which nobody had to try."""
+    return str(remedy["name"]).startswith(SAVE_AS)
+
+
 def are_listed(listed: Collection[str], status: Status, failed_checks: Iterable[str]) -> bool:
     """Whether an entry of known_failures.yaml that lists these checks speaks of a cell at which those failed.
 
@@ -274,6 +283,12 @@ class CellRecord(_Stored):
         One that is inferred never is: what it was inferred from is. Where only that is listed, the cell was measured.
         """
         return self.status.is_incompatibility and not self.known and self.inferred is None
+
+    @property
+    def is_untried(self) -> bool:
+        """Whether it was loaded and fails, and no remedy was tried: there was no time, or there is none to try."""
+        was_loaded = bool(self.load) or self.inferred is not None
+        return was_loaded and self.status.is_incompatibility and all(map(is_of_other_format, self.remedies))
 
     def findings(self, check: str) -> Sequence[Finding]:
         """What a check found, in its order; nothing where it was not made."""

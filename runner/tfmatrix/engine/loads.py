@@ -18,7 +18,6 @@ from tfmatrix.engine.jobs import Asked, Jobs
 from tfmatrix.engine.measured import key_of_load
 from tfmatrix.engine.plan import Plan
 from tfmatrix.engine.records import Records
-from tfmatrix.engine.remedies import is_of_other_format
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.saves import Saves
 from tfmatrix.store.content import Store
@@ -188,8 +187,7 @@ class Loads:
 
     def _is_measured_again(self, key: str, known: CellRecord) -> bool:
         """Whether a load that others measured is measured nevertheless: for the sample, or to try what helps it."""
-        is_untried = known.status.is_incompatibility and all(is_of_other_format(each) for each in known.remedies)
-        is_wanted = self._request.remedies and is_untried
+        is_wanted = self._request.remedies and known.is_untried
         is_checked = self._request.known.is_checked(key, self._request.run_id)
         return self._request.phase.loads and (is_wanted or is_checked)
 

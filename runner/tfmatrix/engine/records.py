@@ -11,12 +11,12 @@ from tfmatrix.checks.judge import Judge, Judgement
 from tfmatrix.checks.policy import promised as is_promised
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.outcome import Outcome
-from tfmatrix.core.records import CellRecord, Try
+from tfmatrix.core.records import SAVE_AS, CellRecord, Try, is_of_other_format
 from tfmatrix.core.status import CheckStatus, Status
 from tfmatrix.engine.environments import Environments
 from tfmatrix.engine.estimate import Timings
 from tfmatrix.engine.progress import Progress
-from tfmatrix.engine.remedies import SAVE_AS, attempt, best, is_last_resort, is_of_other_format
+from tfmatrix.engine.remedies import attempt, best, is_last_resort
 from tfmatrix.store.runs import RunWriter
 from tfmatrix.worker.declared import Format
 from tfmatrix.worker.retraining import is_trained

@@ -20,14 +20,6 @@ from tfmatrix.worker.remedies import AND, LOAD_MODEL, Failing, price_of, remedie
 _COMBINED = 70
 """The place of combinations among the tries: behind the single ones, before those that give up the file's own model."""
 
-SAVE_AS = "save as "
-"""How the remedy "another format" begins; the format's id follows."""
-
-
-def is_of_other_format(remedy: Mapping[str, Any]) -> bool:
-    """Whether a try of a record is another format: a cell of its own, of which every run tells anew."""
-    return str(remedy["name"]).startswith(SAVE_AS)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:

@@ -83,6 +83,22 @@ def test_a_remedy_turns_a_break_into_a_change():
     assert found.sentence == "1 cell needs a change (compile=False)"
 
 
+@pytest.mark.parametrize(
+    ("fields", "untried"),
+    [
+        ({"load": {"status": "error"}}, 1),
+        ({"inferred": {"from": "t/h5/1/2", "by": "reader"}}, 1),
+        ({"load": {"status": "error"}, "remedies": ({"name": "save as keras", "status": "pass"},)}, 1),
+        ({"load": {"status": "error"}, "remedies": ({"name": "compile=False", "status": "load-error"},)}, 0),
+        ({"load": {}}, 0),
+    ],
+)
+def test_a_break_on_which_no_remedy_was_tried_says_so(fields, untried):
+    found = judge_upgrade(pairs(("pass", "load-error", "pass", "pass"), **fields), "1", "2")
+    assert (found.verdict, found.untried) == (UpgradeVerdict.UNSAFE, untried)
+    assert ("no remedy was tried on 1" in found.sentence) is bool(untried)
+
+
 def test_one_break_outweighs_what_was_not_measured():
     found = judge_upgrade(pairs(("pass", "drift", "pass", "infra-error")), "1", "2")
     assert found.verdict is UpgradeVerdict.UNSAFE

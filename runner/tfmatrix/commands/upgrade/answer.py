@@ -18,10 +18,9 @@ from tfmatrix.commands.upgrade.measure import Alternative, Measured
 from tfmatrix.commands.upgrade.sides import Side
 from tfmatrix.core.errors import ExitCode
 from tfmatrix.core.packages import DISTRIBUTIONS, version_among
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import SAVE_AS, CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure, one_line
-from tfmatrix.engine.remedies import SAVE_AS
 from tfmatrix.envs.resolve import LEGACY_KERAS
 from tfmatrix.store.runs import Run
 from tfmatrix.worker.remedies import AND, remedies

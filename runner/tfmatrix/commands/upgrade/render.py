@@ -358,6 +358,7 @@ def _judged(upgrade: Upgrade, causes: Sequence[Cause]) -> dict[str, Any]:
         "sentence": upgrade.sentence,
         "tested": upgrade.tested,
         "breaks": _ids(upgrade.breaks),
+        "untried": upgrade.untried,
         "changes": _ids(upgrade.changes),
         "gone": _ids(upgrade.gone),
         "failed_before": _ids(upgrade.already),

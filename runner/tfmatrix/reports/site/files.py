@@ -129,6 +129,7 @@ def matrix_json(
                 "verdict": each.verdict.value,
                 "tested": each.tested,
                 "breaks": len(each.breaks),
+                "untried": each.untried,
                 "changes": len(each.changes),
                 "gone": len(each.gone),
                 "not_measured": len(each.unmeasured) + len(each.missing),
