@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from package_index import tensorflow_index
 
 
@@ -15,6 +16,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Ctrl-C works, also where a script runs the tests in the background: it starts such jobs with SIGINT ignored, and
     every process that a test interrupts would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Tests are not timed: a machine that others use as well fails none.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
