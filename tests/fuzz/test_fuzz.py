@@ -69,13 +69,13 @@ def test_what_runs_before_have_tried_counts(
 
 
 @given(st.binary(max_size=300), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_mutations_are_bytes_whatever_they_begin_with(data: bytes, random: Random) -> None:
     assert isinstance(mutated(data, random), bytes)
 
 
 @given(content=st.binary(max_size=400), cut=st.integers(0, len(MATRIX)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_matrix_yaml_with_anything_in_it(content: bytes, cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("matrix")
     tally = fuzz.Tally("matrix")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from tfmatrix.checks.distance import CHUNK, Distance, distance, number, scale_of, ulp_distance
@@ -43,7 +43,6 @@ def test_ulp_distance_of_bfloat16_counts_bfloat16() -> None:
     assert (figures.max_ulp, figures.max_abs) == (1, 2.0**-7)
 
 
-@settings(deadline=None)
 @given(data=st.data(), dtype=st.sampled_from(FLOATS))
 def test_ulp_distance_is_a_metric_that_counts_nextafter(data: st.DataObject, dtype: str) -> None:
     width = np.finfo(dtype).bits
@@ -59,7 +58,6 @@ def test_ulp_distance_is_a_metric_that_counts_nextafter(data: st.DataObject, dty
         assert _ulps(float(step), float(high), dtype) == _ulps(float(low), float(high), dtype) - 1
 
 
-@settings(deadline=None)
 @given(values=arrays.arrays(st.sampled_from(FLOATS), arrays.array_shapes(max_dims=3)))
 def test_an_array_is_no_distance_from_itself(values: np.ndarray) -> None:
     array = Array(dtype=values.dtype.name, stored=values)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tfmatrix.checks.fingerprint import MAX_TEXT, fingerprint, normalise, with_fingerprints
 from tfmatrix.worker.capture import shorten
@@ -93,7 +93,6 @@ def test_warnings_keep_their_raw_message() -> None:
     assert with_fingerprints([warning]) == [{**warning, "text": "no <path>", "fingerprint": fingerprint("no /tmp/y")}]
 
 
-@settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_normalising_twice_changes_nothing_and_never_fails(text: str) -> None:
     assert fingerprint(text)

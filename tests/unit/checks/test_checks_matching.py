@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from observation_builder import Draft, DraftWeight, checked, trained
 from tfmatrix.checks.matching import match
@@ -135,7 +135,6 @@ def test_shape_of_a_known_path_may_change() -> None:
     assert (check["status"], check["shape_changed"], check["missing"]) == ("fail", 1, 0)
 
 
-@settings(deadline=None)
 @given(order=st.permutations(range(10)))
 def test_every_order_is_matched_by_path(order: list[int]) -> None:
     theirs = trained()
@@ -146,7 +145,6 @@ def test_every_order_is_matched_by_path(order: list[int]) -> None:
     assert (matching.moved == ()) == (order == sorted(order))
 
 
-@settings(deadline=None)
 @given(names=st.lists(st.text("abc", min_size=1, max_size=3), min_size=4, max_size=4, unique=True))
 def test_renamed_layers_are_renamed_and_not_lost(names: list[str]) -> None:
     theirs = trained()

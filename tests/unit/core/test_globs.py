@@ -7,7 +7,7 @@ import time
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tfmatrix.core.globs import GlobSet, compile_glob, did_you_mean_glob, match_glob, match_scenario
 
@@ -150,7 +150,6 @@ def test_a_pattern_that_nobody_types_is_refused_unread() -> None:
         compile_glob("a" * 200_000, segments=4)
 
 
-@settings(deadline=None)
 @given(cell_id)
 def test_an_id_covers_itself_and_is_covered_by_its_prefixes(cell: str) -> None:
     parts = cell.split("/")
@@ -161,13 +160,11 @@ def test_an_id_covers_itself_and_is_covered_by_its_prefixes(cell: str) -> None:
         assert match_glob("/".join(["**", *parts[end:]]), cell, segments=4)
 
 
-@settings(deadline=None)
 @given(cell_id, cell_id)
 def test_an_id_covers_no_other_id(first: str, second: str) -> None:
     assert match_glob(first, second, segments=4) == (first == second)
 
 
-@settings(deadline=None)
 @given(st.lists(cell_id, max_size=6), st.lists(st.text("ab*?/{},[]!-", max_size=8), max_size=4))
 def test_a_set_of_globs_is_the_union_of_its_globs(cells: list[str], patterns: list[str]) -> None:
     good = []

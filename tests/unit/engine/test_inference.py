@@ -127,7 +127,7 @@ def test_readers_that_are_asked_of_a_follower_alone_are_measured() -> None:
     assert len(inference.results) < 0.5 * len(pairs), "the one that is asked of most stands for the other"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.floats(0.02, 1.0), st.floats(0.0, 0.3))
 def test_every_pair_is_measured_inferred_or_lost_whatever_is_asked(seed: int, share: float, loss: float) -> None:
     draw = random.Random(seed)
@@ -190,7 +190,7 @@ def test_a_square_without_any_result_infers_nothing() -> None:
     assert (inference.wanted(), list(inference.inferred())) == ([], [])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     borders=st.integers(0, 6),

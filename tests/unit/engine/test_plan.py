@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 from format_builder import make_format
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ExitCode, NothingSelectedError
@@ -440,7 +440,6 @@ versions_of = st.sampled_from(["2.9.3", "2.12.1", "2.15.1", "2.16.2", "nightly"]
 patterns = st.sampled_from(["**", "dense", "*/h5", "**/2.15.1", "l*/{h5,tf}", "dense/h5/2.12.1/2.15.1", "zzz"])
 
 
-@settings(deadline=None)
 @given(
     scenarios=st.lists(
         st.builds(

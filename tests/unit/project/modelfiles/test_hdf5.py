@@ -87,7 +87,7 @@ def test_heads_of_many_files_are_read_by_one_process_and_a_bad_one_costs_the_oth
             read_head(path)
 
 
-@settings(max_examples=12, deadline=None)  # a process each
+@settings(max_examples=12)  # a process each
 @given(st.sampled_from(LAYOUTS), st.data())
 def test_damaged_hdf5_is_an_error_or_reads_as_something(tmp_path_factory, name, data):
     content = bytearray(golden(name))

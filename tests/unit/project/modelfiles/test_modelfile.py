@@ -46,7 +46,7 @@ def test_hdf5_says_which_keras_wrote_it(tmp_path, name):
     assert model.said == "written by Keras 2.10.0"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_message(data):
     with contextlib.suppress(ProtobufError):  # whatever else it raises fails the test
@@ -118,7 +118,7 @@ def test_tflite_names_its_converter_and_the_least_runtime(tmp_path):
     assert read_model(tmp_path / "quantized").name == "m"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_tflite_is_an_error_or_reads_as_something(tmp_path_factory, data):
     content = bytearray(base64.b64decode(golden_tflite.DENSE_2_15_1))
