@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 from tfmatrix.analysis.records import in_order
@@ -37,7 +38,7 @@ class Environments:
         cell they are those of run.json.
         """
         listed = run.header.get("environments") or {}
-        named = {name for record in run.records for name in (record.writer, record.reader)}
+        named = {name for side in ("writer", "reader") for name in set(map(attrgetter(side), run.records))}
         return cls(described={name: listed.get(name) or {} for name in in_order(named or listed, listed)})
 
     @cached_property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,18 @@ def keras_names() -> frozenset[str]:
 def reason(error: Mapping[str, Any]) -> Reason:
     """Why an exception (type, message) was raised."""
     # The worker leaves out the middle of what is too long: what is decisive stands last.
-    whole = str(error.get("message") or "")[-_MAX_WHOLE:]
+    return _reason(str(error.get("type") or "an exception"), str(error.get("message") or "")[-_MAX_WHOLE:])
+
+
+@lru_cache(maxsize=4096)
+def _reason(kind: str, whole: str) -> Reason:
+    """The same of a type and a message: a whole map has few, in a hundred thousand cells."""
     text = decisive(whole)[:_MAX_TEXT]
     for pattern, words in _RULES:
         match = pattern.search(text)
         if match is not None:
             return Reason(title=_shortened(words(match, whole)), text=one_line(text, 600), in_words=True)
-    kind = one_line(str(error.get("type") or "an exception"), 60).replace("`", "'")
+    kind = one_line(kind, 60).replace("`", "'")
     said = neutral(first_sentence(text)).rstrip(".")
     title = f"`{kind}`: {said}" if said else f"`{kind}` without a message"
     return Reason(title=_shortened(title), text=one_line(text, 600), in_words=False)

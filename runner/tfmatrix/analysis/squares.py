@@ -74,12 +74,14 @@ class Squares:
 
     @classmethod
     def of(cls, run: Run) -> Squares:
-        """Walks through the records once for each column."""
+        """Walks through the records for each column."""
         records = run.records
 
         def column(name: str, known: dict[Hashable, int]) -> Numbers:
-            values = map(attrgetter(name), records)
-            return np.fromiter((known.setdefault(each, len(known)) for each in values), np.int32, len(records))
+            value = attrgetter(name)
+            for each in dict.fromkeys(map(value, records)):
+                known.setdefault(each, len(known))
+            return np.fromiter(map(known.__getitem__, map(value, records)), np.int32, len(records))
 
         environments = {name: place for place, name in enumerate(Environments.of(run).order)}
         scenarios: dict[Any, int] = {}
