@@ -10,9 +10,14 @@
   const more = document.getElementById("more");
   const counted = document.getElementById("count");
   const fields = [...document.querySelectorAll("#map tbody td")];
+  // What each field says now, and the nodes in which it does: they are kept, for laying out thousands anew takes long.
   const drawn = fields.map((field) => {
     const link = field.querySelector("a");
-    return { tone: field.className, link, nodes: link ? [...link.childNodes] : [], words: link?.getAttribute("aria-label") };
+    if (!link) return null;
+    const figure = link.querySelector("b") || make("b", {}, "", make("i", {}, ""));
+    const own = { tone: field.className, words: link.getAttribute("aria-label"), sign: link.firstChild.data, passed: "", total: "" };
+    if (figure.parentNode) Object.assign(own, { passed: figure.firstChild.data, total: figure.lastChild.textContent });
+    return { field, link, figure, own, now: own };
   });
   const known = new Set(["status", "format", "scenario", "tag", "mark", "writers", "readers", "text", "cause"]);
   let run = null;
@@ -171,34 +176,39 @@
     return { tally, total: totals.reduce((sum, each) => sum + each, 0), cells: cells(ask, totals) };
   };
 
+  /** What a field of the map says of its cells. */
+  const told = (tally, place) => {
+    const worst = WORST_FIRST.find((status) => tally.counts[status]);
+    if (!worst) return { tone: "none", words: "", sign: "", passed: "", total: "" };
+    const total = (statuses) => [...statuses].reduce((sum, status) => sum + (tally.counts[status] || 0), 0);
+    const [failing, measured] = [total(FAILING), total(MEASURED)];
+    const said = Object.entries(tally.counts).map(([status, here]) => `${status} ${here}`).join(", ");
+    const isKnown = failing && !tally.news;
+    const share = failing / Math.max(1, measured);
+    const passed = tally.counts.pass || 0;
+    return {
+      tone: [`s-${worst}`, FAILING.has(worst) && share < 0.75 && (share < 0.25 ? "low" : "middle"), tally.promised && "promised"].filter(Boolean).join(" "),
+      words: `${run.environments[Math.floor(place / run.size)].name} read by ${run.environments[place % run.size].name}: ${passed} of ${measured} pass; ${said}${isKnown ? ", all known" : ""}`,
+      sign: SIGNS[worst],
+      passed: measured ? String(passed) : "",
+      total: measured ? `/${measured}${isKnown ? "*" : ""}` : "",
+    };
+  };
+
   const drawMap = (tallyOf) => {
-    fields.forEach((field, place) => {
-      const first = drawn[place];
-      if (!first.link) return;
-      const tally = tallyOf && tallyOf(place);
-      const isEmpty = Boolean(tally) && !Object.keys(tally.counts).length;
-      first.link.hidden = isEmpty;
-      if (!tally) {
-        field.className = first.tone;
-        first.link.replaceChildren(...first.nodes);
-        first.link.setAttribute("aria-label", first.words);
-        return;
-      }
-      if (isEmpty) {
-        field.className = "none";
-        return;
-      }
-      const worst = WORST_FIRST.find((status) => tally.counts[status]);
-      const total = (statuses) => [...statuses].reduce((sum, status) => sum + (tally.counts[status] || 0), 0);
-      const [failing, measured] = [total(FAILING), total(MEASURED)];
-      const said = WORST_FIRST.filter((status) => tally.counts[status]).map((status) => `${status} ${tally.counts[status]}`).join(", ");
-      const known = failing && !tally.news;
-      const share = failing / Math.max(1, measured);
-      field.className = [`s-${worst}`, FAILING.has(worst) && share < 0.75 && (share < 0.25 ? "low" : "middle"), tally.promised && "promised", ].filter(Boolean).join(" ");
-      const passed = tally.counts.pass || 0;
-      first.link.replaceChildren(SIGNS[worst], measured ? make("b", {}, String(passed), make("i", {}, `/${measured}${known ? "*" : ""}`)) : "");
-      const words = `${run.environments[Math.floor(place / run.size)].name} read by ${run.environments[place % run.size].name}: ${passed} of ${measured} pass; ${said}${known ? ", all known" : ""}`;
-      first.link.setAttribute("aria-label", words);
+    drawn.forEach((each, place) => {
+      if (!each) return;
+      const { field, link, figure, own, now } = each;
+      const next = tallyOf ? told(tallyOf(place), place) : own;
+      if (next.tone !== now.tone) field.className = next.tone;
+      if (next.words !== now.words) link.setAttribute("aria-label", next.words);
+      if (next.sign !== now.sign) link.firstChild.data = next.sign;
+      if (next.passed !== now.passed) figure.firstChild.data = next.passed;
+      if (next.total !== now.total) figure.lastChild.textContent = next.total;
+      link.hidden = !next.sign;
+      if (!next.passed) figure.remove();
+      else if (!figure.parentNode) link.append(figure);
+      each.now = next;
     });
   };
 
