@@ -38,10 +38,16 @@ class Tab:
     errors: list[str] = field(default_factory=list)
 
     def open(self, address: str, *, ready: bool = False) -> Any:
-        """Opens a page of the site from the disk; with `ready` waits until its script has drawn it."""
+        """Opens a page of the site from the disk; with `ready` waits until its script has drawn it.
+
+        The overview loads its cells when somebody comes to them.
+        """
         self.page.goto(f"file://{self.site}/{address}")
         if ready:
             self.page.wait_for_selector("body[data-ready]")
+            if address.startswith("index.html"):
+                self.page.locator("#cells").scroll_into_view_if_needed()
+                self.page.wait_for_selector("body[data-cells]")
         return self.page
 
 

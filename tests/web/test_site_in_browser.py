@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from needs import lacking
@@ -401,15 +403,18 @@ def weight(site, *names):
     return sum(map(len, contents)), sum(len(gzip.compress(each)) for each in contents)
 
 
-def test_the_first_load_is_light(wide):
-    run = next(path.name for path in (wide / "data").iterdir() if path.is_dir())
-    scripts = [
-        f"static/{name}"
-        for name in ("site.css", "theme.js", "status.js", "run.js", "find.js", "map.js", "overview.js", "ask.js")
-    ]
-    unpacked, packed = weight(wide, "index.html", *scripts, f"data/{run}/index.js", "data/upgrades.js")
+@pytest.mark.parametrize("address", ["index.html", "cell.html?cell=dense/h5/2.15.1/2.16.2"])
+def test_the_first_load_is_light_and_has_not_all_cells(tab, wide, address):
+    made = tab(wide)
+    loaded = []
+    made.page.on("request", lambda asked: loaded.append(unquote(urlsplit(asked.url).path)))
+    made.open(address)
+    made.page.wait_for_selector("body[data-ready]")
+    assert address.startswith("index") or made.page.locator("h1").inner_text() == address.partition("=")[2]
+    unpacked, packed = weight(wide, *{Path(each).relative_to(wide) for each in loaded})
     assert unpacked <= 2_500_000
     assert packed <= 300_000
+    assert not [each for each in loaded if each.endswith("/cells.js")]
 
 
 QUESTIONS = {

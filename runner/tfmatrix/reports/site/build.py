@@ -11,7 +11,7 @@ from pathlib import Path
 from tfmatrix.analysis.diff.changes import Changes, Outcomes, Past, compare, remembered
 from tfmatrix.analysis.upgrades import every_upgrade
 from tfmatrix.core.errors import ExitCode, UsageError
-from tfmatrix.reports.site.data import MAX_FILE, answers, evidence, index, pairs, script, search, table
+from tfmatrix.reports.site.data import MAX_FILE, answers, cells, evidence, index, pairs, script, search, table
 from tfmatrix.reports.site.files import every_file
 from tfmatrix.reports.site.grid import Grid
 from tfmatrix.reports.site.health import Problem, problems
@@ -106,6 +106,7 @@ def _write_run(writer: _Writer, grid: Grid, *, with_evidence: bool) -> Past:
             writer.write(f"data/{folder}/{name}.js", script(f"{folder}/{name}", packages))
     found = index(grid, files if with_evidence else None)
     writer.write(f"data/{folder}/index.js", script(f"{folder}/index", found))
+    writer.write(f"data/{folder}/cells.js", script(f"{folder}/cells", cells(grid)))
     return remembered(grid.run, grid.causes, grid.squares)
 
 

@@ -2,11 +2,14 @@
 
 Scripts are loaded with `<script src>`, because a page opened from a disk may not fetch. A run has
 
-- `data/RUN/index.js`: names, causes, and `outcomes`: a status, marks, and a set of causes each. In `rows` an outcome
-  (from 1, 0 for no cell) for each reader of a writer, as `OUTCOME*TIMES,OUTCOME`; in `inferred_rows` in the same way
-  whether it was inferred. Each stands once, and a block (a scenario and format) names them by number and times;
+- `data/RUN/index.js`: names, causes, and which blocks (a scenario and format) there are;
+- `data/RUN/cells.js`: what became of all cells, which a page loads when it is asked for it. `outcomes` are a status,
+  marks, a set of causes, a remedy and a difference each. In `rows` an outcome (from 1, 0 for no cell) for each reader
+  of a writer, as `OUTCOME*TIMES,OUTCOME`; in `inferred` in the same way whether it was inferred. Each stands once, and
+  a block names them by number and times;
 - `data/RUN/cells/S-F-W.js`: the evidence of some saves (numbers of scenario, format, first writer) and of all their
-  loads, up to the writer with which the next file begins; a block's `files` has the first writers;
+  loads, up to the writer with which the next file begins; a block's `files` has the first writers. `outcomes` and
+  `rows` as above, but with causes by their places, and rows by the number of their writer;
 - `data/RUN/pairs/W-R.js`: the packages of a writer and a reader.
 
 Of the newest run there are also `data/upgrades.js`, every verdict with its sentence, and `data/search.js`, what the
@@ -106,63 +109,21 @@ Files = Mapping[tuple[str, str], Sequence[int]]
 class _Rows:
     """Rows of a map as text, each once: most writers fare as the one before, and most scenarios as another."""
 
-    def __init__(self, text: Callable[[NDArray[Any]], str]) -> None:
+    def __init__(self) -> None:
         self.places: dict[bytes, int] = {}
         self.texts: list[str] = []
-        self._text = text
 
     def place(self, row: NDArray[Any]) -> int:
         """The number of a row."""
         place = self.places.setdefault(row.tobytes(), len(self.texts))
         if place == len(self.texts):
-            self.texts.append(self._text(row))
+            self.texts.append(_run_lengths_as_text(row.tolist()))
         return place
 
 
 def index(grid: Grid, files: Files | None) -> dict[str, Any]:
-    """The whole run with a number per cell. `files` are those of its evidence; None where it is not written."""
-    header, squares = grid.run.header, grid.squares
-    cause_sets: dict[tuple[int, ...], int] = {(): 0}
-    outcomes: dict[tuple[str, int, int], int] = {}
-    remedies: dict[str, int] = {}
-    kinds = np.zeros(len(squares.examples) + 1, np.int32)  # The last one stands for NONE.
-    for kind, record in enumerate(squares.examples):
-        causes = cause_sets.setdefault(grid.cause_places[kind], len(cause_sets))
-        outcome = (record.status.code, _bits(record) & ~_INFERRED, causes)
-        kinds[kind] = outcomes.setdefault(outcome, len(outcomes)) + 1
-    differences = [delta(record) for record in squares.examples]
-    is_inferred = np.append(squares.each(lambda record: record.inferred is not None, np.int8), np.int8(0))
-    says_more = np.append(
-        squares.each(lambda record: bool(record.remedy), bool)
-        | np.array([difference is not None for difference in differences], bool),
-        False,
-    )
-    rows, marks = _Rows(_run_lengths_as_text), _Rows(_run_lengths_as_text)
-    blocks = []
-    for place, scenario in enumerate(grid.scenarios):
-        for number_of_format, fmt in enumerate(grid.formats):
-            block = grid.block(scenario, fmt)
-            if not block:
-                continue
-            figures, helped = {}, {}
-            for at in np.flatnonzero(says_more[block.kinds.ravel()]).tolist():
-                kind = int(block.kinds.ravel()[at])
-                difference, remedy = differences[kind], squares.examples[kind].remedy
-                if difference is not None:
-                    figures[str(at)] = number(difference)
-                if remedy:
-                    helped[str(at)] = remedies.setdefault(remedy, len(remedies))
-            found = {"s": place, "f": number_of_format}
-            blocks.append(
-                found
-                | {
-                    "rows": _run_lengths([rows.place(row) for row in kinds[block.kinds]]),
-                    "inferred": _run_lengths([marks.place(row) for row in is_inferred[block.kinds]]),
-                    "differences": figures,
-                    "remedies": helped,
-                }
-                | ({} if files is None else {"files": files[scenario, fmt]})
-            )
+    """The names of a run, and its blocks. `files` are those of its evidence; None where it is not written."""
+    header = grid.run.header
     return {
         "run": shown(grid.run.id),
         "started": shown(header.get("started") or ""),
@@ -180,15 +141,54 @@ def index(grid: Grid, files: Files | None) -> dict[str, Any]:
         ],
         "formats": [{"name": shown(name), "page": grid.format_slugs[name]} for name in grid.formats],
         "causes": [{"id": cause.id, "title": cut(cause.title, 300)} for cause in grid.causes],
-        "cause_sets": [list(places) for places in cause_sets],
-        "outcomes": [list(outcome) for outcome in outcomes],
-        "rows": rows.texts,
-        "inferred_rows": marks.texts,
-        "blocks": blocks,
-        "remedies": [shown(name) for name in remedies],
+        "blocks": [
+            {"s": grid.scenarios.index(scenario), "f": grid.formats.index(fmt)}
+            | ({} if files is None else {"files": files[scenario, fmt]})
+            for scenario, fmt in _squares(grid)
+        ],
         "inferred": INFERRED_BY,
         "commands": COMMANDS,
     }
+
+
+def _squares(grid: Grid) -> list[tuple[str, str]]:
+    return [(scenario, fmt) for scenario in grid.scenarios for fmt in grid.formats if grid.block(scenario, fmt)]
+
+
+def cells(grid: Grid) -> dict[str, Any]:
+    """What became of every cell: `blocks` are in the order of those of the index."""
+    squares = grid.squares
+    sets: dict[tuple[int, ...], int] = {}
+    outcomes: dict[tuple[Any, ...], int] = {}
+    kinds = np.zeros(len(squares.examples) + 1, np.int32)  # The last one stands for NONE.
+    for kind, record in enumerate(squares.examples):
+        code, bits, causes, *rest = _outcome(grid, kind, record)
+        outcome = (code, bits & ~_INFERRED, sets.setdefault(causes, len(sets)), *rest)
+        kinds[kind] = outcomes.setdefault(outcome, len(outcomes)) + 1
+    is_inferred = np.append(squares.each(lambda record: record.inferred is not None, np.int8), np.int8(0))
+    rows, inferred = _Rows(), _Rows()
+    blocks = [
+        {
+            "rows": _run_lengths(map(rows.place, kinds[squares.blocks[square]])),
+            "inferred": _run_lengths(map(inferred.place, is_inferred[squares.blocks[square]])),
+        }
+        for square in _squares(grid)
+    ]
+    return {
+        "cause_sets": [list(places) for places in sets],
+        "outcomes": [list(outcome) for outcome in outcomes],
+        "rows": rows.texts,
+        "inferred": inferred.texts,
+        "blocks": blocks,
+    }
+
+
+def _outcome(grid: Grid, kind: int, record: CellRecord) -> tuple[str, int, tuple[int, ...], str, str]:
+    """Status, marks, places of the causes, remedy and difference of the outputs, the last two empty without."""
+    difference = delta(record)
+    remedy = shown(record.remedy) if record.remedy else ""
+    figure = "" if difference is None else number(difference)
+    return record.status.code, _bits(record), grid.cause_places[kind], remedy, figure
 
 
 def _environment(grid: Grid, name: str) -> dict[str, Any]:
@@ -218,9 +218,9 @@ def _run_lengths(values: Iterable[int]) -> list[int]:
     return [each for value, run in groupby(values) for each in (value, sum(1 for _ in run))]
 
 
-def _run_lengths_as_text(values: NDArray[Any]) -> str:
+def _run_lengths_as_text(values: Iterable[int]) -> str:
     """`value*times,value`: once is not told."""
-    lengths = _run_lengths(values.tolist())
+    lengths = _run_lengths(values)
     return ",".join(
         f"{value}*{times}" if times > 1 else str(value)
         for value, times in zip(lengths[::2], lengths[1::2], strict=True)
@@ -289,6 +289,9 @@ class _Evidence:
         # Records share equal objects, and live as long as their grid: an identity stands for one text.
         self._made = made
         self._sources: dict[int, int] = {}
+        self._outcomes: dict[tuple[Any, ...], int] = {}
+        self._numbers = {NONE: 0}
+        self._rows: dict[int, str] = {}
         self.size = 0
 
     def add(self, writer: int) -> None:
@@ -303,6 +306,7 @@ class _Evidence:
             if kind != NONE:
                 self._add(writer, place, times, self._board.squares.examples[kind].inferred, cells, inferred)
             place += times
+        self._rows[writer] = _run_lengths_as_text(map(self._number, self._block.kinds[writer].tolist()))
         if cells:
             self._cells[writer] = cells
         if inferred:
@@ -342,9 +346,22 @@ class _Evidence:
             self._sources[id(inferred)] = place
         return place
 
+    def _number(self, kind: int) -> int:
+        """The number of what became of a cell, from 1."""
+        if kind not in self._numbers:
+            outcome = _outcome(self._board, kind, self._board.squares.examples[kind])
+            self._numbers[kind] = self._outcomes.setdefault(outcome, len(self._outcomes)) + 1
+        return self._numbers[kind]
+
     def text(self) -> str:
         """All of it as JSON."""
-        return f'{{"cells":{_json(self._cells)},"inferred":{_json(self._inferred)},"parts":[{",".join(self._parts)}]}}'
+        found = {
+            "outcomes": list(self._outcomes),
+            "rows": self._rows,
+            "cells": self._cells,
+            "inferred": self._inferred,
+        }
+        return f'{_json(found)[:-1]},"parts":[{",".join(self._parts)}]}}'
 
     def _part(self, source: tuple[object, ...], make: Callable[[], Iterable[Told]]) -> int:
         """The place of the blocks that `make` returns for what `source` says: a role, and objects of a record."""

@@ -161,17 +161,18 @@ def test_every_cell_of_the_index_is_that_of_the_run(tmp_path):
     site = write_site(run, tmp_path / "site").folder
     index = received(next((site / "data").glob("*/index.js")))
     names = [each["name"] for each in index["environments"]]
+    cells = received(next((site / "data").glob("*/cells.js")))
     found = {}
-    for block in index["blocks"]:
-        told = iter(block["rows"])
-        rows = [index["rows"][place] for place, times in zip(told, told, strict=True) for _ in range(times)]
+    for block, kinds in zip(index["blocks"], cells["blocks"], strict=True):
+        told = iter(kinds["rows"])
+        rows = [cells["rows"][place] for place, times in zip(told, told, strict=True) for _ in range(times)]
         runs = [run.split("*") for row in rows for run in row.split(",")]
         outcomes = [outcome for outcome, *times in runs for _ in range(int(*times or "1"))]
         assert len(outcomes) == len(names) ** 2
         for place, outcome in enumerate(outcomes):
             writer, reader = names[place // len(names)], names[place % len(names)]
             scenario, fmt = index["scenarios"][block["s"]]["name"], index["formats"][block["f"]]["name"]
-            found[f"{scenario}/{fmt}/{writer}/{reader}"] = index["outcomes"][int(outcome) - 1][0]
+            found[f"{scenario}/{fmt}/{writer}/{reader}"] = cells["outcomes"][int(outcome) - 1][0]
     assert found == {record.cell: record.status.code for record in run.records}
 
 

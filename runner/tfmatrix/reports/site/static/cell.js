@@ -63,20 +63,20 @@
     const told = rows.find(([first, count]) => first <= reader && reader < first + count);
     if (!told) return null;
     const [, , source, by] = told;
-    const from = source < 0 ? null : tfmatrix.cell(run, cell.block, source).id;
+    const from = source < 0 ? null : tfmatrix.idOf(run, cell.block, source);
     const [before, after] = (run.inferred[by] || "Not measured: inferred from {cell}.").split("{cell}");
     return make("p", { class: "note" }, before, from ? make("a", { href: tfmatrix.cellLink(from) }, make("code", {}, from)) : "another cell", after);
   };
 
-  const earlier = (run, runs) => {
+  const earlier = (run, cell, runs) => {
     const body = make("tbody", {});
     const cells = run.blocks.length * run.size * run.size;
     const details = make("details", {}, make("summary", {}, `In ${runs.length} runs`), make("div", { class: "scroll" }, make("table", { class: "list" },
       make("thead", {}, make("tr", {}, ["Run", "Status", "Cause"].map((each) => make("th", { scope: "col" }, each)))), body)));
     const read = async () => {
       for (const each of runs) {
-        const other = await tfmatrix.loadRun(each.folder);
-        const found = tfmatrix.find(other, id);
+        const other = each.folder === run.folder ? run : await tfmatrix.loadRun(each.folder);
+        const found = other === run ? cell : tfmatrix.find(other, id);
         const when = `${each.started.slice(0, 16).replace("T", " ")} · ${each.run}`;
         body.append(make("tr", {},
           make("td", {}, found && other.evidence && other.folder !== run.folder ? make("a", { href: tfmatrix.cellLink(id, each.run) }, when) : when, other.folder === run.folder ? " (this)" : ""),
@@ -98,15 +98,13 @@
     const wanted = query.get("run");
     const chosen = wanted ? runs.find((each) => each.run === wanted) : runs[0];
     if (!chosen) return failed(id, `This site knows no run ${wanted}.`);
-    const run = await tfmatrix.loadRun(chosen.folder);
-    const cell = tfmatrix.find(run, id);
+    const run = await tfmatrix.loadNames(chosen.folder);
+    const { cell, file } = run.evidence ? await tfmatrix.findWithEvidence(run, id) : { cell: tfmatrix.find(await tfmatrix.loadRun(chosen.folder), id) };
     if (!cell) return failed(id, `The run ${run.run} has no such cell.`);
     const top = head(run, cell, runs);
     const newest = chosen === runs[0];
-    if (!run.evidence) return show(top, make("p", {}, "Of this earlier run the site keeps statuses only; its folder has the evidence."), commands(run, cell, newest), earlier(run, runs));
+    if (!run.evidence) return show(top, make("p", {}, "Of this earlier run the site keeps statuses only; its folder has the evidence."), commands(run, cell, newest), earlier(run, cell, runs));
     const [writer, reader] = [Math.floor(cell.place / run.size), cell.place % run.size];
-    const first = cell.block.files.findLast((each) => each <= writer);
-    const file = await tfmatrix.load(`${run.folder}/cells/${cell.block.s}-${cell.block.f}-${first}`);
     const found = file.cells[writer]?.[reader] || [];
     const packages = await tfmatrix.load(`${run.folder}/pairs/${writer}-${reader}`);
     const about = cell.block.scenario.title;
@@ -117,7 +115,7 @@
       found.map((place) => part(file.parts[place])),
       part(packages),
       commands(run, cell, newest),
-      earlier(run, runs),
+      earlier(run, cell, runs),
     );
   };
 

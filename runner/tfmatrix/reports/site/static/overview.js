@@ -288,33 +288,51 @@
     showMore();
   };
 
+  /** All cells of the run: of a whole map more than a page should load before it is asked for any. */
+  const loadCells = () => tfmatrix.loadRun(document.body.dataset.run).then((read) => {
+    if (run) return;
+    run = read;
+    drawNarrow();
+    draw();
+    document.body.dataset.cells = "yes";
+  });
+
   const apply = () => {
     writeAddress();
-    draw();
+    if (run) draw();
+    else loadCells();
   };
 
-  tfmatrix.loadRun(document.body.dataset.run).then((read) => {
-    run = read;
-    form.hidden = false;
-    document.getElementById("cells").hidden = false;
+  const section = document.getElementById("cells");
+  form.hidden = false;
+  section.hidden = false;
+  readAddress();
+  form.addEventListener("input", apply);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(() => {
+    cause = "";
+    apply();
+  }));
+  more.addEventListener("click", showMore);
+  document.getElementById("writer")?.addEventListener("input", () => (run ? drawNarrow() : loadCells()));
+  const narrow = document.getElementById("narrow");
+  if (narrow) narrow.hidden = false;
+  addEventListener("popstate", () => {
     readAddress();
-    draw();
-    drawNarrow();
-    if (location.hash === "#cells") document.getElementById("cells").scrollIntoView();
-    form.addEventListener("input", apply);
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(() => {
-      cause = "";
-      apply();
-    }));
-    more.addEventListener("click", showMore);
-    document.getElementById("writer")?.addEventListener("input", drawNarrow);
-    const narrow = document.getElementById("narrow");
-    if (narrow) narrow.hidden = false;
-    addEventListener("popstate", () => {
-      readAddress();
-      draw();
-    });
-    document.body.dataset.ready = "yes";
+    if (run) draw();
+    else loadCells();
   });
+  // Whoever goes to the filters will use them, and whoever comes to the list will read it.
+  form.addEventListener("focusin", loadCells, { once: true });
+  form.addEventListener("pointerenter", loadCells, { once: true });
+  const seen = new IntersectionObserver((entries) => {
+    if (entries.some((each) => each.isIntersecting)) loadCells();
+  });
+  for (const each of [section, narrow]) if (each) seen.observe(each);
+  if (isFiltered() || location.hash === "#cells") {
+    loadCells().then(() => {
+      if (location.hash === "#cells") section.scrollIntoView();
+      document.body.dataset.ready = "yes";
+    });
+  } else document.body.dataset.ready = "yes";
 })();

@@ -67,81 +67,112 @@ const tfmatrix = (() => {
     return all;
   };
 
+  /** The names of a run and its blocks. */
+  const loadNames = async (folder) => {
+    const run = await load(`${folder}/index`);
+    if (!run.folder) {
+      run.folder = folder;
+      run.size = run.environments.length;
+      for (const block of run.blocks) Object.assign(block, { scenario: run.scenarios[block.s], format: run.formats[block.f] });
+    }
+    return run;
+  };
+
+  const outcome = ([code, bits, causes, remedy, difference]) => ({ code: CODES[code], bits, causes, remedy, difference });
+
   /**
-   * A run. `outcomes` are what cells came to: `code`, the place of the status in WORST_FIRST; `bits`, those of its MARKS;
-   * `causes`, which of the run's sets of causes. `rows` are what the readers of a writer make of a file of its: as
-   * `[first reader, last reader, outcome, …]`. Each block names a row for each writer. So cells are counted by rows, and
-   * never one by one: a map has millions of them.
+   * The same with all of its cells. `outcomes` are what they came to: `code`, the place of the status in WORST_FIRST;
+   * `bits`, those of its MARKS; `causes`, which of the run's sets of causes. `rows` are what the readers of a writer make
+   * of a file of its: as `[first reader, last reader, outcome, …]`. Each block names a row for each writer. So cells are
+   * counted by rows, and never one by one: a map has millions of them.
    */
   const loadRun = async (folder) => {
-    const index = await load(`${folder}/index`);
-    if (!index.size) {
-      index.folder = folder;
-      index.size = index.environments.length;
-      const outcomes = index.outcomes.map(([code, bits, causes]) => ({ code: CODES[code], bits, causes }));
-      const told = index.rows.map(segments);
-      const inferred = index.inferred_rows.map(segments);
+    const [run, told] = [await loadNames(folder), await load(`${folder}/cells`)];
+    if (!run.rows) {
+      const outcomes = told.outcomes.map(outcome);
+      const rows = told.rows.map(segments);
+      const inferred = told.inferred.map(segments);
       const places = new Map();
-      const rows = [];
-      for (const block of index.blocks) {
+      run.rows = [];
+      told.blocks.forEach((block, number) => {
         const marks = spread(block.inferred);
-        block.rows = spread(block.rows).map((row, writer) => {
+        run.blocks[number].rows = spread(block.rows).map((row, writer) => {
           const both = row * inferred.length + marks[writer];
           if (!places.has(both)) {
-            places.set(both, rows.length);
-            rows.push(marked(told[row], inferred[marks[writer]], outcomes.length));
+            places.set(both, run.rows.length);
+            run.rows.push(marked(rows[row], inferred[marks[writer]], outcomes.length));
           }
           return places.get(both);
         });
-        block.scenario = index.scenarios[block.s];
-        block.format = index.formats[block.f];
-      }
-      index.rows = rows;
-      index.outcomes = [null, ...outcomes, ...outcomes.map((each) => ({ ...each, bits: each.bits | INFERRED }))];
+      });
+      run.cause_sets = told.cause_sets;
+      run.outcomes = [null, ...outcomes, ...outcomes.map((each) => ({ ...each, bits: each.bits | INFERRED }))];
     }
-    return index;
+    return run;
   };
 
-  /** What came of a place of a block, row by row; null where there is no cell. */
-  const outcome = (run, block, place) => {
-    const row = run.rows[block.rows[Math.floor(place / run.size)]];
-    const reader = place % run.size;
-    for (let each = 0; each < row.length; each += 3) if (row[each] <= reader && reader <= row[each + 1]) return run.outcomes[row[each + 2]];
-    return null;
+  /** What stands at a reader of a row, 0 for nothing. */
+  const at = (row, reader) => {
+    for (let each = 0; each < row.length; each += 3) if (row[each] <= reader && reader <= row[each + 1]) return row[each + 2];
+    return 0;
   };
 
-  /** The cell of a place of a block; null where there is none. */
-  const cell = (run, block, place) => {
-    const found = outcome(run, block, place);
-    if (!found) return null;
-    const writer = run.environments[Math.floor(place / run.size)].name;
-    const reader = run.environments[place % run.size].name;
-    const remedy = block.remedies[place];
+  const ends = (run, place) => [Math.floor(place / run.size), place % run.size];
+
+  /** The id of the cell at a place of a block: places go row by row, a row for each writer. */
+  const idOf = (run, block, place) => `${block.scenario.name}/${block.format.name}/${ends(run, place).map((each) => run.environments[each].name).join("/")}`;
+
+  const described = (run, block, place, found, causes) => {
+    const [writer, reader] = ends(run, place).map((each) => run.environments[each].name);
     return {
       block, place, writer, reader,
-      id: `${block.scenario.name}/${block.format.name}/${writer}/${reader}`,
+      id: idOf(run, block, place),
       scenario: block.scenario.name,
       format: block.format.name,
       status: WORST_FIRST[found.code],
       marks: MARKS.filter((_, bit) => found.bits & (1 << bit)),
-      causes: run.cause_sets[found.causes].map((number) => run.causes[number]),
-      difference: block.differences[place] ?? null,
-      remedy: remedy === undefined ? null : run.remedies[remedy],
+      causes: causes.map((number) => run.causes[number]),
+      difference: found.difference || null,
+      remedy: found.remedy || null,
     };
   };
 
-  /** The cell of an id; null where the run has none. Names may hold any character, so the id is not split. */
-  const find = (run, id) => {
+  /** The cell of a place of a block; null where there is none. */
+  const cell = (run, block, place) => {
+    const [writer, reader] = ends(run, place);
+    const found = run.outcomes[at(run.rows[block.rows[writer]], reader)];
+    return found ? described(run, block, place, found, run.cause_sets[found.causes]) : null;
+  };
+
+  /** Where a cell of that id may stand, as [block, place]. Names may hold any character, so the id is not split. */
+  const places = function* (run, id) {
     for (const block of run.blocks) {
       const before = `${block.scenario.name}/${block.format.name}/`;
       if (!id.startsWith(before)) continue;
-      const pair = id.slice(before.length);
-      for (let place = 0; place < run.size * run.size; place += 1) {
-        const found = cell(run, block, place);
-        if (found && `${found.writer}/${found.reader}` === pair) return found;
-      }
+      for (let place = 0; place < run.size * run.size; place += 1) if (idOf(run, block, place) === id) yield [block, place];
+    }
+  };
+
+  /** The cell of an id; null where the run has none. */
+  const find = (run, id) => {
+    for (const [block, place] of places(run, id)) {
+      const found = cell(run, block, place);
+      if (found) return found;
     }
     return null;
+  };
+
+  /** The same of a run whose names alone are loaded, with the file of its evidence: { cell, file }. */
+  const findWithEvidence = async (run, id) => {
+    for (const [block, place] of places(run, id)) {
+      const [writer, reader] = ends(run, place);
+      const first = block.files.findLast((each) => each <= writer);
+      const file = await load(`${run.folder}/cells/${block.s}-${block.f}-${first}`);
+      const number = at(segments(file.rows[writer]), reader);
+      const found = number && outcome(file.outcomes[number - 1]);
+      if (found) return { cell: described(run, block, place, found, found.causes), file };
+    }
+    return { cell: null };
   };
 
   /** An element with attributes and children; texts become text nodes. */
@@ -172,5 +203,5 @@ const tfmatrix = (() => {
     return `${root}cell.html?${query}`;
   };
 
-  return { SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, loadRun, cell, find, make, sign, withCode, causes, causeLink, cellLink };
+  return { SIGNS, WORST_FIRST, FAILING, MEASURED, UNKNOWN, MARKS, root, receive, load, loadNames, loadRun, cell, idOf, find, findWithEvidence, make, sign, withCode, causes, causeLink, cellLink };
 })();
