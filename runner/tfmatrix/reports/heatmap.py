@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tfmatrix.analysis.squares import Counts
+from tfmatrix.analysis.squares import Counts, Look
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Mark
 from tfmatrix.reports.cells import KNOWN, sides
@@ -33,21 +33,30 @@ class HeatMap:
 
 def heat_map(pairs: Mapping[tuple[str, str], Counts], order: Sequence[str]) -> HeatMap:
     """The map of some pairs: the worst status of each, and how many of its cells fail, as on the site."""
-    writers, readers = sides(pairs, order)
     single = all(sum(counts.values()) == 1 for counts in pairs.values())
-    made: dict[int, Mark] = {}
-    fields = {
-        pair: made.get(id(each)) or made.setdefault(id(each), _field(each, single=single))
-        for pair, each in pairs.items()
-    }
-    worst = {field.status for field in fields.values()}
+    fields = {pair: _field(each, single=single) for pair, each in pairs.items()}
+    writers, readers = sides(pairs, order)
+    rows = [(writer, tuple(fields.get((writer, reader)) for reader in readers)) for writer in writers]
+    return drawn(order, readers, rows, single=single)
+
+
+def drawn(
+    order: Sequence[str], readers: Sequence[str], rows: Sequence[tuple[str, tuple[Mark | None, ...]]], *, single: bool
+) -> HeatMap:
+    """A map of its fields; `single` ones are of one cell each."""
+    worst = {field.status for _, row in rows for field in row if field}
     what = "" if single else "the worst status of the pair, and how many of its cells fail: "
     return HeatMap(
         key=what + ", ".join(f"{status.sign} {status.value}" for status in WORST_FIRST if status in worst),
         numbers={name: number for number, name in enumerate(order, start=1)},
         readers=tuple(readers),
-        rows=tuple((writer, tuple(fields.get((writer, reader)) for reader in readers)) for writer in writers),
+        rows=tuple(rows),
     )
+
+
+def single_field(look: Look) -> Mark:
+    """The field of one cell."""
+    return _field({look: 1}, single=True)
 
 
 def _field(counts: Counts, *, single: bool) -> Mark:

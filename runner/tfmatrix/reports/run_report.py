@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfmatrix.analysis.causes import names_of, spoken, unreviewed
-from tfmatrix.analysis.records import in_order
-from tfmatrix.analysis.squares import Counts, Look, Squares
+from tfmatrix.analysis.records import delta, in_order
+from tfmatrix.analysis.squares import NONE, Counts, Look, Squares
 from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.core.text import Code, Inline, Link, cells, joined, one_line, with_code
+from tfmatrix.core.text import Code, Inline, Link, Mark, cells, joined, one_line, with_code
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend, matrix
 from tfmatrix.reports.claims import evidence, paragraph, sentences, short_error
 from tfmatrix.reports.document import Block, Bullets, Commands, Heading, Paragraph, Quote, Table
-from tfmatrix.reports.heatmap import heat_map
+from tfmatrix.reports.heatmap import drawn, heat_map, single_field
 from tfmatrix.store.runs import Run
 
 CORNER = "writer↓ reader→"
@@ -44,11 +45,10 @@ def build(run: Run, *, detail: bool = True) -> list[Block]:
         shown += _cells_of(overview)
     blocks += _environments(run)
     blocks += _known(run, squares)
-    if detail:
-        for block in _scenarios(run, squares):
-            blocks.append(block)
-            if isinstance(block, Table):
-                shown += _cells_of(block)
+    if detail and run.records:
+        draw = _Drawn(squares)
+        blocks += _scenarios(run, squares, draw)
+        shown += draw.cells
     if run.records:
         blocks += [
             Heading(level=2, text=("Legend",)),
@@ -208,13 +208,9 @@ def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:
     return (f"{cells(count)}: ", *reason, until, *link, " — ", *where)
 
 
-def _scenarios(run: Run, squares: Squares) -> Iterable[Block]:
+def _scenarios(run: Run, squares: Squares, draw: _Drawn) -> Iterable[Block]:
     described = run.header.get("scenarios") or {}
     order = squares.environments
-    # What stands in a table for each kind of outcome, and how that is counted.
-    said = [cell_lines(record) for record in squares.examples]
-    wide, narrow = ([joined(lines, by) for lines in said] for by in (" ", "\n"))
-    counts: list[Counts] = [{Look.of(record): 1} for record in squares.examples]
     formats: dict[str, list[str]] = {}
     for scenario, name in squares.members:
         formats.setdefault(scenario, []).append(name)
@@ -230,16 +226,59 @@ def _scenarios(run: Run, squares: Squares) -> Iterable[Block]:
             places = squares.members[scenario, name]
             yield Heading(level=3, text=(one_line(f"{scenario} / {name}", 120),))
             yield Bullets.of(sentences([run.records[place] for place in places.tolist()], order))
-            kinds = squares.kind[places].tolist()
-            pairs = [
-                (order[writer], order[reader])
-                for writer, reader in zip(squares.writer[places].tolist(), squares.reader[places].tolist(), strict=True)
-            ]
-            of_pair = dict(zip(pairs, kinds, strict=True))
-            readers, rows = matrix(of_pair, order, wide.__getitem__)
-            _, narrow_rows = matrix(of_pair, order, narrow.__getitem__)
-            heat = heat_map({pair: counts[kind] for pair, kind in of_pair.items()}, order)
-            yield Table(head=(CORNER, *readers), rows=rows, narrow=narrow_rows, heat=heat)
+            yield draw.table(squares.blocks[scenario, name])
+
+
+class _Drawn:
+    """Tables of single cells, each drawn once for all that look alike: a map has millions, of a few hundred looks."""
+
+    def __init__(self, squares: Squares) -> None:
+        self._order = squares.environments
+        made: dict[object, tuple[Inline, Inline, Mark]] = {}
+        found: list[tuple[Inline | None, Inline | None, Mark | None]] = []
+        for record in squares.examples:
+            look = Look.of(record)
+            key = (look, record.fixed, record.flaky, record.failed_checks, record.remedy, str(delta(record)))
+            if key not in made:
+                lines = cell_lines(record)
+                made[key] = joined(lines, " "), joined(lines, "\n"), single_field(look)
+            found.append(made[key])
+        # The last one stands for NONE.
+        self._wide, self._narrow, self._heat = (
+            _objects([*column, nothing])
+            for column, nothing in zip(zip(*found, strict=True), ((), (), None), strict=True)
+        )
+        self.cells: list[Inline] = [wide for wide, _, _ in made.values()]
+
+    def table(self, kinds: NDArray[Any]) -> Table:
+        """One scenario and format; environments without any cell have no row, respectively no column."""
+        is_there = kinds != NONE
+        writers, readers = np.flatnonzero(is_there.any(axis=1)), np.flatnonzero(is_there.any(axis=0))
+        shown = kinds[np.ix_(writers, readers)]
+        if (shown == NONE).any():
+            self.cells.append(())
+        names = [self._order[place] for place in writers.tolist()]
+        columns = [self._order[place] for place in readers.tolist()]
+        titles: list[Inline] = [(one_line(name, 60),) for name in names]
+        wide, narrow = (
+            tuple((title, *row) for title, row in zip(titles, fields[shown].tolist(), strict=True))
+            for fields in (self._wide, self._narrow)
+        )
+        marks = [(name, tuple(row)) for name, row in zip(names, self._heat[shown].tolist(), strict=True)]
+        return Table(
+            head=(CORNER, *(one_line(name, 60) for name in columns)),
+            rows=wide,
+            narrow=narrow,
+            heat=drawn(self._order, columns, marks, single=True),
+        )
+
+
+def _objects(values: Sequence[object]) -> NDArray[Any]:
+    """An array of what numpy would take apart."""
+    found = np.empty(len(values), object)
+    for place, value in enumerate(values):
+        found[place] = value
+    return found
 
 
 def _cell_list(records: Sequence[CellRecord], said: Callable[[CellRecord], Inline]) -> Bullets:
