@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from tfmatrix.analysis.environments import Environments
@@ -205,23 +206,22 @@ class _Found:
 def catalogue(run: Run) -> Catalogue:
     """The catalogue of a run's warnings. Entries of saving come first, then the most frequent first."""
     environments = Environments.of(run)
-    found: dict[_Key, _Found] = {}
     # Nine in ten cells of a whole map are inferred: they were neither saved nor loaded, and count as what they come to.
-    times = Counter(record.result for record in run.records)
+    times = Counter(map(attrgetter("result"), run.records))
     first = by_result(run.records)
     own = {result for result, record in first.items() if record.save or record.load}
     made = [record for record in run.records if record.result in own]
-    issued = {side: {_issue(record, side) for record in made if _was_made(record, side)} for side in _SIDES}
-    warned: dict[str, set[object]] = {side: set() for side in _SIDES}
+    heard = _Heard()
     for record in made:
         for side in _SIDES:
             if _was_made(record, side):
-                _collect(record, side, found, warned[side])
+                heard.add(record, side)
+    found, issued, warned = heard.found, heard.issued, heard.warned
     ids = _ids(found)
     entries = [_entry(run, environments, ids[key], item, len(issued[item.side])) for key, item in found.items()]
     measured = [(record, times[result]) for result, record in first.items() if _predicts(record)]
     cells = _predicted(measured)
-    said = {side: [record for record in made if _predicts(record) and _said_in(record, side)] for side in _SIDES}
+    said = {side: [record for record in made if heard.said(record, side) and _predicts(record)] for side in _SIDES}
     with_warning = _predict(said["save"])
     anywhere = {id(record): record for side in _SIDES for record in said[side]}
     return Catalogue(
@@ -245,47 +245,79 @@ def catalogue(run: Run) -> Catalogue:
 _SIDES = ("save", "load")
 
 
+def _side(record: CellRecord, side: str) -> Mapping[str, Any]:
+    return record.save if side == "save" else record.load
+
+
 def _was_made(record: CellRecord, side: str) -> bool:
     """Whether the cell has a save (a load) that ran, to its end or not."""
-    outcome = record.save if side == "save" else record.load
+    outcome = _side(record, side)
     return bool(outcome) and outcome.get("status") not in ("unsupported", "infra", "skipped")
 
 
-def _issue(record: CellRecord, side: str) -> object:
-    """What tells one save (load) from another. Readers and formats of one saver share a save, and its artifact."""
-    if side == "load":
-        return record.cell
-    digest = (record.artifact or {}).get("digest")
-    # A save that failed left no artifact; its record is the same, to the microsecond, in every cell that it serves.
-    own = digest or strict_json(record.save)
-    return record.scenario, record.writer, own
+class _Heard:
+    """What was said, as cells are added. Those that came to the same share what was saved and loaded: each such object
+    is read once.
+    """
 
+    def __init__(self) -> None:
+        self.found: dict[_Key, _Found] = {}
+        self.issued: dict[str, set[object]] = {side: set() for side in _SIDES}
+        self.warned: dict[str, set[object]] = {side: set() for side in _SIDES}
+        self._counts: dict[tuple[str, int], Mapping[_Key, int]] = {}
+        self._said: dict[tuple[str, int], bool] = {}
+        self._saves: dict[int, str] = {}
 
-def _collect(record: CellRecord, side: str, found: dict[_Key, _Found], warned: set[object]) -> None:
-    """Adds what one side of a cell said to the entries, and its save (load) to those that warned."""
-    issue = _issue(record, side)
-    here: dict[_Key, int] = {}
-    for warning in warnings_of(record, side):
-        message = str(warning.get("message") or "")
-        key = (side, str(warning.get("channel") or ""), str(warning.get("category") or ""), _text(message))
-        item = found.get(key)
-        if item is None:
-            item = found[key] = _Found(
-                side=side,
-                channel=one_line(key[1], 30),
-                category=one_line(key[2], 60),
-                text=key[3],
-                example=one_line(message, _TEXT_LIMIT),
-            )
-        item.phases.add(one_line(warning.get("phase") or side, 30))
-        if warning.get("fingerprint"):
-            item.fingerprints.add(str(warning["fingerprint"]))
-        here[key] = here.get(key, 0) + _count(warning)
-    for key, times in here.items():
-        found[key].counts[issue] = times
-        found[key].records.append(record)
-    if _said_in(record, side):
-        warned.add(issue)
+    def add(self, record: CellRecord, side: str) -> None:
+        """Adds what one side of a cell said to the entries, and its save (load) to those that warned."""
+        issue = self._issue(record, side)
+        self.issued[side].add(issue)
+        place = (side, id(_side(record, side)))
+        if place not in self._counts:
+            self._counts[place] = self._read(record, side)
+        for key, times in self._counts[place].items():
+            self.found[key].counts[issue] = times
+            self.found[key].records.append(record)
+        if self.said(record, side):
+            self.warned[side].add(issue)
+
+    def said(self, record: CellRecord, side: str) -> bool:
+        """Whether the save (load) call itself warned; what building or training says is no sign about a file."""
+        place = (side, id(_side(record, side)))
+        if place not in self._said:
+            self._said[place] = any(warning.get("phase", side) == side for warning in warnings_of(record, side))
+        return self._said[place]
+
+    def _issue(self, record: CellRecord, side: str) -> object:
+        """What tells one save (load) from another. Readers and formats of one saver share a save, and its artifact."""
+        if side == "load":
+            return record.cell
+        own = (record.artifact or {}).get("digest")
+        if not own:
+            # A save that failed left no artifact; its record is the same, to the microsecond, in every cell it serves.
+            own = self._saves.get(id(record.save)) or self._saves.setdefault(id(record.save), strict_json(record.save))
+        return record.scenario, record.writer, own
+
+    def _read(self, record: CellRecord, side: str) -> Mapping[_Key, int]:
+        """How often each warning was said, each of which has an entry from now on."""
+        here: dict[_Key, int] = {}
+        for warning in warnings_of(record, side):
+            message = str(warning.get("message") or "")
+            key = (side, str(warning.get("channel") or ""), str(warning.get("category") or ""), _text(message))
+            item = self.found.get(key)
+            if item is None:
+                item = self.found[key] = _Found(
+                    side=side,
+                    channel=one_line(key[1], 30),
+                    category=one_line(key[2], 60),
+                    text=key[3],
+                    example=one_line(message, _TEXT_LIMIT),
+                )
+            item.phases.add(one_line(warning.get("phase") or side, 30))
+            if warning.get("fingerprint"):
+                item.fingerprints.add(str(warning["fingerprint"]))
+            here[key] = here.get(key, 0) + _count(warning)
+        return here
 
 
 @lru_cache(maxsize=4096)
@@ -297,11 +329,6 @@ def _text(message: str) -> str:
 def _count(warning: Mapping[str, Any]) -> int:
     count = warning.get("count")
     return count if isinstance(count, int) and count > 0 else 1
-
-
-def _said_in(record: CellRecord, side: str) -> bool:
-    """Whether the save (load) call itself warned; what building or training says is no sign about a file."""
-    return any(warning.get("phase", side) == side for warning in warnings_of(record, side))
 
 
 def _predicts(record: CellRecord) -> bool:
