@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from tfmatrix.analysis.records import is_measured
 from tfmatrix.analysis.training import is_of_training
 from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import CellRecord
@@ -138,15 +137,17 @@ def _judged(pairs: Pairs, before: str, after: str, *, rollback: bool, files_only
     anew = () if rollback or before == after else pairs.get((after, after), ())
     breaks, changes, gone, already, unmeasured = [], [], [], [], []
     tested = 0
+    # The old environment may have no such format or model: then nothing is asked of the new one.
+    not_there = {key for key, base in own.items() if base.status is Status.UNSUPPORTED}
+    working = {key for key, base in own.items() if _works(base)}
     for record in (*read, *anew):
-        base = own.get((record.scenario, record.format))
-        if base is not None and base.status is Status.UNSUPPORTED:
-            # The old environment has no such format or model: nothing is asked of the new one.
+        key = (record.scenario, record.format)
+        if key in not_there:
             continue
-        works = base is not None and _works(base)
-        if works and is_measured(record):
+        base, status, works = own.get(key), record.status, key in working
+        if works and status.is_measured:
             tested += 1
-        match record.status:
+        match status:
             case Status.PASS:
                 pass
             case Status.UNSUPPORTED:

@@ -6,6 +6,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from tfmatrix.analysis.records import by_result, delta
@@ -43,9 +45,10 @@ def paragraph(counted_cells: Iterable[tuple[CellRecord, int]]) -> Inline:
 
 def sentences(records: Sequence[CellRecord], order: Sequence[str]) -> tuple[Inline, ...]:
     """The sentences for the cells of one scenario and format; `order` are the environments in matrix order."""
-    reached = {result: _reached_load(record) for result, record in by_result(records).items()}
-    loads = [record for record in records if reached[record.result]]
-    return (*_saving(records, order), *_loading(loads, order), *_warned(loads))
+    told = by_result(records)
+    loaded = {result: record for result, record in told.items() if _reached_load(record)}
+    loads = [record for record in records if record.result in loaded]
+    return (*_saving(records, told, order), *_loading(loads, loaded, order), *_warned(loads, loaded))
 
 
 def short_error(error: Mapping[str, Any] | None, limit: int = MESSAGE_LIMIT) -> str:
@@ -75,11 +78,11 @@ def evidence(record: CellRecord) -> Inline:
     return joined(parts, ", ")
 
 
-def _saving(records: Sequence[CellRecord], order: Sequence[str]) -> list[Inline]:
-    found = {result: _save_outcome(record) for result, record in by_result(records).items()}
-    results: dict[str, dict[Result, None]] = {}
-    for record in records:
-        results.setdefault(record.writer, {})[record.result] = None
+def _saving(records: Sequence[CellRecord], told: Mapping[Result, CellRecord], order: Sequence[str]) -> list[Inline]:
+    found = {result: _save_outcome(record) for result, record in told.items()}
+    results: dict[str, set[Result]] = {}
+    for writer, own in groupby(records, attrgetter("writer")):
+        results.setdefault(writer, set()).update(map(attrgetter("result"), own))
     by_writer = {writer: {found[result] for result in own} for writer, own in results.items()}
     writers: dict[Inline, set[str]] = {}
     for writer, outcomes in by_writer.items():
@@ -123,9 +126,9 @@ def _reached_load(record: CellRecord) -> bool:
             return False
 
 
-def _loading(records: Sequence[CellRecord], order: Sequence[str]) -> list[Inline]:
+def _loading(records: Sequence[CellRecord], told: Mapping[Result, CellRecord], order: Sequence[str]) -> list[Inline]:
     groups: dict[Inline, list[CellRecord]] = {}
-    of_result = {result: groups.setdefault(_load_outcome(record), []) for result, record in by_result(records).items()}
+    of_result = {result: groups.setdefault(_load_outcome(record), []) for result, record in told.items()}
     for record in records:
         of_result[record.result].append(record)
     kinds = sorted(groups.items(), key=lambda item: (WORST_FIRST.index(item[1][0].status), -len(item[1])))
@@ -200,11 +203,11 @@ def _where(group: Sequence[CellRecord], every: Sequence[CellRecord], order: Sequ
     )
 
 
-def _warned(records: Sequence[CellRecord]) -> list[Inline]:
+def _warned(records: Sequence[CellRecord], told: Mapping[Result, CellRecord]) -> list[Inline]:
     """What loading warned of: what people see first, and the most frequent first."""
     counts: Counter[str] = Counter()
-    times = Counter(record.result for record in records)
-    for result, record in by_result(records).items():
+    times = Counter(map(attrgetter("result"), records))
+    for result, record in told.items():
         texts = {_warning(warning) for warning in _warnings(record.load, "load")}
         counts.update(dict.fromkeys(texts, times[result]))
     ranked = sorted(_by_count(counts), key=lambda item: _is_hidden(item[0]))
