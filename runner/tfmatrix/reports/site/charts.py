@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -60,7 +61,8 @@ def drift_over_versions(grid: Grid, scenario: str | None = None) -> str:
     from tfmatrix.analysis.records import delta
 
     lines: dict[str, dict[str, float]] = {}
-    for record in grid.records(lambda record: delta(record) is not None, scenario):
+    drifts = chain.from_iterable(grid.drifts.values()) if scenario is None else grid.drifts.get(scenario, ())
+    for record in drifts:
         difference = _plotted(delta(record))
         if difference is not None:
             name = f"{record.format} of {record.writer}"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfmatrix.analysis.causes import Cause, Cells, find_causes
 from tfmatrix.analysis.environments import Environments
-from tfmatrix.analysis.records import in_order
+from tfmatrix.analysis.records import delta, in_order
 from tfmatrix.analysis.squares import NONE, Counts, Numbers, Squares, counts_of
 from tfmatrix.analysis.upgrades import Pairs, pairs_of
 from tfmatrix.core.records import CellRecord, Result
@@ -244,12 +244,17 @@ class Grid:
         """The name of a pair's page and badge."""
         return f"{self.environment_slugs[writer]}--{self.environment_slugs[reader]}"
 
-    def records(self, holds: Callable[[CellRecord], bool], scenario: str | None = None) -> list[CellRecord]:
-        """Those of the run, or of a scenario, for which something holds that result and format decide."""
-        places = self.squares.where(holds)
-        if scenario is not None:
-            places = places[self.squares.scenario[places] == self.squares.scenarios.index(scenario)]
-        return [self.run.records[place] for place in places.tolist()]
+    def records(self, holds: Callable[[CellRecord], bool]) -> list[CellRecord]:
+        """Those of the run for which something holds that result and format decide."""
+        return [self.run.records[place] for place in self.squares.where(holds).tolist()]
+
+    @cached_property
+    def drifts(self) -> Mapping[str, Sequence[CellRecord]]:
+        """Scenario → its cells whose outputs differ by a figure."""
+        found: dict[str, list[CellRecord]] = {}
+        for record in self.records(lambda record: delta(record) is not None):
+            found.setdefault(record.scenario, []).append(record)
+        return found
 
     def count_by(self, side: str, cells: Cells) -> list[int]:
         """How many of some cells each environment has as their writer or reader."""
