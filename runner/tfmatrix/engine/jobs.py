@@ -84,8 +84,10 @@ class Jobs:
 
         `when_idle` is called whenever nothing is left: it may submit more, and says whether to call it again.
         """
-        for done in self._scheduler.outcomes(when_idle):
-            done.task.tag(self._outcomes(done))
+        # Closed here: where Python closed it, a second Ctrl-C would be printed and ignored.
+        with contextlib.closing(self._scheduler.outcomes(when_idle)) as outcomes:
+            for done in outcomes:
+                done.task.tag(self._outcomes(done))
 
     def _outcomes(self, done: TaskOutcome) -> list[Outcome | None]:
         jobs = done.task.jobs

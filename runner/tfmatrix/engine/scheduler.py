@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,7 +95,7 @@ class Scheduler:
             self._open_tasks += 1
             self._condition.notify_all()
 
-    def outcomes(self, when_idle: Callable[[], bool] = lambda: False) -> Iterator[TaskOutcome]:
+    def outcomes(self, when_idle: Callable[[], bool] = lambda: False) -> Generator[TaskOutcome, None, None]:
         """Runs everything submitted, before and meanwhile; yields outcomes as they come. Leaves no worker behind.
 
         `when_idle` is called whenever nothing is left, while the workers wait: it may submit more, and says whether it

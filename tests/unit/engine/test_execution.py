@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -195,6 +196,23 @@ def test_a_changed_scenario_is_measured_again_and_nothing_else(laboratory):
     run = laboratory.run()
     assert {Path(job["scenario"]).stem for job in laboratory.executor.jobs[sent:]} == {"other"}
     assert {record.scenario for record in run.records if record.cached} == {"dense"}
+
+
+def test_ctrl_c_while_workers_are_ended_is_not_ignored(laboratory, monkeypatch):
+    def once(*arguments, **named):
+        raise KeyboardInterrupt("once")
+
+    def again(thread, timeout=None):
+        if thread.name.startswith("slot-"):
+            raise KeyboardInterrupt("again")
+
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)  # prints it, with a traceback
+    monkeypatch.setattr("tfmatrix.engine.jobs.take_over", once)
+    monkeypatch.setattr("tfmatrix.engine.scheduler.threading.Thread.join", again)
+    with pytest.raises(KeyboardInterrupt, match="again"):
+        laboratory.run()
+    assert not ignored
 
 
 def test_a_killed_run_goes_on_where_it_stopped(laboratory):
