@@ -57,7 +57,10 @@ LIMITS = {
 
 
 def load(archive: Path) -> None:
-    read_run_folder(archive)
+    run = read_run_folder(archive)
+    print(
+        f"{len(run.records):,} cells, {sum(record.inferred is not None for record in run.records):,} of them inferred"
+    )
 
 
 def tables(archive: Path) -> None:
@@ -89,21 +92,30 @@ def main() -> None:
     options.add_argument("cells", type=int)
     options.add_argument("folder", type=Path)
     options.add_argument("--browser", action="store_true")
-    options.add_argument("--part", choices=sorted(PARTS), help=argparse.SUPPRESS)
+    options.add_argument("--part", choices=["write", *PARTS], help=argparse.SUPPRESS)
     given = options.parse_args()
-    if given.part:
-        PARTS[given.part](given.folder / "run")
-        return
     archive, site = given.folder / "run", given.folder / "site"
-    run = write_run(archive, given.cells)
-    inferred = sum(record.inferred is not None for record in run.records)
-    size = sum(path.stat().st_size for path in archive.iterdir() if path.name != "run.json")
-    print(f"{len(run.records):,} cells, {inferred:,} of them inferred; the archive has {size / 1e6:.1f} MB", flush=True)
-    del run
-    found = {"MB of the archive": size / 1e6}
-    for name in PARTS:
+    if given.part == "write":
+        write_run(archive, given.cells)
+        return
+    if given.part:
+        PARTS[given.part](archive)
+        return
+
+    def part(name: str) -> tuple[float, float]:
+        """Processor seconds and gigabytes of a part, in a process that has nothing else in its memory.
+
+        Nor has this one: Linux counts what a process had before it became another.
+        """
         seconds, used = measured([sys.executable, __file__, str(given.cells), str(given.folder), "--part", name])
         print(f"{name}: {seconds:.1f} s of processor time, {used:.2f} GB", flush=True)
+        return seconds, used
+
+    part("write")
+    size = sum(path.stat().st_size for path in archive.iterdir() if path.name != "run.json")
+    found = {"MB of the archive": size / 1e6}
+    for name in PARTS:
+        seconds, used = part(name)
         found |= {f"{name}: seconds": seconds, f"{name}: GB": used}
     found["tables and diff: seconds"] = found.pop("tables: seconds") + found.pop("diff: seconds")
     begun = time.monotonic()
@@ -122,8 +134,8 @@ def main() -> None:
     print(f"largest: {largest.relative_to(site)}; all together {sum(sizes.values()) / 1e6:,.0f} MB")
 
 
-def write_run(folder: Path, cells: int) -> Run:
-    """An archive as that of an adaptive run is; returns the run."""
+def write_run(folder: Path, cells: int) -> None:
+    """Makes an archive as that of an adaptive run is."""
     night = read_run_folder(NIGHT)
     header = dict(night.header)
     told = [record for record in night.records if record.inferred is None]
@@ -144,7 +156,6 @@ def write_run(folder: Path, cells: int) -> Run:
     shutil.rmtree(folder, ignore_errors=True)
     run = Run(id=header["run"], header=header, records=tuple(records), folder=folder)
     archive_run(run, folder)
-    return run
 
 
 def cells_of(scenario: str, fmt: str, environments: Sequence[str], told: Sequence[CellRecord]) -> Iterator[CellRecord]:
