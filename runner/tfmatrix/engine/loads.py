@@ -174,7 +174,7 @@ class Loads:
             return None
         theirs = saves.of_others(save)
         key = self._loading.key(cell, theirs, cell.format, cell.reader) if theirs is not None else ""
-        known = self._request.known.loads.get(key)
+        known = self._request.known.load(str(cell), key)
         if known is not None and not self._is_measured_again(key, known):
             self._records.add_known(cell, known)
             self._then_known(cell, known)

@@ -45,6 +45,13 @@ class Known:
     cells: Mapping[str, CellRecord] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
 
+    def load(self, cell: str, key: str) -> CellRecord | None:
+        """The record of a load: the cell's own, or, of another writer's equal artifact, that of another cell."""
+        if not key:  # as that of every cell that was not loaded
+            return None
+        own = self.cells.get(cell)
+        return own if own is not None and own.key == key else self.loads.get(key)
+
     def is_checked(self, key: str, seed: str) -> bool:
         """Whether a load that it holds is measured nevertheless; another seed, another sample."""
         digest = hashlib.sha256(f"{seed} {key}".encode()).digest()

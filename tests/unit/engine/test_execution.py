@@ -1054,3 +1054,22 @@ def test_a_table_of_what_others_measured_needs_nothing_of_its_own(laboratory, ar
     run = laboratory.run(archive=archive, phase=Phase.TABLE)
     assert len(laboratory.executor.jobs) == sent
     assert statuses(run) == {name: record.status for name, record in archive.cells.items()}
+
+
+def test_two_writers_whose_artifacts_are_equal_are_two_cells_of_what_others_measured(laboratory):
+    def save(saver, writer, job):
+        folder = Path(job["folder"])
+        (folder / "artifact").mkdir(parents=True)
+        (folder / "artifact" / job["format"]["artifact"]).write_bytes(HDF5 + b"whoever wrote it")
+        observed = write_observation(folder, 1.0)
+        return {**OK, "status": "ok", "seconds": {"save": 0.2}, "artifact": True, "observation": observed}
+
+    laboratory.save = save
+    first = laboratory.run()
+    assert len({record.key for record in first.records}) < len(first.records), "one load is that of two cells"
+    shutil.rmtree(laboratory.root / "results" / "store")
+    run = laboratory.run(archive=never(known_of(first, "elsewhere")))
+    assert statuses(run) == statuses(first)
+    assert {record.cell: record.save["key"] for record in run.records} == {
+        record.cell: record.save["key"] for record in first.records
+    }
