@@ -6,52 +6,25 @@ and format alone is worked out once for each `kind`, and spread over the cells b
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfmatrix.analysis.environments import Environments
+from tfmatrix.analysis.looks import Counts, Look, counts_of
 from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob
 from tfmatrix.core.records import CellRecord
-from tfmatrix.core.status import Status
 from tfmatrix.store.runs import Run
 
 Numbers = NDArray[np.integer[Any]]
 
 NONE = -1
 """The kind where a square has no cell."""
-
-
-class Look(NamedTuple):
-    """What cells are told apart by where they are counted."""
-
-    status: Status
-    known: bool
-    promised: bool
-    inferred: bool
-
-    @classmethod
-    def of(cls, record: CellRecord) -> Look:
-        """That of one cell."""
-        return cls(record.status, record.known, record.promised, record.inferred is not None)
-
-
-Counts = Mapping[Look, int]
-"""How many cells look so."""
-
-
-def counts_of(counted: Iterable[tuple[CellRecord, int]]) -> Counts:
-    """The sum of what each record stands for so often."""
-    found: Counter[Look] = Counter()
-    for record, count in counted:
-        found[Look.of(record)] += count
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)

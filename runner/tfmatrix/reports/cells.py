@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from tfmatrix.analysis.looks import Counts, Look
 from tfmatrix.analysis.records import delta
-from tfmatrix.analysis.squares import Counts, Look
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Inline, Mark, joined, number, one_line

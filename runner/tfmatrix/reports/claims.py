@@ -10,8 +10,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+from tfmatrix.analysis.looks import counts_of
 from tfmatrix.analysis.records import by_result, delta
-from tfmatrix.analysis.squares import counts_of
 from tfmatrix.analysis.warnings import HIDDEN
 from tfmatrix.core.records import CellRecord, Result
 from tfmatrix.core.status import WORST_FIRST, Status

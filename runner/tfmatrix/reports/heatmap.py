@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tfmatrix.analysis.squares import Counts, Look
+from tfmatrix.analysis.looks import Counts, Look
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Mark
 from tfmatrix.reports.cells import KNOWN, sides

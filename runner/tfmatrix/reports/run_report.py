@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfmatrix.analysis.causes import names_of, spoken, unreviewed
+from tfmatrix.analysis.looks import Counts, Look
 from tfmatrix.analysis.records import delta, in_order
-from tfmatrix.analysis.squares import NONE, Counts, Look, Squares
+from tfmatrix.analysis.squares import NONE, Squares
 from tfmatrix.core.packages import DISTRIBUTIONS, packages_of, version_among
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status

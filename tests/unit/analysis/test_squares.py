@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 from run_builder import article_run, record, run_of
-from tfmatrix.analysis.squares import NONE, Look, Squares
+from tfmatrix.analysis.looks import Look
+from tfmatrix.analysis.squares import NONE, Squares
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.records import CellRecord
 

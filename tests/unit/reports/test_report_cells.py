@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 from run_builder import drift, load_error, record
-from tfmatrix.analysis.squares import Counts, counts_of
+from tfmatrix.analysis.looks import Counts, counts_of
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Inline, joined, to_plain
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from tfmatrix.analysis.causes import Cause, Cells, find_causes
 from tfmatrix.analysis.environments import Environments
+from tfmatrix.analysis.looks import Counts, counts_of
 from tfmatrix.analysis.records import delta, in_order
-from tfmatrix.analysis.squares import NONE, Counts, Numbers, Squares, counts_of
+from tfmatrix.analysis.squares import NONE, Numbers, Squares
 from tfmatrix.analysis.upgrades import Pairs, pairs_of
 from tfmatrix.core.records import CellRecord, Result
 from tfmatrix.core.status import WORST_FIRST, Status
