@@ -38,14 +38,14 @@ def explain(run: Run, target: str, *, fmt: DocumentFormat | str = DocumentFormat
     With `traceback` the whole of it, else its last lines. Ends with a newline. Raises UsageError for an id that is
     none, NothingSelectedError for a glob that matches no cell of the run.
     """
-    causes = find_causes(run)
     if target[:2].upper() == "C-":
-        cause = _named(target, {each.id: each for each in causes}, "cause", run)
+        cause = _named(target, {each.id: each for each in find_causes(run)}, "cause", run)
         return _written(fmt, _cause_blocks(cause, run), lambda: {"kind": "cause", "cause": cause.to_json()})
     if target[:2].upper() == "W-":
         entry = _named(target, {each.id: each for each in catalogue(run).entries}, "warning", run)
         return _written(fmt, _warning_blocks(entry), lambda: {"kind": "warning", "warning": entry.to_json()})
     records = _selected(run, target)
+    causes = find_causes(run)
     if len(records) == 1:
         page = CellPage(run, records[0], causes_of(causes, records[0].cell), whole_traceback=traceback)
         return _written(fmt, page.blocks(), page.to_json)
