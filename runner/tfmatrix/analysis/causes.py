@@ -234,17 +234,10 @@ class _Failing:
         measured = (self.known & ~self.inferred)[squares.kind]
         found: dict[int, list[int]] = {}
         for number, masks in enumerate(spoken(squares, self.run.header.get("known_failures") or ())):
-            for square, mask in masks.items():
-                places = squares.members[square]
-                own = places[measured[places] & mask[squares.writer[places], squares.reader[places]]]
-                for place in own.tolist():
-                    found.setdefault(place, []).append(number)
+            places = squares.places_of(masks)
+            for place in places[measured[places]].tolist():
+                found.setdefault(place, []).append(number)
         return found
-
-    def square_of(self, places: Numbers) -> NDArray[np.int64]:
-        """A number for the scenario and format of each cell."""
-        squares = self.squares
-        return squares.scenario[places].astype(np.int64) * len(squares.formats) + squares.format[places]
 
 
 def _rank(cause: Cause) -> tuple[object, ...]:
@@ -347,7 +340,7 @@ def _cause(found: _Failing, cause_id: str, group: Mapping[int, _Key]) -> Cause:
         status=key.status,
         phase=key.phase,
         cells=Cells(run.records, places),
-        saves=len(np.unique(found.square_of(places) * size + writers_of)),
+        saves=len(np.unique(squares.square[places] * size + writers_of)),
         formats=formats,
         scenarios=in_order(names(squares.scenario[places], squares.scenarios), run.header.get("scenarios") or ()),
         writers=tuple(writers),
@@ -384,8 +377,8 @@ def _good_again(found: _Failing, places: Numbers, *, in_save: bool) -> str | Non
     sides = {"reader": squares.writer, "writer": squares.writer * 0 if in_save else squares.reader}
     for side in ("writer",) if in_save else ("reader", "writer"):
         place, other = getattr(squares, side), sides[side]
-        same = found.square_of(measured) * size + other[measured]
-        concerned = np.unique(found.square_of(places) * size + other[places])
+        same = squares.square[measured] * size + other[measured]
+        concerned = np.unique(squares.square[places] * size + other[places])
         behind = (place[measured] > place[places].max()) & np.isin(same, concerned)
         good = np.setdiff1d(place[measured][behind], place[measured][behind & fails])
         if len(good):
@@ -451,9 +444,7 @@ def unreviewed(run: Run, squares: Squares) -> Cells:
         return Cells(run.records, np.empty(0, np.int32))
     seen = np.zeros(len(run.records), bool)
     for found in spoken(squares, reviewed):
-        for square, mask in found.items():
-            places = squares.members[square]
-            seen[places] |= mask[squares.writer[places], squares.reader[places]]
+        seen[squares.places_of(found)] = True
     known = squares.where(lambda record: record.known)
     return Cells(run.records, known[~seen[known]])
 

@@ -78,11 +78,15 @@ class Squares:
         return {name: place for place, name in enumerate(self.environments)}
 
     @cached_property
+    def square(self) -> NDArray[np.int64]:
+        """The scenario and format of each cell, as one number."""
+        return self.scenario.astype(np.int64) * max(1, len(self.formats)) + self.format
+
+    @cached_property
     def members(self) -> Mapping[tuple[str, str], Numbers]:
         """(scenario, format) → where its cells stand among the records; both in the order of the records."""
-        square = self.scenario.astype(np.int64) * max(1, len(self.formats)) + self.format
-        order = np.argsort(square, kind="stable")
-        starts = np.flatnonzero(np.diff(square[order], prepend=NONE))
+        order = np.argsort(self.square, kind="stable")
+        starts = np.flatnonzero(np.diff(self.square[order], prepend=NONE))
         found = sorted(np.split(order, starts[1:]), key=lambda places: int(places[0])) if len(order) else []
         return {(self.scenarios[self.scenario[each[0]]], self.formats[self.format[each[0]]]): each for each in found}
 
@@ -124,6 +128,14 @@ class Squares:
                         mask = found.setdefault(square, np.zeros((size, size), bool))
                         mask |= pairs
         return found
+
+    def places_of(self, masks: Mapping[tuple[str, str], NDArray[np.bool_]]) -> Numbers:
+        """Where the cells stand among the records that masks cover: (scenario, format) → writers × readers."""
+        found = [
+            places[mask[self.writer[places], self.reader[places]]]
+            for places, mask in ((self.members[square], mask) for square, mask in masks.items())
+        ]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
 
     def counts(self, kinds: NDArray[Any]) -> Counts:
         """Counts cells by their kinds, without NONE."""

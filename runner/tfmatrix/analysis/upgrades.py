@@ -82,12 +82,17 @@ class Upgrade:
         return sum(record.is_untried for record in self.breaks)
 
     @property
+    def untried_in_words(self) -> str:
+        """What stands behind the number of cells that break; nothing where a remedy was tried on each."""
+        return f" (no remedy was tried on {self.untried} of these)" if self.untried else ""
+
+    @property
     def sentence(self) -> str:
         """The verdict in one line, with its figures."""
         parts = []
         if self.breaks:
-            untried = f" (no remedy was tried on {self.untried} of these)" if self.untried else ""
-            parts.append(f"{len(self.breaks)} of {cells_in_words(self.tested)} that worked break{untried}")
+            tested = cells_in_words(self.tested)
+            parts.append(f"{len(self.breaks)} of {tested} that worked break{self.untried_in_words}")
         if self.changes:
             named = ", ".join(name for name, _ in self.remedies[:2])
             needs = "needs" if len(self.changes) == 1 else "need"

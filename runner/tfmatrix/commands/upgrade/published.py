@@ -38,8 +38,7 @@ class PublishedStep:
         measured = sum(map(is_measured, step.read))
         parts = [f"{cells_in_words(measured)} of files of {step.before} read by {step.after}"]
         if step.breaks:
-            untried = f" (no remedy was tried on {step.untried} of these)" if step.untried else ""
-            parts.append(f"{len(step.breaks)} break{untried}")
+            parts.append(f"{len(step.breaks)} break{step.untried_in_words}")
         if step.changes:
             parts.append(f"{len(step.changes)} need a change")
         if step.gone:
