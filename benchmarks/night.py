@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "runner"))
 
-from tfmatrix.store.runs import read_run  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.store.budget import bytes_of  # noqa: E402  (the checkout must be on the path first)
+from tfmatrix.store.runs import read_run  # noqa: E402
 
 SAMPLE_SECONDS = 0.5
 
@@ -29,11 +30,6 @@ def bytes_in_use() -> int:
     fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
     total, available = (int(fields[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
     return total - available
-
-
-def megabytes(folder: Path) -> float:
-    """Of the files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def run_and_watch(command: list[str]) -> tuple[int, float, int]:
@@ -86,8 +82,8 @@ def main() -> int:
         "measured_per_hour": round(3600 * measured / seconds),
         "known_per_hour": round(3600 * (measured + inferred) / seconds),
         "peak_memory_mb": round(memory / 1e6),
-        "store_mb": round(megabytes(project / "results" / "store")),
-        "records_mb": round(megabytes(run.folder), 1),
+        "store_mb": round(bytes_of(project / "results" / "store") / 1e6),
+        "records_mb": round(bytes_of(run.folder) / 1e6, 1),
         "exit_code": code,
     }
     print(json.dumps(figures, indent=1))

@@ -23,6 +23,7 @@ from tfmatrix.executors.intake import Quota, copy_folder
 from tfmatrix.executors.replies import RefusedError
 from tfmatrix.project.modelfiles.modelfile import ModelFile, read_model
 from tfmatrix.project.project import Project
+from tfmatrix.store.budget import bytes_of
 from tfmatrix.store.content import Store
 from tfmatrix.store.keys import digest_of
 from tfmatrix.store.runs import Run
@@ -301,7 +302,7 @@ def _add_model(store: Store, model: ModelFile) -> tuple[str, int]:
                 ) from error
         else:
             shutil.copyfile(model.path, target)
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        size = bytes_of(folder)
         return store.keep(folder), size
 
 

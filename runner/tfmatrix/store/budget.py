@@ -111,7 +111,7 @@ def prune_store(store: Path, *, keep: int, needed: Needed) -> Freed:
     Folders that no outcome speaks of go first: a killed run left them.
     """
     outcomes = stored_outcomes(store)
-    sizes = {path.name: _size(path) for path in (store / "folders").glob("??/*") if path.is_dir()}
+    sizes = {path.name: bytes_of(path) for path in (store / "folders").glob("??/*") if path.is_dir()}
     users = Counter(digest for outcome in outcomes for digest in outcome.folders)
     total = sum(sizes.values()) + sum(each.bytes for each in outcomes)
     before, removed = total, 0
@@ -133,7 +133,8 @@ def prune_store(store: Path, *, keep: int, needed: Needed) -> Freed:
     return Freed(outcomes=removed, bytes=before - total, left=total)
 
 
-def _size(folder: Path) -> int:
+def bytes_of(folder: Path) -> int:
+    """The sizes of all files in a folder together."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
