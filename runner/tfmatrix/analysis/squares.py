@@ -108,6 +108,10 @@ class Squares:
         """Where the cells stand among the records for which something holds that result and format decide."""
         return np.flatnonzero(self.each(holds, bool)[self.kind]).astype(np.int32)
 
+    def records(self, run: Run, holds: Callable[[CellRecord], bool]) -> list[CellRecord]:
+        """The records of the run, whose arrays these are, that stand there."""
+        return [run.records[place] for place in self.where(holds).tolist()]
+
     def covered(self, patterns: Iterable[str]) -> Mapping[tuple[str, str], NDArray[np.bool_]]:
         """(scenario, format) → which pairs of writer and reader one of the globs covers; only where it covers any."""
         found: dict[tuple[str, str], NDArray[np.bool_]] = {}

@@ -113,7 +113,7 @@ def _inference(run: Run) -> Iterable[Block]:
 
 
 def _news(run: Run, squares: Squares) -> Iterable[Block]:
-    news = _records(run, squares, lambda record: record.is_news)
+    news = squares.records(run, lambda record: record.is_news)
     if not news:
         return
     what = "unexpected incompatibility" if len(news) == 1 else "unexpected incompatibilities"
@@ -124,7 +124,7 @@ def _news(run: Run, squares: Squares) -> Iterable[Block]:
 
 
 def _fixed(run: Run, squares: Squares) -> Iterable[Block]:
-    fixed = _records(run, squares, lambda record: record.fixed)
+    fixed = squares.records(run, lambda record: record.fixed)
     if not fixed:
         return
     verb = "passes" if len(fixed) == 1 else "pass"
@@ -134,7 +134,7 @@ def _fixed(run: Run, squares: Squares) -> Iterable[Block]:
 
 
 def _unmeasured(run: Run, squares: Squares) -> Iterable[Block]:
-    lost = _records(run, squares, lambda record: record.status is Status.INFRA_ERROR)
+    lost = squares.records(run, lambda record: record.status is Status.INFRA_ERROR)
     if not lost:
         return
     were = "was" if len(lost) == 1 else "were"
@@ -145,10 +145,6 @@ def _unmeasured(run: Run, squares: Squares) -> Iterable[Block]:
     if len(ranked) > LIST_LIMIT:
         items.append((f"and {len(ranked) - LIST_LIMIT} more reasons",))
     yield Bullets.of(items)
-
-
-def _records(run: Run, squares: Squares, holds: Callable[[CellRecord], bool]) -> list[CellRecord]:
-    return [run.records[place] for place in squares.where(holds).tolist()]
 
 
 def _matrix(

@@ -247,7 +247,7 @@ class Grid:
 
     def records(self, holds: Callable[[CellRecord], bool]) -> list[CellRecord]:
         """Those of the run for which something holds that result and format decide."""
-        return [self.run.records[place] for place in self.squares.where(holds).tolist()]
+        return self.squares.records(self.run, holds)
 
     @cached_property
     def drifts(self) -> Mapping[str, Sequence[CellRecord]]:
