@@ -184,7 +184,7 @@ def _measure(
             saves.begin(request.plan.saves, list(at_once), saved)
         jobs.run(when_idle=lambda: adaptive.advance() or tries.begin())
         inference = adaptive.finish()
-        records.complete(environments, request.plan.savers)
+        records.complete(environments, request.plan.savers, request.plan.cells())
         timings = records.timings.to_json()
         writer.update_header({"noise": judge.noise, "inference": inference, "timings": timings})
         if request.known.reference:

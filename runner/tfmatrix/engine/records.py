@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,8 @@ from tfmatrix.engine.remedies import attempt, best, is_last_resort
 from tfmatrix.store.runs import RunWriter
 from tfmatrix.worker.declared import Format
 from tfmatrix.worker.retraining import is_trained
+
+LOST = "tfmatrix lost this cell: it was planned, and nothing was recorded of it; please report that"
 
 
 class Records:
@@ -102,11 +104,15 @@ class Records:
         """Says which cells are inferred, from which that was measured, and by what. `complete` journals them."""
         self._inferred = sources
 
-    def complete(self, environments: Environments, savers: Mapping[str, str]) -> None:
+    def complete(self, environments: Environments, savers: Mapping[str, str], planned: Iterable[CellId]) -> None:
         """Adds what needs the other cells: promises of the version policy, other formats as remedies.
 
-        `savers` maps formats to those whose artifacts they read.
+        `savers` maps formats to those whose artifacts they read. A cell of `planned` that has no record is lost, and
+        says so.
         """
+        for cell in planned:
+            if cell not in self._records and cell not in self._inferred:
+                self.add(cell, Outcome.infra(LOST), None)
         others = [name for name in savers if not is_trained(self._formats[name].checks)]
         for cell, record in list(self._records.items()):
             completed, by_policy = record, self._is_promised(cell, environments)

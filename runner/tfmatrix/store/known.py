@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -106,19 +106,29 @@ def known_of(run: Run, reference: str) -> Known:
 
 def _saves(records: Iterable[CellRecord]) -> Iterable[tuple[str, Outcome]]:
     for record in records:
-        save: Mapping[str, Any] = record.save
-        if save.get("key") and save.get("status") == "ok" and record.artifact is not None:
-            artifact = {name: value for name, value in record.artifact.items() if name != "class"}
-            yield (
-                str(save["key"]),
-                Outcome(
-                    status="ok",
-                    warnings=tuple(_without_texts(each) for each in save.get("warnings") or ()),
-                    seconds=dict(save.get("phases") or {}),
-                    artifact=artifact,
-                    observation=save.get("observation"),
-                ),
-            )
+        key, outcome = record.save.get("key"), _saved(record)
+        if key and outcome is not None and outcome.is_lasting:
+            yield str(key), outcome
+
+
+def _saved(record: CellRecord) -> Outcome | None:
+    """What the save of a cell came to; None where its record does not settle that.
+
+    That what raised raises again, is taken for granted; that what died dies again, on another machine, is not.
+    """
+    save: Mapping[str, Any] = record.save
+    told = Outcome(
+        status=str(save.get("status")),
+        warnings=tuple(_without_texts(each) for each in save.get("warnings") or ()),
+        seconds=dict(save.get("phases") or {}),
+    )
+    if told.status == "ok" and record.artifact is not None:
+        artifact = {name: value for name, value in record.artifact.items() if name != "class"}
+        return replace(told, artifact=artifact, observation=save.get("observation"))
+    if told.status == "error" and record.error is not None:
+        error = {name: record.error[name] for name in ("type", "message", "traceback")}
+        return replace(told, phase=record.error["phase"], error=error)
+    return None
 
 
 def _classes(records: Iterable[CellRecord]) -> Iterable[tuple[str, str]]:

@@ -16,12 +16,15 @@ import tfmatrix.checks.judge as judge_module
 from fakes import Dies, Ends, FakeExecutor, Hangs
 from tfmatrix.core.environment import Environment
 from tfmatrix.core.errors import ConfigError, ExitCode, InfrastructureError
+from tfmatrix.core.ids import CellId
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.engine.execution import execute, exit_code
+from tfmatrix.engine.loads import Loads
 from tfmatrix.engine.phase import Phase
 from tfmatrix.engine.plan import make_plan
 from tfmatrix.engine.progress import make_progress
+from tfmatrix.engine.records import LOST
 from tfmatrix.engine.request import RunRequest
 from tfmatrix.engine.subjects import MeasuredSubject, ScenarioFile
 from tfmatrix.project.config import Defaults, KnownFailure, Selection
@@ -1054,6 +1057,44 @@ def test_a_table_of_what_others_measured_needs_nothing_of_its_own(laboratory, ar
     run = laboratory.run(archive=archive, phase=Phase.TABLE)
     assert len(laboratory.executor.jobs) == sent
     assert statuses(run) == {name: record.status for name, record in archive.cells.items()}
+
+
+def test_what_others_could_not_save_is_not_tried_again(laboratory):
+    warned = {"phase": "save", "channel": "warnings", "category": "UserWarning", "message": "soon", "count": 1}
+
+    def save(saver, writer, job):
+        if (saver, writer) == ("h5", OLD):
+            return {**raised("save", "TypeError", "no"), "warnings": [warned]}
+        if (saver, writer) == ("keras", OLD):
+            raise Ends("crash", signal="SIGSEGV")
+        return None
+
+    laboratory.save = save
+    first = laboratory.run()
+    assert cell(first, f"dense/h5/{OLD}/{NEW}").status is Status.SAVE_ERROR
+    shutil.rmtree(laboratory.root / "results" / "store")
+    known = never(known_of(first, "elsewhere"))
+    table = laboratory.run(archive=known, phase=Phase.TABLE)
+    mine, theirs = (cell(run, f"dense/h5/{OLD}/{NEW}") for run in (table, first))
+    assert (mine.status, mine.error, mine.save) == (theirs.status, theirs.error, theirs.save)
+    assert mine.cached
+    assert cell(table, f"dense/keras/{OLD}/{NEW}").status is Status.SKIPPED, "what died may live elsewhere"
+    sent = len(laboratory.executor.jobs)
+    assert statuses(laboratory.run(archive=known)) == statuses(first)
+    assert {job["format"]["id"] for job in laboratory.executor.jobs[sent:]} == {"keras"}
+
+
+def test_a_cell_of_which_nothing_was_recorded_is_lost_and_says_so(laboratory, monkeypatch):
+    lost = CellId.parse(f"dense/h5/{OLD}/{NEW}")
+    begin = Loads.begin
+    monkeypatch.setattr(
+        Loads, "begin", lambda self, saves, cells: begin(self, saves, [each for each in cells if each != lost])
+    )
+    run = laboratory.run()
+    assert len(run.records) == 8
+    record = cell(run, str(lost))
+    assert (record.status, record.error["message"]) == (Status.INFRA_ERROR, LOST)
+    assert exit_code(run) is ExitCode.INFRASTRUCTURE
 
 
 def test_two_writers_whose_artifacts_are_equal_are_two_cells_of_what_others_measured(laboratory):
