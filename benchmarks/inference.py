@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +34,26 @@ from tfmatrix.store.runs import Run, read_run_folder  # noqa: E402
 _LOST = (Status.INFRA_ERROR, Status.SKIPPED)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Square:
+    """A scenario and format that was measured completely: what each load came to, and its seconds."""
+
+    name: str
+    inference: Inference
+    truth: Mapping[Pair, Result]
+    seconds: Mapping[Pair, float]
+
+    def measure(self, inference: Inference) -> None:
+        while wanted := inference.wanted():
+            inference.results.update((pair, self.truth[pair]) for pair in wanted)
+
+    def wrong(self, inference: Inference) -> Iterator[tuple[Pair, str]]:
+        """The pairs that come to something else than is inferred, and by what they are inferred."""
+        for pair, found in inference.inferred():
+            if inference.results[found.source] != self.truth[pair]:
+                yield pair, found.by
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run")
@@ -40,25 +62,30 @@ def main() -> None:
     given = parser.parse_args()
     run = read_run_folder(given.run)
     squares = _squares(run, Store(given.store))
-    classes = [len(set(inference.classes.values())) / len(inference.classes) for inference, _ in squares]
-    total = sum(len(truth) for _, truth in squares)
+    classes = [len(set(each.inference.classes.values())) / len(each.inference.classes) for each in squares]
+    total = sum(len(each.truth) for each in squares)
     print(f"{len(squares)} squares, {total} cells; {sum(classes) / len(classes):.2f} classes for each writer")
-    wrong: Counter[str] = Counter()
     inferred: Counter[str] = Counter()
-    measured = 0
-    for inference, truth in squares:
-        _measure(inference, truth)
-        measured += len(inference.results)
-        for pair, found in inference.inferred():
-            inferred[found.by] += 1
-            wrong[found.by] += inference.results[found.source] != truth[pair]
+    wrong: list[tuple[str, str]] = []
+    measured, cost = 0, 0.0
+    for square in squares:
+        square.measure(square.inference)
+        measured += len(square.inference.results)
+        cost += sum(square.seconds[pair] for pair in square.inference.results)
+        inferred.update(found.by for _, found in square.inference.inferred())
+        wrong += [(by, f"{square.name}/{'/'.join(pair)}") for pair, by in square.wrong(square.inference)]
+    whole = sum(sum(each.seconds.values()) for each in squares)
     print(f"measured {measured} of {total} ({measured / total:.0%})")
+    print(f"which took {cost:.0f} of {whole:.0f} s of all loads ({cost / whole:.0%})")
     for by, count in sorted(inferred.items()):
-        print(f"inferred by {by}: {count}, of which wrong {wrong[by]} ({wrong[by] / count:.2%})")
-    _audit(squares, inferred.total(), wrong.total(), given.audits)
+        mistakes = [cell for how, cell in wrong if how == by]
+        print(f"inferred by {by}: {count}, of which wrong {len(mistakes)} ({len(mistakes) / count:.2%})")
+        for cell in mistakes:
+            print(f"  {cell}")
+    _audit(squares, inferred.total(), len(wrong), given.audits)
 
 
-def _squares(run: Run, store: Store) -> list[tuple[Inference, dict[Pair, Result]]]:
+def _squares(run: Run, store: Store) -> list[_Square]:
     """Each scenario and format with its truth."""
     axis = Axis({name: _facts(described) for name, described in run.header["environments"].items()})
     groups: dict[tuple[str, str], list[CellRecord]] = defaultdict(list)
@@ -66,11 +93,13 @@ def _squares(run: Run, store: Store) -> list[tuple[Inference, dict[Pair, Result]
         if record.artifact is not None and record.load and record.status not in _LOST:
             groups[record.scenario, record.format].append(record)
     squares = []
-    for records in groups.values():
+    for names, records in groups.items():
         artifacts = {record.writer: str((record.artifact or {})["digest"]) for record in records}
         classes = {name: artifact_class(store.folder(artifacts[name])) for name in axis.names if name in artifacts}
         truth = {(record.writer, record.reader): _result(record) for record in records}
-        squares.append((Inference(axis=axis, classes=classes, pairs=set(truth)), truth))
+        seconds = {(record.writer, record.reader): float(record.load["seconds"]) for record in records}
+        inference = Inference(axis=axis, classes=classes, pairs=set(truth))
+        squares.append(_Square(name="/".join(names), inference=inference, truth=truth, seconds=seconds))
     return squares
 
 
@@ -89,31 +118,25 @@ def _result(record: CellRecord) -> Result:
     return Result(status=record.status, cause=cause_of(verdict))
 
 
-def _measure(inference: Inference, truth: dict[Pair, Result]) -> None:
-    while wanted := inference.wanted():
-        inference.results.update((pair, truth[pair]) for pair in wanted)
-
-
-def _audit(squares: list[tuple[Inference, dict[Pair, Result]]], inferred: int, wrong: int, audits: int) -> None:
+def _audit(squares: Sequence[_Square], inferred: int, wrong: int, audits: int) -> None:
     """How audits of a tenth of the inferred cells go on average."""
     found = left = 0
     covered = 0
     for number in range(audits):
         chosen = audit_sample(inferred, str(number), share=0.1, at_least=0)
         position = bad = remaining = 0
-        for inference, truth in squares:
-            copy = Inference(
-                axis=inference.axis, classes=inference.classes, pairs=inference.pairs, results=dict(inference.results)
-            )
+        for square in squares:
+            own = square.inference
+            copy = Inference(axis=own.axis, classes=own.classes, pairs=own.pairs, results=dict(own.results))
             audited = []
-            for pair, source in inference.inferred():
+            for pair, source in own.inferred():
                 if position in chosen:
                     audited.append(pair)
-                    bad += inference.results[source.source] != truth[pair]
+                    bad += own.results[source.source] != square.truth[pair]
                 position += 1
-            copy.results.update((pair, truth[pair]) for pair in audited)
-            _measure(copy, truth)
-            remaining += sum(copy.results[each.source] != truth[pair] for pair, each in copy.inferred())
+            copy.results.update((pair, square.truth[pair]) for pair in audited)
+            square.measure(copy)
+            remaining += sum(1 for _ in square.wrong(copy))
         found += bad
         left += remaining
         covered += upper_bound(bad, len(chosen)) >= wrong / inferred
