@@ -23,7 +23,7 @@ from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.losses import consequences, losses
 from tfmatrix.analysis.reasons import DOING, reason
 from tfmatrix.analysis.records import failed_in_save, in_order, is_measured
-from tfmatrix.analysis.squares import NONE, Numbers, Squares
+from tfmatrix.analysis.squares import NONE, Numbers, Squares, numbers_counted, present
 from tfmatrix.analysis.upstream import Upstream, find_upstream, is_tabled
 from tfmatrix.core.globs import CELL_SEGMENTS, GlobSet
 from tfmatrix.core.records import CellRecord, are_listed
@@ -172,13 +172,13 @@ def find_causes(run: Run, squares: Squares | None = None) -> tuple[Cause, ...]:
     `squares` are those of the run, where they are at hand.
     """
     found = _Failing(run, squares or Squares.of(run))
-    # A whole map is inferred from a tenth of it: what a measured cell said is read once.
-    keys: dict[int, list[tuple[str, _Key]]] = {}
+    keys, keys_of = found.squares.distinct(
+        _keys, "status", "error", "save", "failed_checks", "checks", "attribution", "format"
+    )
+    identities = [[(key.identity, key) for key in each] for each in keys]
     groups: dict[str, dict[int, _Key]] = {}
     for kind, evidence in found.evidence():
-        if id(evidence) not in keys:
-            keys[id(evidence)] = [(key.identity, key) for key in _keys(evidence)]
-        for identity, key in keys[id(evidence)]:
+        for identity, key in identities[keys_of[evidence]]:
             groups.setdefault(identity, {})[kind] = key
     ids = _ids(groups)
     return tuple(sorted((_cause(found, ids[identity], group) for identity, group in groups.items()), key=_rank))
@@ -190,30 +190,36 @@ class _Failing:
     def __init__(self, run: Run, squares: Squares) -> None:
         self.run = run
         self.squares = squares
-        self.environments = Environments.of(run)
-        self.known = squares.each(lambda record: record.known, bool)
-        self.promised = squares.each(lambda record: record.promised, bool)
+        self.environments = Environments.of(run, squares.environments)
+        self.known = squares.each(lambda record: record.known, bool, "known")
+        self.promised = squares.each(lambda record: record.promised, bool, "promised")
         self.inferred = squares.each(lambda record: record.inferred is not None, bool)
-        self.fails = squares.each(lambda record: record.status.is_incompatibility, bool)
-        self.has_remedy = squares.each(lambda record: bool(record.remedy), bool)
+        self.fails = squares.each(lambda record: record.status.is_incompatibility, bool, "status")
+        self.tried = squares.each(lambda record: bool(record.remedies), bool, "remedies")
+        self.advice, self.advice_of = squares.distinct(_advice, "remedy", "remedies")
+        self.consequences, self.consequences_of = squares.distinct(consequences, "failed_checks", "checks")
         self._by_kind = np.argsort(squares.kind, kind="stable")
         self._ends = np.cumsum(np.bincount(squares.kind, minlength=len(squares.examples)))
-        measured = squares.each(is_measured, bool) & ~self.inferred
+        measured = squares.each(is_measured, bool, "status") & ~self.inferred
         self.measured = np.flatnonzero(measured[squares.kind])
+        # A number for each scenario and format with its writer, or its reader.
+        self.of_writer, self.of_reader = (
+            squares.square * len(squares.environments) + side for side in (squares.writer, squares.reader)
+        )
 
     def places(self, kinds: Iterable[int]) -> Numbers:
         """Where the cells of some kinds stand among the records, in their order."""
         found = [self._by_kind[self._ends[kind - 1] if kind else 0 : self._ends[kind]] for kind in kinds]
         return np.sort(np.concatenate(found))
 
-    def evidence(self) -> Iterator[tuple[int, CellRecord]]:
-        """Each kind that fails, and a record that says for what: of one that is inferred that of its source."""
-        examples, records = self.squares.examples, self.run.records
-        own = np.flatnonzero((self.fails & ~self.inferred)[self.squares.kind])
-        measured = {records[place].cell: examples[self.squares.kind[place]] for place in own.tolist()}
+    def evidence(self) -> Iterator[tuple[int, int]]:
+        """Each kind that fails, and the one that says for what: of one that is inferred that of its source."""
+        records, kinds = self.run.records, self.squares.kind
+        own = np.flatnonzero((self.fails & ~self.inferred)[kinds])
+        measured = {records[place].cell: kind for place, kind in zip(own.tolist(), kinds[own].tolist(), strict=True)}
         for kind in np.flatnonzero(self.fails).tolist():
-            inferred = examples[kind].inferred
-            yield kind, examples[kind] if inferred is None else measured.get(inferred["from"], examples[kind])
+            inferred = self.squares.examples[kind].inferred
+            yield kind, kind if inferred is None else measured.get(inferred["from"], kind)
 
     def known_failures(self, places: Numbers) -> tuple[tuple[str, ...], tuple[Upstream, ...]]:
         """What known_failures.yaml says about the known ones among some cells."""
@@ -249,8 +255,10 @@ def causes_of(causes: Iterable[Cause], cell: str) -> tuple[Cause, ...]:
     return tuple(cause for cause in causes if cell in cause.cells)
 
 
-def _keys(record: CellRecord) -> list[_Key]:
+def _keys(record: CellRecord) -> tuple[_Key, ...]:
     """What a failing cell belongs to: several things where it drifts, else one."""
+    if not record.status.is_incompatibility:
+        return ()
     error = record.error or {}
     in_save = failed_in_save(record)
     phase = str(error.get("phase") or ("save" if in_save else "load"))
@@ -258,11 +266,11 @@ def _keys(record: CellRecord) -> list[_Key]:
         case Status.DRIFT:
             said = [sentence for name in record.failed_checks for sentence in _detail(record, name)]
             text = reason(error).text if error else one_line(" · ".join(said[:3]), 600)
-            return [_Key(status=record.status, phase="observe", title=loss, text=text) for loss in losses(record)]
+            return tuple(_Key(status=record.status, phase="observe", title=loss, text=text) for loss in losses(record))
         case Status.CRASH | Status.TIMEOUT:
             title = f"{_death(record)}, {record.format}"
             text = one_line(error.get("message") or "", 600)
-            return [_Key(status=record.status, phase=phase, title=title, text=text)]
+            return (_Key(status=record.status, phase=phase, title=title, text=text),)
         case _:
             found = reason(error)
             doing = DOING.get(phase, one_line(phase, 30))
@@ -271,7 +279,7 @@ def _keys(record: CellRecord) -> list[_Key]:
             else:
                 title = f"{doing} raises {found.title}"
             side = f"{phase} (save)" if in_save else phase
-            return [_Key(status=record.status, phase=side, title=title, text=found.text)]
+            return (_Key(status=record.status, phase=side, title=title, text=found.text),)
 
 
 def _death(record: CellRecord) -> str:
@@ -313,7 +321,7 @@ def _cause(found: _Failing, cause_id: str, group: Mapping[int, _Key]) -> Cause:
     in_save = failed_in_save(squares.examples[kinds[0]])
 
     def names(column: Numbers, every: Sequence[str]) -> list[str]:
-        return [every[place] for place in np.unique(column).tolist()]
+        return [every[place] for place in present(column)]
 
     # The one to look at: measured, news before known, then the first pair of the matrix.
     size = len(squares.environments)
@@ -328,19 +336,18 @@ def _cause(found: _Failing, cause_id: str, group: Mapping[int, _Key]) -> Cause:
     links = tuple(link for link in named if not is_tabled(link.url))
     links += find_upstream(title=key.title, text=key.text, status=key.status, formats=formats)
     also: Counter[str] = Counter()
-    tried = 0
-    for record, count in squares.counted(kinds):
-        tried += count * bool(record.remedies)
-        if key.status is Status.DRIFT:
-            also.update(dict.fromkeys(consequences(record), count))
-    pairs = [divmod(pair, size) for pair in np.unique(writers_of.astype(np.int64) * size + readers_of).tolist()]
+    if key.status is Status.DRIFT:
+        for follow, count in numbers_counted(found.consequences_of[kinds]):
+            also.update(dict.fromkeys(found.consequences[follow], count))
+    advice = [(found.advice[advice], count) for advice, count in numbers_counted(found.advice_of[kinds])]
+    pairs = [divmod(pair, size) for pair in present(writers_of * size + readers_of)]
     return Cause(
         id=cause_id,
         title=key.title,
         status=key.status,
         phase=key.phase,
         cells=Cells(run.records, places),
-        saves=len(np.unique(squares.square[places] * size + writers_of)),
+        saves=len(present(found.of_writer[places])),
         formats=formats,
         scenarios=in_order(names(squares.scenario[places], squares.scenarios), run.header.get("scenarios") or ()),
         writers=tuple(writers),
@@ -356,8 +363,8 @@ def _cause(found: _Failing, cause_id: str, group: Mapping[int, _Key]) -> Cause:
         known=int(found.known[kinds].sum()),
         reasons=reasons,
         promised=int(found.promised[kinds].sum()),
-        remedy=_best_remedy([run.records[place] for place in places[found.has_remedy[kinds]].tolist()]),
-        tried=tried,
+        remedy=_best_remedy([(each, count) for each, count in advice if each is not None]),
+        tried=int(found.tried[kinds].sum()),
         links=links,
         example=run.records[first].cell,
         text=key.text,
@@ -372,17 +379,16 @@ def _good_again(found: _Failing, places: Numbers, *, in_save: bool) -> str | Non
     formats.
     """
     squares, measured = found.squares, found.measured
-    size = len(squares.environments)
     fails = found.fails[squares.kind[measured]]
-    sides = {"reader": squares.writer, "writer": squares.writer * 0 if in_save else squares.reader}
-    for side in ("writer",) if in_save else ("reader", "writer"):
-        place, other = getattr(squares, side), sides[side]
-        same = squares.square[measured] * size + other[measured]
-        concerned = np.unique(squares.square[places] * size + other[places])
-        behind = (place[measured] > place[places].max()) & np.isin(same, concerned)
-        good = np.setdiff1d(place[measured][behind], place[measured][behind & fails])
-        if len(good):
-            return squares.environments[int(good[0])]
+    by_reader, by_writer = (squares.reader, found.of_writer), (squares.writer, found.of_reader)
+    for place, same in ((squares.writer, squares.square),) if in_save else (by_reader, by_writer):
+        concerned = np.zeros(len(squares.scenarios) * len(squares.formats) * len(squares.environments), bool)
+        concerned[same[places]] = True
+        behind = (place[measured] > place[places].max()) & concerned[same[measured]]
+        failing = set(present(place[measured[behind & fails]]))
+        good = [each for each in present(place[measured[behind]]) if each not in failing]
+        if good:
+            return squares.environments[good[0]]
     return None
 
 
@@ -420,17 +426,15 @@ def spoken(squares: Squares, entries: Iterable[Mapping[str, Any]]) -> Iterator[M
     Those that are fixed have another status than it lists.
     """
     # Of a whole map a million cells are known, in a hundred ways.
-    ways: dict[tuple[bool, Status, tuple[str, ...]], int] = {}
-    of_kind = [
-        ways.setdefault((record.fixed, record.status, record.failed_checks), len(ways))
-        if record.known or record.fixed
-        else NONE
-        for record in squares.examples
-    ]
-    way = np.array([*of_kind, NONE], np.int32)  # The last one stands for NONE among the kinds.
+    ways, of_kind = squares.distinct(
+        lambda record: (record.known, record.fixed, record.status, record.failed_checks),
+        *("known", "fixed", "status", "failed_checks"),
+    )
+    way = np.append(of_kind, NONE)  # The last one stands for NONE among the kinds.
     for entry in entries:
         speaks = np.array(
-            [fixed or speaks_of(entry, status, checks) for fixed, status, checks in ways] + [False], np.bool_
+            [fixed or (known and speaks_of(entry, status, checks)) for known, fixed, status, checks in ways] + [False],
+            np.bool_,
         )
         covered = squares.covered(names_of(entry.get("cells"))) if speaks.any() else {}
         yield {square: mask & speaks[way[squares.blocks[square]]] for square, mask in covered.items()}
@@ -445,7 +449,7 @@ def unreviewed(run: Run, squares: Squares) -> Cells:
     seen = np.zeros(len(run.records), bool)
     for found in spoken(squares, reviewed):
         seen[squares.places_of(found)] = True
-    known = squares.where(lambda record: record.known)
+    known = squares.where(lambda record: record.known, "known")
     return Cells(run.records, known[~seen[known]])
 
 
@@ -461,20 +465,41 @@ def names_of(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(name) for name in value or ()]
 
 
-def _best_remedy(records: Sequence[CellRecord]) -> BestRemedy | None:
-    """The remedy that is recommended for most cells; of equals the one that brings back everything more often."""
-    advised: dict[str, list[Mapping[str, Any]]] = {}
-    for record in records:
-        if record.remedy:
-            tried = next((each for each in record.remedies if each.get("name") == record.remedy), {})
-            advised.setdefault(record.remedy, []).append(tried)
-    if not advised:
+@dataclass(frozen=True)
+class _Advice:
+    """The remedy that a cell is recommended, whether it brings back everything, and what its try says."""
+
+    name: str
+    is_complete: bool
+    detail: str
+
+
+def _advice(record: CellRecord) -> _Advice | None:
+    if not record.remedy:
         return None
+    tried = next((each for each in record.remedies if each.get("name") == record.remedy), {})
+    return _Advice(
+        name=record.remedy,
+        is_complete=tried.get("status", Status.PASS) == Status.PASS,
+        detail=one_line(tried["detail"], 300) if tried.get("detail") else "",
+    )
 
-    def complete(tries: Sequence[Mapping[str, Any]]) -> int:
-        return sum(each.get("status", Status.PASS) == Status.PASS for each in tries)
 
-    name, tries = min(advised.items(), key=lambda item: (-len(item[1]), -complete(item[1]), item[0]))
-    details = Counter(one_line(each["detail"], 300) for each in tries if each.get("detail"))
-    detail = min(details, key=lambda said: (-details[said], said)) if details else ""
-    return BestRemedy(name=one_line(name, 120), cells=len(tries), complete=complete(tries), detail=detail)
+def _best_remedy(advice: Iterable[tuple[_Advice, int]]) -> BestRemedy | None:
+    """The remedy that is recommended for most cells; of equals the one that brings back everything more often.
+
+    With each advice goes how many cells have it.
+    """
+    cells: Counter[str] = Counter()
+    complete: Counter[str] = Counter()
+    details: dict[str, Counter[str]] = {}
+    for each, count in advice:
+        cells[each.name] += count
+        complete[each.name] += count * each.is_complete
+        details.setdefault(each.name, Counter())[each.detail] += count
+    if not cells:
+        return None
+    name = min(cells, key=lambda name: (-cells[name], -complete[name], name))
+    said = {detail: count for detail, count in details[name].items() if detail}
+    detail = min(said, key=lambda detail: (-said[detail], detail)) if said else ""
+    return BestRemedy(name=one_line(name, 120), cells=cells[name], complete=complete[name], detail=detail)

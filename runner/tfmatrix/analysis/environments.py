@@ -31,14 +31,15 @@ class Environments:
     described: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, run: Run) -> Environments:
+    def of(cls, run: Run, named: Iterable[str] | None = None) -> Environments:
         """Those that cells name: in the order in which run.json lists them, then the others by name.
 
         An environment without cells (one that only remedies use) would be a hole in every range. Of a run without any
-        cell they are those of run.json.
+        cell they are those of run.json. `named` are what the cells of the run name, where that is at hand.
         """
         listed = run.header.get("environments") or {}
-        named = {name for side in ("writer", "reader") for name in set(map(attrgetter(side), run.records))}
+        if named is None:
+            named = {name for side in ("writer", "reader") for name in set(map(attrgetter(side), run.records))}
         return cls(described={name: listed.get(name) or {} for name in in_order(named or listed, listed)})
 
     @cached_property

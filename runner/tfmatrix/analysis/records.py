@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tfmatrix.core.records import WRITING, CellRecord, Result
+from tfmatrix.core.records import WRITING, CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure
 
@@ -16,14 +16,6 @@ _UNSAID = ("INFO", "DEBUG")
 def is_measured(record: CellRecord) -> bool:
     """Whether the cell says something about compatibility."""
     return record.status.is_measured
-
-
-def by_result(records: Iterable[CellRecord]) -> Mapping[Result, CellRecord]:
-    """The first record of each result: a thousand cells of a whole map share one."""
-    found: dict[Result, CellRecord] = {}
-    for record in records:
-        found.setdefault(record.result, record)
-    return found
 
 
 def failed_in_save(record: CellRecord) -> bool:

@@ -6,22 +6,26 @@ and format alone is worked out once for each `kind`, and spread over the cells b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfmatrix.analysis.environments import Environments
-from tfmatrix.analysis.looks import Counts, Look, counts_of
+from tfmatrix.analysis.looks import Counts, Look
 from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob
-from tfmatrix.core.records import CellRecord
+from tfmatrix.core.records import CellRecord, values_of
 from tfmatrix.store.runs import Run
 
 Numbers = NDArray[np.integer[Any]]
+
+_Value = TypeVar("_Value")
 
 NONE = -1
 """The kind where a square has no cell."""
@@ -50,24 +54,29 @@ class Squares:
         """Walks through the records for each column."""
         records = run.records
 
-        def column(name: str, known: dict[Hashable, int]) -> Numbers:
-            value = attrgetter(name)
-            for each in dict.fromkeys(map(value, records)):
-                known.setdefault(each, len(known))
-            return np.fromiter(map(known.__getitem__, map(value, records)), np.int32, len(records))
+        def column(name: str) -> tuple[Numbers, tuple[Any, ...]]:
+            """Numbers for the values of a field, and these in the order in which they come."""
+            known: defaultdict[Any, int] = defaultdict(count().__next__)
+            numbers = np.fromiter(map(known.__getitem__, map(attrgetter(name), records)), np.int32, len(records))
+            return numbers, tuple(known)
 
-        environments = {name: place for place, name in enumerate(Environments.of(run).order)}
-        scenarios: dict[Any, int] = {}
-        formats: dict[Any, int] = {}
-        columns = {"scenario": column("scenario", scenarios), "format": column("format", formats)}
-        columns |= {side: column(side, environments) for side in ("writer", "reader")}  # type: ignore[arg-type]
-        both = column("result", {}).astype(np.int64) * max(1, len(formats)) + columns["format"]
+        scenario, scenarios = column("scenario")
+        fmt, formats = column("format")
+        writer, writers = column("writer")
+        reader, readers = column("reader")
+        result, _ = column("result")
+        environments = Environments.of(run, {*writers, *readers}).order
+        place = {name: place for place, name in enumerate(environments)}
+        both = result.astype(np.int64) * max(1, len(formats)) + fmt
         _, first, kind = np.unique(both, return_index=True, return_inverse=True)
         return cls(
-            environments=tuple(environments),
-            scenarios=tuple(scenarios),
-            formats=tuple(formats),
-            **columns,
+            environments=environments,
+            scenarios=scenarios,
+            formats=formats,
+            scenario=scenario,
+            format=fmt,
+            writer=np.array([place[name] for name in writers], np.int32)[writer],
+            reader=np.array([place[name] for name in readers], np.int32)[reader],
             kind=kind.astype(np.int32),
             examples=tuple(records[place] for place in first.tolist()),
         )
@@ -100,17 +109,38 @@ class Squares:
             blocks[square][self.writer[places], self.reader[places]] = self.kind[places]
         return blocks
 
-    def each(self, value: Callable[[CellRecord], Any], dtype: Any) -> NDArray[Any]:
-        """By kind, what `value` makes of its example; it may look at the result and the format of a record alone."""
-        return np.fromiter(map(value, self.examples), dtype, len(self.examples))
+    def each(self, value: Callable[[CellRecord], Any], dtype: Any, *parts: str) -> NDArray[Any]:
+        """By kind, what `value` makes of its example; it may look at the result and the format of a record alone.
 
-    def where(self, holds: Callable[[CellRecord], bool]) -> Numbers:
+        At the `parts` of it alone where these are named, as for `distinct`, which is faster.
+        """
+        if not parts:
+            return np.fromiter(map(value, self.examples), dtype, len(self.examples))
+        values, places = self.distinct(value, *parts)
+        return np.array(values, dtype)[places]
+
+    def distinct(self, value: Callable[[CellRecord], _Value], *parts: str) -> tuple[tuple[_Value, ...], Numbers]:
+        """The values that `value` makes of the examples, and by kind the place of its own among them.
+
+        It may look at the fields that are its `parts` alone. Where records share these as the same objects, it is asked
+        once.
+        """
+        # C code all the way: a whole map has hundreds of thousands of kinds.
+        same = zip(*(map(id, values_of(part, self.examples)) for part in parts), strict=True)
+        known: defaultdict[tuple[int, ...], int] = defaultdict(count().__next__)
+        numbers = np.fromiter(map(known.__getitem__, same), np.int32, len(self.examples))
+        _, first = np.unique(numbers, return_index=True)
+        values: dict[_Value, int] = {}
+        places = [values.setdefault(value(self.examples[kind]), len(values)) for kind in first.tolist()]
+        return tuple(values), np.array(places, np.int32)[numbers]
+
+    def where(self, holds: Callable[[CellRecord], bool], *parts: str) -> Numbers:
         """Where the cells stand among the records for which something holds that result and format decide."""
-        return np.flatnonzero(self.each(holds, bool)[self.kind]).astype(np.int32)
+        return np.flatnonzero(self.each(holds, bool, *parts)[self.kind]).astype(np.int32)
 
-    def records(self, run: Run, holds: Callable[[CellRecord], bool]) -> list[CellRecord]:
+    def records(self, run: Run, holds: Callable[[CellRecord], bool], *parts: str) -> list[CellRecord]:
         """The records of the run, whose arrays these are, that stand there."""
-        return [run.records[place] for place in self.where(holds).tolist()]
+        return [run.records[place] for place in self.where(holds, *parts).tolist()]
 
     def covered(self, patterns: Iterable[str]) -> Mapping[tuple[str, str], NDArray[np.bool_]]:
         """(scenario, format) → which pairs of writer and reader one of the globs covers; only where it covers any."""
@@ -143,14 +173,14 @@ class Squares:
 
     def counts(self, kinds: NDArray[Any]) -> Counts:
         """Counts cells by their kinds, without NONE."""
-        return counts_of(self.counted(kinds))
+        looks, of_kind = self._looks
+        return {looks[look]: count for look, count in numbers_counted(of_kind[kinds])}
 
     @cached_property
     def _looks(self) -> tuple[Sequence[Look], Numbers]:
         """The looks that cells have, and by kind the place of its own; the last one stands for NONE, in both."""
-        looks: dict[Look, int] = {}
-        of_kind = [looks.setdefault(Look.of(record), len(looks)) for record in self.examples]
-        return tuple(looks), np.array([*of_kind, NONE], np.int32)
+        looks, of_kind = self.distinct(Look.of, "status", "known", "promised", "inferred")
+        return looks, np.append(of_kind, np.int32(NONE))
 
     def counts_by_pair(
         self, blocks: Iterable[Numbers] | None = None, holds: Callable[[CellRecord], bool] | None = None
@@ -175,7 +205,20 @@ class Squares:
 
     def counted(self, kinds: NDArray[Any]) -> Iterator[tuple[CellRecord, int]]:
         """An example of each kind among some, and how many are of it, in the order in which they come; without NONE."""
-        found, first, counts = np.unique(kinds, return_index=True, return_counts=True)
-        for place in np.argsort(first).tolist():
-            if found[place] != NONE:
-                yield self.examples[found[place]], int(counts[place])
+        return ((self.examples[kind], count) for kind, count in numbers_counted(kinds))
+
+
+def numbers_counted(numbers: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """Each number among some, and how often it is there, in the order in which they come; without NONE."""
+    found, first, counts = np.unique(numbers, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return (
+        (number, count)
+        for number, count in zip(found[order].tolist(), counts[order].tolist(), strict=True)
+        if number != NONE
+    )
+
+
+def present(numbers: NDArray[Any]) -> list[int]:
+    """The numbers among some that are not negative, in their order: much faster than np.unique where all are small."""
+    return np.flatnonzero(np.bincount(numbers)).tolist()

@@ -10,16 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
-from operator import attrgetter
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.reasons import neutral
-from tfmatrix.analysis.records import by_result, failed_in_save, in_order, is_measured, warnings_of
+from tfmatrix.analysis.records import failed_in_save, in_order, is_measured, warnings_of
+from tfmatrix.analysis.squares import Squares, present
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import one_line
 from tfmatrix.core.versions import version
@@ -190,7 +193,7 @@ class Catalogue:
 
 @dataclass(kw_only=True)
 class _Found:
-    """An entry in the making."""
+    """An entry in the making. `times` says how often it was said in each cell, by its place among the records."""
 
     category: str
     channel: str
@@ -199,125 +202,125 @@ class _Found:
     example: str
     phases: set[str] = field(default_factory=set)
     fingerprints: set[str] = field(default_factory=set)
-    counts: dict[object, int] = field(default_factory=dict)
-    records: list[CellRecord] = field(default_factory=list)
+    times: dict[int, int] = field(default_factory=dict)
 
 
-def catalogue(run: Run) -> Catalogue:
-    """The catalogue of a run's warnings. Entries of saving come first, then the most frequent first."""
-    environments = Environments.of(run)
+def catalogue(run: Run, squares: Squares | None = None) -> Catalogue:
+    """The catalogue of a run's warnings. Entries of saving come first, then the most frequent first.
+
+    `squares` are those of the run, where they are at hand.
+    """
+    squares = squares or Squares.of(run)
     # Nine in ten cells of a whole map are inferred: they were neither saved nor loaded, and count as what they come to.
-    times = Counter(map(attrgetter("result"), run.records))
-    first = by_result(run.records)
-    own = {result for result, record in first.items() if record.save or record.load}
-    made = [record for record in run.records if record.result in own]
-    heard = _Heard()
-    for record in made:
-        for side in _SIDES:
-            if _was_made(record, side):
-                heard.add(record, side)
-    found, issued, warned = heard.found, heard.issued, heard.warned
+    predicts = squares.each(_predicts, bool, "status", "save", "error")[squares.kind]
+    fails = predicts & squares.each(lambda record: record.status.is_incompatibility, bool, "status")[squares.kind]
+
+    def predicted(cells: NDArray[Any]) -> Prediction:
+        """Of the cells that can show it, by their places or by a mask."""
+        return Prediction(cells=int(predicts[cells].sum()), failed=int(fails[cells].sum()))
+
+    sides = {side: _Side(squares, side) for side in _SIDES}
+    found = {key: (item, side) for side in sides.values() for key, item in side.found.items()}
     ids = _ids(found)
-    entries = [_entry(run, environments, ids[key], item, len(issued[item.side])) for key, item in found.items()]
-    measured = [(record, times[result]) for result, record in first.items() if _predicts(record)]
-    cells = _predicted(measured)
-    said = {side: [record for record in made if heard.said(record, side) and _predicts(record)] for side in _SIDES}
-    with_warning = _predict(said["save"])
-    anywhere = {id(record): record for side in _SIDES for record in said[side]}
+    entries = [_entry(run, squares, ids[key], item, side, predicted) for key, (item, side) in found.items()]
+    cells = predicted(np.ones(len(predicts), bool))
+    save, load = sides["save"], sides["load"]
+    with_warning = predicted(save.warned)
     return Catalogue(
         run=run.id,
         entries=tuple(
             sorted(entries, key=lambda entry: (_SIDES.index(entry.side), -entry.issued, entry.text, entry.id))
         ),
-        saves=len(issued["save"]),
-        warned_saves=len(warned["save"]),
-        loads=len(issued["load"]),
-        warned_loads=len(warned["load"]),
+        saves=save.count(save.made),
+        warned_saves=save.count(save.made & save.warned),
+        loads=load.count(load.made),
+        warned_loads=load.count(load.made & load.warned),
         cells=cells,
         warned=with_warning,
         unwarned=Prediction(cells=cells.cells - with_warning.cells, failed=cells.failed - with_warning.failed),
         silent_at_save=cells.failed - with_warning.failed,
-        silent_at_load=cells.failed - _predict(said["load"]).failed,
-        silent=cells.failed - _predict(anywhere.values()).failed,
+        silent_at_load=cells.failed - predicted(load.warned).failed,
+        silent=cells.failed - predicted(save.warned | load.warned).failed,
     )
 
 
 _SIDES = ("save", "load")
 
 
-def _side(record: CellRecord, side: str) -> Mapping[str, Any]:
-    return record.save if side == "save" else record.load
+class _Said(NamedTuple):
+    """What one side of a cell said.
 
-
-def _was_made(record: CellRecord, side: str) -> bool:
-    """Whether the cell has a save (a load) that ran, to its end or not."""
-    outcome = _side(record, side)
-    return bool(outcome) and outcome.get("status") not in ("unsupported", "infra", "skipped")
-
-
-class _Heard:
-    """What was said, as cells are added. Those that came to the same share what was saved and loaded: each such object
-    is read once.
+    `is_made`: it ran, to its end or not. `has_warned`: the save (load) call itself did; what building or training says
+    is no sign about a file. `times` has how often each warning was said.
     """
 
-    def __init__(self) -> None:
+    is_made: bool
+    has_warned: bool
+    times: tuple[tuple[_Key, int], ...]
+
+
+class _Side:
+    """What saves, or loads, said: the entries, and for each cell whether its own was `made` and `warned`."""
+
+    def __init__(self, squares: Squares, side: str) -> None:
+        self.side = side
         self.found: dict[_Key, _Found] = {}
-        self.issued: dict[str, set[object]] = {side: set() for side in _SIDES}
-        self.warned: dict[str, set[object]] = {side: set() for side in _SIDES}
-        self._counts: dict[tuple[str, int], Mapping[_Key, int]] = {}
-        self._said: dict[tuple[str, int], bool] = {}
-        self._saves: dict[int, str] = {}
+        self.environment = squares.writer if side == "save" else squares.reader
+        self._squares = squares
+        said, said_of = squares.distinct(self._read, side)
+        number = said_of[squares.kind]
+        self.made = np.array([each.is_made for each in said], bool)[number]
+        self.warned = np.array([each.has_warned for each in said], bool)[number]
+        speaks = np.array([bool(each.times) for each in said], bool)[number]
+        for place in np.flatnonzero(speaks).tolist():
+            for key, times in said[number[place]].times:
+                self.found[key].times[place] = times
 
-    def add(self, record: CellRecord, side: str) -> None:
-        """Adds what one side of a cell said to the entries, and its save (load) to those that warned."""
-        issue = self._issue(record, side)
-        self.issued[side].add(issue)
-        place = (side, id(_side(record, side)))
-        if place not in self._counts:
-            self._counts[place] = self._read(record, side)
-        for key, times in self._counts[place].items():
-            self.found[key].counts[issue] = times
-            self.found[key].records.append(record)
-        if self.said(record, side):
-            self.warned[side].add(issue)
+    def count(self, cells: NDArray[np.bool_]) -> int:
+        """How many saves (loads) some cells have. Readers and formats of one saver share a save, and its artifact."""
+        return len(np.unique(self.issues[cells]))
 
-    def said(self, record: CellRecord, side: str) -> bool:
-        """Whether the save (load) call itself warned; what building or training says is no sign about a file."""
-        place = (side, id(_side(record, side)))
-        if place not in self._said:
-            self._said[place] = any(warning.get("phase", side) == side for warning in warnings_of(record, side))
-        return self._said[place]
+    @cached_property
+    def issues(self) -> NDArray[np.int64]:
+        """By cell what tells its save (load) from another, as a number."""
+        squares = self._squares
+        if self.side == "load":
+            return np.arange(len(squares.kind))
+        saves, save_of = squares.distinct(_own_save, "artifact", "save")
+        return (squares.scenario.astype(np.int64) * len(squares.environments) + squares.writer) * len(saves) + save_of[
+            squares.kind
+        ]
 
-    def _issue(self, record: CellRecord, side: str) -> object:
-        """What tells one save (load) from another. Readers and formats of one saver share a save, and its artifact."""
-        if side == "load":
-            return record.cell
-        own = (record.artifact or {}).get("digest")
-        if not own:
-            # A save that failed left no artifact; its record is the same, to the microsecond, in every cell it serves.
-            own = self._saves.get(id(record.save)) or self._saves.setdefault(id(record.save), strict_json(record.save))
-        return record.scenario, record.writer, own
-
-    def _read(self, record: CellRecord, side: str) -> Mapping[_Key, int]:
-        """How often each warning was said, each of which has an entry from now on."""
+    def _read(self, record: CellRecord) -> _Said:
+        """What a record said on this side, of which each warning has an entry from now on."""
+        outcome: Mapping[str, Any] = getattr(record, self.side)
+        is_made = bool(outcome) and outcome.get("status") not in ("unsupported", "infra", "skipped")
+        warnings = list(warnings_of(record, self.side))
+        has_warned = any(warning.get("phase", self.side) == self.side for warning in warnings)
         here: dict[_Key, int] = {}
-        for warning in warnings_of(record, side):
+        for warning in warnings if is_made else ():
             message = str(warning.get("message") or "")
-            key = (side, str(warning.get("channel") or ""), str(warning.get("category") or ""), _text(message))
+            key = (self.side, str(warning.get("channel") or ""), str(warning.get("category") or ""), _text(message))
             item = self.found.get(key)
             if item is None:
                 item = self.found[key] = _Found(
-                    side=side,
+                    side=self.side,
                     channel=one_line(key[1], 30),
                     category=one_line(key[2], 60),
                     text=key[3],
                     example=one_line(message, _TEXT_LIMIT),
                 )
-            item.phases.add(one_line(warning.get("phase") or side, 30))
+            item.phases.add(one_line(warning.get("phase") or self.side, 30))
             if warning.get("fingerprint"):
                 item.fingerprints.add(str(warning["fingerprint"]))
             here[key] = here.get(key, 0) + _count(warning)
-        return here
+        return _Said(is_made=is_made, has_warned=has_warned, times=tuple(here.items()))
+
+
+def _own_save(record: CellRecord) -> str:
+    """What tells a save of a scenario and writer from their others."""
+    # A save that failed left no artifact; its record is the same, to the microsecond, in every cell it serves.
+    return str((record.artifact or {}).get("digest") or "") or strict_json(record.save)
 
 
 @lru_cache(maxsize=4096)
@@ -336,19 +339,6 @@ def _predicts(record: CellRecord) -> bool:
     return is_measured(record) and not failed_in_save(record)
 
 
-def _predict(records: Iterable[CellRecord]) -> Prediction:
-    return _predicted((record, 1) for record in records if _predicts(record))
-
-
-def _predicted(counted: Iterable[tuple[CellRecord, int]]) -> Prediction:
-    """Of cells that can show it; each record stands for so many."""
-    every = list(counted)
-    return Prediction(
-        cells=sum(count for _, count in every),
-        failed=sum(count for record, count in every if record.status.is_incompatibility),
-    )
-
-
 def _ids(keys: Iterable[_Key]) -> dict[_Key, str]:
     """Ids that stay the same from run to run; longer ones where two would be equal."""
     digests = {key: hashlib.sha256(json.dumps(key).encode("utf-8", "surrogatepass")).hexdigest() for key in keys}
@@ -359,10 +349,21 @@ def _ids(keys: Iterable[_Key]) -> dict[_Key, str]:
     }
 
 
-def _entry(run: Run, environments: Environments, entry_id: str, item: _Found, made: int) -> WarningEntry:
-    said_in = environments.sorted(record.writer if item.side == "save" else record.reader for record in item.records)
+def _entry(
+    run: Run,
+    squares: Squares,
+    entry_id: str,
+    item: _Found,
+    side: _Side,
+    predicted: Callable[[NDArray[Any]], Prediction],
+) -> WarningEntry:
+    places = np.fromiter(item.times, np.int64, len(item.times))
+    environments = Environments.of(run, squares.environments)
+    said_in = tuple(squares.environments[each] for each in present(side.environment[places]))
     versions = [environments.versions(name).tensorflow or name for name in said_in]
     ordered = _by_version(versions)
+    # Of one save that several cells have, what the last of them says.
+    times = dict(zip(side.issues[places].tolist(), item.times.values(), strict=True))
     return WarningEntry(
         id=entry_id,
         side=item.side,
@@ -377,13 +378,17 @@ def _entry(run: Run, environments: Environments, entry_id: str, item: _Found, ma
         first_environment=said_in[0],
         last_environment=said_in[-1],
         environments=said_in,
-        scenarios=in_order((record.scenario for record in item.records), run.header.get("scenarios") or ()),
-        formats=in_order((record.format for record in item.records), run.header.get("formats") or ()),
-        times=sum(item.counts.values()),
-        issued=len(item.counts),
-        of=made,
-        cells=tuple(record.cell for record in item.records),
-        prediction=_predict(item.records),
+        scenarios=in_order(
+            (squares.scenarios[each] for each in present(squares.scenario[places])), run.header.get("scenarios") or ()
+        ),
+        formats=in_order(
+            (squares.formats[each] for each in present(squares.format[places])), run.header.get("formats") or ()
+        ),
+        times=sum(times.values()),
+        issued=len(times),
+        of=side.count(side.made),
+        cells=tuple(run.records[place].cell for place in item.times),
+        prediction=predicted(places),
     )
 
 

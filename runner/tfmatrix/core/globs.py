@@ -187,19 +187,24 @@ def _shapes(
     return {shape for shape in found if len(shape) == segments}
 
 
-@lru_cache(maxsize=4096)
 def _segment(part: str, pattern: str) -> re.Pattern[str] | None:
     """The expression of one segment; None for one that covers every segment."""
     if part == "*":
         return None
     if "**" in part:
         raise ValueError(f'bad pattern "{pattern}": "**" stands alone between two "/"')
+    return _compiled(tuple(each for each in _without_braces(part, pattern) if each))  # no id has an empty segment
+
+
+@lru_cache(maxsize=4096)
+def _compiled(alternatives: tuple[str, ...]) -> re.Pattern[str]:
+    """The expression of some globs of wcmatch. A thousand patterns of a file have the same few hundred segments."""
     # Here, since what prints a help or an error needs no glob.
     from wcmatch import glob
 
     flags = glob.FORCEUNIX | glob.DOTMATCH | glob.CASE
-    plain = [each for each in _without_braces(part, pattern) if each]  # no id has an empty segment
-    return re.compile("|".join(glob.translate(plain, flags=flags, limit=MAX_ALTERNATIVES)[0]) if plain else "(?!)")
+    found = glob.translate(alternatives, flags=flags, limit=MAX_ALTERNATIVES)[0] if alternatives else ["(?!)"]
+    return re.compile("|".join(found))
 
 
 def _without_braces(part: str, pattern: str) -> list[str]:

@@ -21,7 +21,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import Code, Inline, Link, Mark, cells, joined, one_line, with_code
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend, matrix
-from tfmatrix.reports.claims import evidence, paragraph, sentences, short_error
+from tfmatrix.reports.claims import Claims, evidence, short_error
 from tfmatrix.reports.document import Block, Bullets, Commands, Heading, Paragraph, Quote, Table
 from tfmatrix.reports.heatmap import drawn, heat_map, single_field
 from tfmatrix.store.runs import Run
@@ -113,7 +113,7 @@ def _inference(run: Run) -> Iterable[Block]:
 
 
 def _news(run: Run, squares: Squares) -> Iterable[Block]:
-    news = squares.records(run, lambda record: record.is_news)
+    news = squares.records(run, lambda record: record.is_news, "status", "known", "inferred")
     if not news:
         return
     what = "unexpected incompatibility" if len(news) == 1 else "unexpected incompatibilities"
@@ -124,7 +124,7 @@ def _news(run: Run, squares: Squares) -> Iterable[Block]:
 
 
 def _fixed(run: Run, squares: Squares) -> Iterable[Block]:
-    fixed = squares.records(run, lambda record: record.fixed)
+    fixed = squares.records(run, lambda record: record.fixed, "fixed")
     if not fixed:
         return
     verb = "passes" if len(fixed) == 1 else "pass"
@@ -134,7 +134,7 @@ def _fixed(run: Run, squares: Squares) -> Iterable[Block]:
 
 
 def _unmeasured(run: Run, squares: Squares) -> Iterable[Block]:
-    lost = squares.records(run, lambda record: record.status is Status.INFRA_ERROR)
+    lost = squares.records(run, lambda record: record.status is Status.INFRA_ERROR, "status")
     if not lost:
         return
     were = "was" if len(lost) == 1 else "were"
@@ -207,7 +207,7 @@ def _known_entry(entry: Mapping[str, Any], count: int) -> Inline:
 
 def _scenarios(run: Run, squares: Squares, draw: _Drawn) -> Iterable[Block]:
     described = run.header.get("scenarios") or {}
-    order = squares.environments
+    claims = Claims(squares)
     formats: dict[str, list[str]] = {}
     for scenario, name in squares.members:
         formats.setdefault(scenario, []).append(name)
@@ -217,12 +217,10 @@ def _scenarios(run: Run, squares: Squares, draw: _Drawn) -> Iterable[Block]:
         yield Heading(level=2, text=(one_line(scenario, 80), *title))
         if about.get("description"):
             yield Quote(text=str(about["description"]))
-        every = [squares.blocks[scenario, name].ravel() for name in formats[scenario]]
-        yield Paragraph(text=paragraph(squares.counted(np.concatenate(every))))
+        yield Paragraph(text=claims.paragraph(*(squares.blocks[scenario, name] for name in formats[scenario])))
         for name in in_order(formats[scenario], run.header.get("formats") or ()):
-            places = squares.members[scenario, name]
             yield Heading(level=3, text=(one_line(f"{scenario} / {name}", 120),))
-            yield Bullets.of(sentences([run.records[place] for place in places.tolist()], order))
+            yield Bullets.of(claims.sentences(scenario, name))
             yield draw.table(squares.blocks[scenario, name])
 
 

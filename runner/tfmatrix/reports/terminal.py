@@ -128,6 +128,10 @@ class _Terminal:
     # Tables
 
     def _table(self, table: Table) -> str:
+        narrow_head = (table.head[0].replace(" ", "\n"), *table.head[1:])
+        # Where the names of its columns alone take too many parts, as those of a whole map do, no cell is written.
+        if table.narrow and table.heat is not None and self._is_too_wide(_widths(narrow_head, ())):
+            return self._heat_map(table.heat, table.head[0])
         cell = self._cells()
         rows = [
             [
@@ -138,14 +142,18 @@ class _Terminal:
         ]
         if self._fits(_widths(table.head, rows)) or not table.narrow:
             return self._grid(table.head, rows)
-        head = (table.head[0].replace(" ", "\n"), *table.head[1:])
         narrow = [list(map(cell, row)) for row in table.narrow]
-        parts = self._parts(_widths(head, narrow))
-        if table.heat is not None and len(parts) > MOST_PARTS:
+        widths = _widths(narrow_head, narrow)
+        if table.heat is not None and self._is_too_wide(widths):
             return self._heat_map(table.heat, table.head[0])
         return "\n\n".join(
-            self._grid((head[0], *head[part]), [[row[0], *row[part]] for row in narrow]) for part in parts
+            self._grid((narrow_head[0], *narrow_head[part]), [[row[0], *row[part]] for row in narrow])
+            for part in self._parts(widths)
         )
+
+    def _is_too_wide(self, widths: Sequence[int]) -> bool:
+        """Whether columns of these widths take more parts than are easy to read."""
+        return len(self._parts(widths)) > MOST_PARTS
 
     def _fits(self, widths: Sequence[int]) -> bool:
         """Whether columns of these widths fit beside each other: `_grid` puts two spaces between them."""
@@ -188,7 +196,10 @@ class _Terminal:
             writer: f"{heat.numbers[writer]:>{digits}} {one_line(writer, _MOST_LABEL)}" for writer, _ in heat.rows
         }
         label = max(len(corner), *(len(text) for text in labels.values()))
-        field = max([digits, *(len(each.text) for _, row in heat.rows for each in row if each)])
+        # Each field once: a table has thousands, most of which are the same object.
+        marks = {id(each): each for _, row in heat.rows for each in row}
+        field = max([digits, *(len(each.text) for each in marks.values() if each)])
+        written = {place: self._field(each, field) for place, each in marks.items()}
         count = len(heat.readers)
         blocks = -(-count // max(1, (self._width - label - 1) // (field + 1)))
         size = -(-count // blocks)
@@ -199,7 +210,7 @@ class _Terminal:
                 f"{corner:<{label}}" + "".join(f" {heat.numbers[name]:>{field}}" for name in heat.readers[part])
             )
             for writer, row in heat.rows:
-                fields = "".join(self._field(each, field) for each in row[part])
+                fields = "".join(map(written.__getitem__, map(id, row[part])))
                 shown.append(f"{labels[writer]:<{label}}{fields}".rstrip())
             shown.append("")
         return "\n".join([*shown, *self._wrap((heat.key,))])

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from run_builder import HDF5_WARNING, drift, load_error, record
+from run_builder import HDF5_WARNING, drift, load_error, record, run_of
+from tfmatrix.analysis.squares import Squares
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import to_plain
-from tfmatrix.reports.claims import evidence, paragraph, sentences, short_error
+from tfmatrix.reports.claims import Claims, evidence, short_error
 
 ENVIRONMENTS = ["2.12.1", "2.15.1", "2.16.2"]
 
@@ -21,7 +22,12 @@ def pairs(**by_pair: Any) -> list[CellRecord]:
 
 
 def said(cells: list[CellRecord]) -> list[str]:
-    return [to_plain(line) for line in sentences(cells, ENVIRONMENTS)]
+    return [to_plain(line) for line in Claims(Squares.of(run_of(cells))).sentences("dense", "h5")]
+
+
+def counted(*cells: CellRecord) -> str:
+    squares = Squares.of(run_of(cells))
+    return to_plain(Claims(squares).paragraph(*squares.blocks.values()))
 
 
 def failing(cell: str) -> CellRecord:
@@ -191,9 +197,10 @@ def test_the_evidence_of_a_cell() -> None:
 
 
 def test_the_paragraph_counts_statuses_and_checks() -> None:
-    cell = "dense/h5/2.12.1/2.16.2"
-    cells = [record(cell), drift(cell, 1.0, ("weights", "outputs")), drift(cell, 1.0), load_error(cell, "x")]
-    assert to_plain(paragraph((cell, 1) for cell in cells)) == (
+    one, two, three = (f"dense/h5/2.12.1/{reader}" for reader in ENVIRONMENTS)
+    drifts = drift(two, 1.0, ("weights", "outputs")), drift(three, 1.0)
+    error = load_error("dense/keras/2.12.1/2.16.2", "x")
+    assert counted(record(one), *drifts, error) == (
         "4 cells: ✗ drift 2 · ✗ load-error 1 · ✓ 1. Failed checks: outputs 2, weights 1."
     )
-    assert to_plain(paragraph([(cells[0], 1)])) == "1 cell: ✓ 1."
+    assert counted(record(one)) == "1 cell: ✓ 1."

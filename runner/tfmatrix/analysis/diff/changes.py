@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tfmatrix.analysis.causes import Cause
 from tfmatrix.analysis.records import delta
-from tfmatrix.analysis.squares import NONE, Squares
+from tfmatrix.analysis.squares import NONE, Squares, present
 from tfmatrix.core.status import Status
 from tfmatrix.core.text import figure
 from tfmatrix.store.runs import Run
@@ -214,19 +214,20 @@ def remembered(run: Run, causes: Iterable[Cause], squares: Squares | None = None
     found_causes = sorted(causes, key=lambda cause: cause.id)
     ids: dict[int, list[str]] = {}
     for cause in found_causes:
-        for kind in np.unique(squares.kind[cause.cells.places]).tolist():
+        for kind in present(squares.kind[cause.cells.places]):
             ids.setdefault(kind, []).append(cause.id)
     states: dict[PastCell, int] = {}
     state_of = np.full(len(squares.examples) + 1, NONE, np.int32)  # The last one stands for NONE.
-    for kind, record in enumerate(squares.examples):
-        found = " ".join(ids.get(kind, ())) if record.status.is_incompatibility else ""
+    differences, difference_of = squares.distinct(delta, "failed_checks", "checks")
+    for kind, (record, difference) in enumerate(zip(squares.examples, difference_of.tolist(), strict=True)):
         is_inferred = record.inferred is not None
-        state = PastCell(record.status, found, delta(record), record.known, record.key, is_inferred)
+        state = PastCell(
+            record.status, " ".join(ids.get(kind, ())), differences[difference], record.known, record.key, is_inferred
+        )
         state_of[kind] = states.setdefault(state, len(states))
-    counts = np.bincount(squares.kind, minlength=len(squares.examples)).tolist()
-    by_status: dict[str, int] = {}
-    for record, count in zip(squares.examples, counts, strict=True):
-        by_status[record.status.value] = by_status.get(record.status.value, 0) + count
+    statuses, status_of = squares.distinct(lambda record: record.status, "status")
+    counts = np.bincount(status_of[squares.kind], minlength=len(statuses)).tolist()
+    by_status = {status.value: count for status, count in zip(statuses, counts, strict=True)}
     return Past(
         id=run.id,
         started=str(run.header.get("started") or ""),

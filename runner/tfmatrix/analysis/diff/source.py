@@ -69,7 +69,7 @@ def of_run(run: Run) -> Source:
         past=remembered(run, causes, squares),
         header=run.header,
         titles={cause.id: cause.title for cause in causes},
-        warnings={entry.id: entry for entry in catalogue(run).entries},
+        warnings={entry.id: entry for entry in catalogue(run, squares).entries},
     )
 
 

@@ -25,7 +25,7 @@ from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import WORST_FIRST, Status
 from tfmatrix.core.text import Code, Link, cut, one_line, with_code
 from tfmatrix.reports import html
-from tfmatrix.reports.claims import paragraph, sentences
+from tfmatrix.reports.claims import Claims
 from tfmatrix.reports.document import Table
 from tfmatrix.reports.explain import cause_facts
 from tfmatrix.reports.site import charts
@@ -176,7 +176,7 @@ class Site:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The warnings of the run."""
-        return catalogue(self.grid.run)
+        return catalogue(self.grid.run, self.grid.squares)
 
     @cached_property
     def steps(self) -> list[tuple[str, str]]:
@@ -271,12 +271,12 @@ class Site:
         return {
             "name": scenario,
             "readers": tuple(map(shown, grid.environments)),
-            "summary": html.inline(paragraph(grid.counted(*blocks.values()))),
+            "summary": html.inline(self._claims.paragraph(*(block.kinds for block in blocks.values()))),
             "legend": legend(grid.tally(*blocks.values())),
             "formats": [
                 {
                     "name": fmt,
-                    "sentences": [html.inline(line) for line in sentences(block.records, self._order)],
+                    "sentences": [html.inline(line) for line in self._claims.sentences(scenario, fmt)],
                     "strips": strips(block, self._order, links.cell) if fits else None,
                     "causes": self._causes_of([block]),
                     "tally": grid.tally(block),
@@ -293,6 +293,10 @@ class Site:
     @cached_property
     def _order(self) -> tuple[str, ...]:
         return self.grid.environments
+
+    @cached_property
+    def _claims(self) -> Claims:
+        return Claims(self.grid.squares)
 
     def _causes_of(self, blocks: Sequence[Block]) -> list[tuple[Cause, int]]:
         """The causes of some cells, each with how many of these it has, the most first."""
@@ -312,7 +316,7 @@ class Site:
             "name": fmt,
             "info": (grid.run.header.get("format_info") or {}).get(fmt) or {},
             "tally": every,
-            "summary": html.inline(paragraph(grid.counted(*blocks.values()))),
+            "summary": html.inline(self._claims.paragraph(*(block.kinds for block in blocks.values()))),
             "legend": legend(every),
             "map": counted_map(
                 tallies,
