@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
+from itertools import chain, count
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tfmatrix.analysis.environments import Environments
 from tfmatrix.analysis.looks import Counts, Look
 from tfmatrix.core.globs import CELL_SEGMENTS, compile_glob
-from tfmatrix.core.records import CellRecord, values_of
+from tfmatrix.core.records import RESULT_FIELDS, CellRecord
 from tfmatrix.store.runs import Run
 
 Numbers = NDArray[np.integer[Any]]
@@ -122,17 +122,30 @@ class Squares:
     def distinct(self, value: Callable[[CellRecord], _Value], *parts: str) -> tuple[tuple[_Value, ...], Numbers]:
         """The values that `value` makes of the examples, and by kind the place of its own among them.
 
-        It may look at the fields that are its `parts` alone. Where records share these as the same objects, it is asked
-        once.
+        It may look at those fields alone that are its `parts`: of the result, or `format`. Where records share these as
+        the same objects, it is asked once.
         """
-        # C code all the way: a whole map has hundreds of thousands of kinds.
-        same = zip(*(map(id, values_of(part, self.examples)) for part in parts), strict=True)
-        known: defaultdict[tuple[int, ...], int] = defaultdict(count().__next__)
-        numbers = np.fromiter(map(known.__getitem__, same), np.int32, len(self.examples))
-        _, first = np.unique(numbers, return_index=True)
+        numbers = np.zeros(len(self.examples), np.int64)
+        for part in parts:
+            found, same = np.unique(self._ids[part], return_inverse=True)
+            _, first, numbers = np.unique(numbers * max(1, len(found)) + same, return_index=True, return_inverse=True)
         values: dict[_Value, int] = {}
-        places = [values.setdefault(value(self.examples[kind]), len(values)) for kind in first.tolist()]
-        return tuple(values), np.array(places, np.int32)[numbers]
+        places = np.empty(len(first), np.int32)
+        for number in np.argsort(first).tolist():
+            places[number] = values.setdefault(value(self.examples[first[number]]), len(values))
+        return tuple(values), places[numbers]
+
+    @cached_property
+    def _ids(self) -> Mapping[str, NDArray[np.int64]]:
+        """By field and kind which object its example has there.
+
+        Read once: what hundreds of thousands of results hold lies all over the memory.
+        """
+        every = chain.from_iterable(map(attrgetter("result"), self.examples))
+        shape = (len(self.examples), len(RESULT_FIELDS))
+        ids = np.fromiter(map(id, every), np.int64, shape[0] * shape[1]).reshape(shape)
+        formats = np.fromiter(map(self.formats.index, map(attrgetter("format"), self.examples)), np.int64, shape[0])
+        return {name: ids[:, place] for name, place in RESULT_FIELDS.items()} | {"format": formats}
 
     def where(self, holds: Callable[[CellRecord], bool], *parts: str) -> Numbers:
         """Where the cells stand among the records for which something holds that result and format decide."""

@@ -231,9 +231,9 @@ def catalogue(run: Run, squares: Squares | None = None) -> Catalogue:
         entries=tuple(
             sorted(entries, key=lambda entry: (_SIDES.index(entry.side), -entry.issued, entry.text, entry.id))
         ),
-        saves=save.count(save.made),
+        saves=save.issued,
         warned_saves=save.count(save.made & save.warned),
-        loads=load.count(load.made),
+        loads=load.issued,
         warned_loads=load.count(load.made & load.warned),
         cells=cells,
         warned=with_warning,
@@ -279,6 +279,11 @@ class _Side:
     def count(self, cells: NDArray[np.bool_]) -> int:
         """How many saves (loads) some cells have. Readers and formats of one saver share a save, and its artifact."""
         return len(np.unique(self.issues[cells]))
+
+    @cached_property
+    def issued(self) -> int:
+        """How many there are."""
+        return self.count(self.made)
 
     @cached_property
     def issues(self) -> NDArray[np.int64]:
@@ -386,7 +391,7 @@ def _entry(
         ),
         times=sum(times.values()),
         issued=len(times),
-        of=side.count(side.made),
+        of=side.issued,
         cells=tuple(run.records[place].cell for place in item.times),
         prediction=predicted(places),
     )

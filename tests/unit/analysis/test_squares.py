@@ -50,6 +50,17 @@ def test_globs_cover_what_they_cover_cell_by_cell(run, squares, patterns):
         assert bool(found) == globs.matches(each.cell)
 
 
+def test_what_is_asked_once_is_what_each_example_says(squares):
+    def said(each):
+        return each.status, each.failed_checks, each.format
+
+    values, places = squares.distinct(said, "status", "failed_checks", "format")
+    assert [values[place] for place in places] == [*map(said, squares.examples)]
+    assert values == tuple(dict.fromkeys(map(said, squares.examples)))
+    known = squares.each(lambda each: each.known, bool, "known")
+    assert known.tolist() == [each.known for each in squares.examples]
+
+
 def test_cells_that_share_a_result_are_of_one_kind_in_each_format():
     first = record("a/h5/2.12.1/2.12.1")
     cells = [CellRecord.at(first.result, "a", fmt, "2.12.1", "2.15.1") for fmt in ("h5", "keras")]
