@@ -71,7 +71,6 @@ class Tries:
         self._records = records
         self._migrating = migrating
         self._failing: dict[tuple[str, str, str], list[_Failing]] = defaultdict(list)
-        self._place = {cell: number for number, cell in enumerate(request.plan.cells())}
 
     def add(self, loaded: Loaded) -> None:
         """Records a cell that was measured; one that has remedies waits for `begin`."""
@@ -94,13 +93,18 @@ class Tries:
 
     def begin(self) -> bool:
         """Tries the remedies of the cells that wait, all of whose cause are there; returns whether there were any."""
+        if not self._failing:
+            return False
         waiting, self._failing = list(self._failing.values()), defaultdict(list)
+        fail = {each.loaded.load.cell for cells in waiting for each in cells}
+        # Of these alone: a whole map has millions of cells.
+        place = {cell: number for number, cell in enumerate(self._request.plan.cells()) if cell in fail}
         for cells in waiting:
-            first, *others = sorted(cells, key=lambda each: self._place[each.loaded.load.cell])
+            first, *others = sorted(cells, key=lambda each: place[each.loaded.load.cell])
             first.is_first = True
             first.then = partial(self._follow, first, others)
             self._next(first)
-        return bool(waiting)
+        return True
 
     def _follow(self, first: _Failing, others: Sequence[_Failing]) -> None:
         for each in others:
