@@ -126,8 +126,8 @@ def _saved(record: CellRecord) -> Outcome | None:
         artifact = {name: value for name, value in record.artifact.items() if name != "class"}
         return replace(told, artifact=artifact, observation=save.get("observation"))
     if told.status == "error" and record.error is not None:
-        error = {name: record.error[name] for name in ("type", "message", "traceback")}
-        return replace(told, phase=record.error["phase"], error=error)
+        error = {name: str(record.error.get(name) or "") for name in ("type", "message", "traceback")}
+        return replace(told, phase=record.error.get("phase"), error=error)
     return None
 
 

@@ -13,8 +13,8 @@ import pytest
 from tfmatrix.core.errors import InfrastructureError, StoreError, UsageError
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.status import Status
-from tfmatrix.store.known import SHARE, Known, read_known
-from tfmatrix.store.runs import INFERRED_FILE, RunWriter, archive_run
+from tfmatrix.store.known import SHARE, Known, known_of, read_known
+from tfmatrix.store.runs import INFERRED_FILE, Run, RunWriter, archive_run
 
 RECORD = CellRecord(
     run="r", cell="s/h5/a/b", scenario="s", format="h5", writer="a", reader="b", status=Status.PASS, key="load-key",
@@ -83,3 +83,28 @@ def test_the_sample_is_a_share_and_another_one_in_every_run():
     first, second = ({key for key in keys if known.is_checked(key, seed)} for seed in ("one", "two"))
     assert 0.5 * SHARE < len(first) / len(keys) < 2 * SHARE
     assert first != second
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "taken"),
+    [
+        ("error", {"phase": "build", "type": "TypeError", "message": "no", "traceback": "File x"}, True),
+        ("error", {"type": "TypeError"}, True),
+        ("error", {"type": "RefusedResult", "phase": "save"}, False),
+        ("error", None, False),
+        ("crash", {"type": "SIGSEGV", "phase": "save"}, False),
+        ("timeout", {"type": "timeout", "phase": "train"}, False),
+        ("unsupported", {"type": "unsupported", "phase": "save"}, False),
+    ],
+)
+def test_of_the_saves_that_failed_those_are_known_that_raised(status, error, taken):
+    record = RECORD.but(save={"status": status, "key": "failed"}, artifact=None, load={}, key="", error=error)
+    run = Run(id="r", header={}, records=(record,), folder=Path())
+    saves = known_of(run, "elsewhere").saves
+    assert set(saves) == ({"failed"} if taken else set())
+    if taken:
+        assert saves["failed"].status == "error"
+        assert saves["failed"].error == {
+            "type": "TypeError", "message": error.get("message", ""), "traceback": error.get("traceback", "")
+        }  # fmt: skip
+        assert saves["failed"].phase == error.get("phase")
