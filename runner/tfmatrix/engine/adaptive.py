@@ -99,6 +99,7 @@ class Adaptive:
         self._results: dict[tuple[str, str], dict[Pair, Result]] = defaultdict(dict)
         self._inferences: dict[tuple[str, str], Inference] = {}
         self._asked: list[CellId] = []
+        self._inferable = 0
         self._audit = _Audit(seed=request.run_id)
         self._has_begun = False
         self._contradictions = Contradictions(store)
@@ -153,6 +154,7 @@ class Adaptive:
         return {
             "measured": sum(len(results) for results in self._results.values()),
             "inferred": count,
+            "of": self._inferable,
             "audit": {
                 "seed": self._audit.seed,
                 "cells": checked,
@@ -183,6 +185,7 @@ class Adaptive:
             classes = self._classes(square, axis) if self._request.phase.judges else {}
             known = {(writer, reader) for writer, reader in square.pairs if writer in classes and reader in axis.places}
             key = (square.scenario, square.format)
+            self._inferable += sum(pair in square.adaptive for pair in known)
             if known:
                 self._inferences[key] = Inference(axis=axis, classes=classes, pairs=known, results=self._results[key])
             at_once += [square.cell(pair) for pair in square.pairs if pair in square.adaptive and pair not in known]

@@ -817,6 +817,7 @@ def test_what_others_tell_is_not_measured_and_says_so(field, one_class):
     assert cell(run, "dense/h5/2.15.1/2.10.1").inferred["by"] in ("artifact", "reader")
     assert {record.inferred["by"] for record in run.records if record.inferred} == {"artifact", "reader"}
     assert run.header["inference"]["inferred"] == len(run.records) - len(measured)
+    assert run.header["inference"]["of"] == len(run.records)
     assert run.header["inference"]["audit"]["upper_bound"] is None
     again = field.run(audit=None)
     assert [record.inferred for record in again.records] == [record.inferred for record in run.records]
