@@ -41,8 +41,8 @@ class Progress(Protocol):
     def environment_ready(self, environment: str, seconds: float, how: str) -> None:
         """It is there; `how` says from where ("cached", "built"), or nothing."""
 
-    def saves(self, total: int) -> None:
-        """How many saves are to come, those from the store included."""
+    def saves(self, count: int) -> None:
+        """How many more saves are to come, those from the store included."""
 
     def saved(self, ok: bool, cached: bool) -> None:
         """A save is done; `ok`: there is an artifact; `cached`: it came from the store."""
@@ -140,10 +140,10 @@ class LineProgress:
         """`environment 2.15.1 ready in 6.2 s (built)`."""
         self._tell(_environment_line(environment, seconds, how))
 
-    def saves(self, total: int) -> None:
-        """Starts the count."""
+    def saves(self, count: int) -> None:
+        """Counts on."""
         with self._lock:
-            self._saves.total = total
+            self._saves.total += count
 
     def saved(self, ok: bool, cached: bool) -> None:
         """`saves 12/12: 10 ok, 2 without an artifact, 4 from the store`, now and then."""
@@ -249,15 +249,15 @@ class BarProgress:
             self._bars.update(self._bar("environments"), advance=1, note=self._building_note())
             self.message(_environment_line(environment, seconds, how))
 
-    def saves(self, total: int) -> None:
+    def saves(self, count: int) -> None:
         """Shows the bar."""
         with self._lock:
             # What is still named there could not be provided.
             self._building.clear()
             if "environments" in self._tasks:
                 self._bars.update(self._bar("environments"), note="")
-            self._saves.total = total
-            self._bars.update(self._bar("saves"), total=total)
+            self._saves.total += count
+            self._bars.update(self._bar("saves"), total=self._saves.total)
 
     def saved(self, ok: bool, cached: bool) -> None:
         """Advances the bar."""

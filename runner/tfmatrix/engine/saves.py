@@ -70,6 +70,7 @@ class Saves:
 
     def make(self, saves: Sequence[Save], then: Callable[[Pair], None]) -> None:
         """Makes what others made, here; `then` is called when all is there."""
+        self._progress.saves(len(saves))
         for save in saves:
             self._elsewhere.discard(save)
             self._cached.discard(save)

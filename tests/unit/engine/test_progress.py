@@ -48,6 +48,16 @@ def lines(use: Callable[[LineProgress], None], *, quiet: bool = False, clock: Cl
 # lines
 
 
+def test_what_others_made_and_is_made_here_nevertheless_is_one_more_save() -> None:
+    def use(progress: LineProgress) -> None:
+        progress.saves(1)
+        progress.saved(True, True)
+        progress.saves(1)
+        progress.saved(True, False)
+
+    assert lines(use) == ["saves 1/1: 1 ok, 1 from the store", "saves 2/2: 2 ok, 1 from the store"]
+
+
 def test_the_lines_of_a_small_run() -> None:
     def use(progress: LineProgress) -> None:
         progress.print_preamble(["set: quick", "executor: venv"])
