@@ -82,7 +82,7 @@ def main() -> None:
         print(f"inferred by {by}: {count}, of which wrong {len(mistakes)} ({len(mistakes) / count:.2%})")
         for cell in mistakes:
             print(f"  {cell}")
-    _audit(squares, inferred.total(), len(wrong), given.audits)
+    _audit(squares, given.audits)
 
 
 def _squares(run: Run, store: Store) -> list[_Square]:
@@ -118,32 +118,27 @@ def _result(record: CellRecord) -> Result:
     return Result(status=record.status, cause=cause_of(verdict))
 
 
-def _audit(squares: Sequence[_Square], inferred: int, wrong: int, audits: int) -> None:
+def _audit(squares: Sequence[_Square], audits: int) -> None:
     """How audits of a tenth of the inferred cells go on average."""
-    found = left = 0
-    covered = 0
-    for number in range(audits):
-        chosen = audit_sample(inferred, str(number), share=0.1, at_least=0)
-        position = bad = remaining = 0
+    cells = [(square, pair) for square in squares for pair, _ in square.inference.inferred()]
+    wrong = {(square.name, pair) for square in squares for pair, _ in square.wrong(square.inference)}
+    found = left = covered = audited = 0
+    for seed in range(audits):
+        chosen = [cells[number] for number in audit_sample(len(cells), str(seed), share=0.1, at_least=0)]
+        bad = sum((square.name, pair) in wrong for square, pair in chosen)
         for square in squares:
             own = square.inference
             copy = Inference(axis=own.axis, classes=own.classes, pairs=own.pairs, results=dict(own.results))
-            audited = []
-            for pair, source in own.inferred():
-                if position in chosen:
-                    audited.append(pair)
-                    bad += own.results[source.source] != square.truth[pair]
-                position += 1
-            copy.results.update((pair, square.truth[pair]) for pair in audited)
+            copy.results.update((pair, square.truth[pair]) for each, pair in chosen if each is square)
             square.measure(copy)
-            remaining += sum(1 for _ in square.wrong(copy))
+            left += sum(1 for _ in square.wrong(copy))
         found += bad
-        left += remaining
-        covered += upper_bound(bad, len(chosen)) >= wrong / inferred
+        audited = len(chosen)
+        covered += upper_bound(bad, audited) >= len(wrong) / len(cells)
     print(
-        f"{audits} audits of {len(audit_sample(inferred, '', share=0.1, at_least=0))} cells: "
-        f"{found / audits:.1f} of {wrong} wrong ones found, {left / audits:.1f} left after what they contradict was "
-        f"measured; the 95 % bound held in {covered / audits:.0%}"
+        f"{audits} audits of {audited} cells: {found / audits:.1f} of {len(wrong)} wrong ones found, "
+        f"{left / audits:.1f} left after what they contradict was measured; "
+        f"the 95 % bound held in {covered / audits:.0%}"
     )
 
 

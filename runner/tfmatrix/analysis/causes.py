@@ -339,7 +339,7 @@ def _cause(found: _Failing, cause_id: str, group: Mapping[int, _Key]) -> Cause:
     if key.status is Status.DRIFT:
         for follow, count in numbers_counted(found.consequences_of[kinds]):
             also.update(dict.fromkeys(found.consequences[follow], count))
-    advice = [(found.advice[advice], count) for advice, count in numbers_counted(found.advice_of[kinds])]
+    advised = ((found.advice[place], count) for place, count in numbers_counted(found.advice_of[kinds]))
     pairs = [divmod(pair, size) for pair in present(writers_of * size + readers_of)]
     return Cause(
         id=cause_id,
@@ -363,7 +363,7 @@ def _cause(found: _Failing, cause_id: str, group: Mapping[int, _Key]) -> Cause:
         known=int(found.known[kinds].sum()),
         reasons=reasons,
         promised=int(found.promised[kinds].sum()),
-        remedy=_best_remedy([(each, count) for each, count in advice if each is not None]),
+        remedy=_best_remedy((each, count) for each, count in advised if each is not None),
         tried=int(found.tried[kinds].sum()),
         links=links,
         example=run.records[first].cell,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from tfmatrix.core.records import CellRecord
@@ -26,11 +25,3 @@ class Look(NamedTuple):
 
 Counts = Mapping[Look, int]
 """How many cells look so."""
-
-
-def counts_of(counted: Iterable[tuple[CellRecord, int]]) -> Counts:
-    """The sum of what each record stands for so often."""
-    found: Counter[Look] = Counter()
-    for record, count in counted:
-        found[Look.of(record)] += count
-    return found

@@ -99,7 +99,6 @@ class Adaptive:
         self._results: dict[tuple[str, str], dict[Pair, Result]] = defaultdict(dict)
         self._inferences: dict[tuple[str, str], Inference] = {}
         self._asked: list[CellId] = []
-        self._inferable = 0
         self._audit = _Audit(seed=request.run_id)
         self._has_begun = False
         self._contradictions = Contradictions(store)
@@ -154,7 +153,7 @@ class Adaptive:
         return {
             "measured": sum(len(results) for results in self._results.values()),
             "inferred": count,
-            "of": self._inferable,
+            "of": self._inferable(),
             "audit": {
                 "seed": self._audit.seed,
                 "cells": checked,
@@ -165,6 +164,11 @@ class Adaptive:
                 "found": found[:SHOWN],
             },
         }
+
+    def _inferable(self) -> int:
+        """How many cells could be inferred: those that the plan leaves open, and of which there is a file to read."""
+        squares = {(square.scenario, square.format): square.adaptive for square in self._request.plan.squares}
+        return sum(len(squares[key].intersection(each.pairs)) for key, each in self._inferences.items())
 
     def _inferred(self) -> Iterator[tuple[CellId, _Told]]:
         """Every cell that is inferred, as long as nothing more is wanted."""
@@ -185,7 +189,6 @@ class Adaptive:
             classes = self._classes(square, axis) if self._request.phase.judges else {}
             known = {(writer, reader) for writer, reader in square.pairs if writer in classes and reader in axis.places}
             key = (square.scenario, square.format)
-            self._inferable += sum(pair in square.adaptive for pair in known)
             if known:
                 self._inferences[key] = Inference(axis=axis, classes=classes, pairs=known, results=self._results[key])
             at_once += [square.cell(pair) for pair in square.pairs if pair in square.adaptive and pair not in known]

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
 from run_builder import drift, load_error, record
-from tfmatrix.analysis.looks import Counts, counts_of
+from tfmatrix.analysis.looks import Counts, Look
 from tfmatrix.core.records import CellRecord
 from tfmatrix.core.text import Inline, joined, to_plain
 from tfmatrix.reports.cells import cell_lines, counted, counted_lines, legend
@@ -69,7 +70,7 @@ def test_narrow_counts_name_nothing_where_nothing_is_wrong() -> None:
 
 
 def counts(cells: list[CellRecord]) -> Counts:
-    return counts_of((cell, 1) for cell in cells)
+    return Counter(map(Look.of, cells))
 
 
 def explained(cells: list[CellRecord], *extra: Inline) -> list[str]:

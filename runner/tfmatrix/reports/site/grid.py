@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from tfmatrix.analysis.causes import Cause, Cells, find_causes
 from tfmatrix.analysis.environments import Environments
-from tfmatrix.analysis.looks import Counts, counts_of
+from tfmatrix.analysis.looks import Counts
 from tfmatrix.analysis.records import delta, in_order
-from tfmatrix.analysis.squares import NONE, Numbers, Squares
+from tfmatrix.analysis.squares import NONE, Numbers, Squares, present
 from tfmatrix.analysis.upgrades import Pairs, pairs_of
 from tfmatrix.core.records import CellRecord, Result
 from tfmatrix.core.status import WORST_FIRST, Status
@@ -205,7 +205,7 @@ class Grid:
         """By kind the places of its causes in `causes`: several where several things are lost."""
         found: list[tuple[int, ...]] = [()] * len(self.squares.examples)
         for place, cause in enumerate(self.causes):
-            for kind in np.unique(self.squares.kind[cause.cells.places]).tolist():
+            for kind in present(self.squares.kind[cause.cells.places]):
                 found[kind] = (*found[kind], place)
         return found
 
@@ -264,12 +264,11 @@ class Grid:
 
     def tally(self, *blocks: Block) -> Tally:
         """The cells of some blocks, counted."""
-        return Tally.of(counts_of(self.counted(*blocks)))
+        return Tally.of(self.squares.counts(_kinds(blocks)))
 
     def counted(self, *blocks: Block) -> list[tuple[CellRecord, int]]:
         """The same, with how many cells came to the same as each record."""
-        kinds = [block.kinds_in_order for block in blocks]
-        return list(self.squares.counted(np.concatenate(kinds))) if kinds else []
+        return list(self.squares.counted(_kinds(blocks)))
 
     @cached_property
     def tallies(self) -> Mapping[tuple[str, str], Tally]:
@@ -288,6 +287,11 @@ class Grid:
         return [
             block for (name, kind), block in self.blocks.items() if scenario in (None, name) and fmt in (None, kind)
         ]
+
+
+def _kinds(blocks: Iterable[Block]) -> Numbers:
+    """The kinds of all cells of some blocks, in their order."""
+    return np.concatenate([np.empty(0, np.int32), *(block.kinds_in_order for block in blocks)])
 
 
 def cell_name(record: CellRecord) -> str:
