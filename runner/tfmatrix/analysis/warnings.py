@@ -222,7 +222,8 @@ def catalogue(run: Run, squares: Squares | None = None) -> Catalogue:
     sides = {side: _Side(squares, side) for side in _SIDES}
     found = {key: (item, side) for side in sides.values() for key, item in side.found.items()}
     ids = _ids(found)
-    entries = [_entry(run, squares, ids[key], item, side, predicted) for key, (item, side) in found.items()]
+    environments = Environments.of(run, squares.environments)
+    entries = [_entry(run, environments, ids[key], item, side, predicted) for key, (item, side) in found.items()]
     cells = predicted(np.ones(len(predicts), bool))
     save, load = sides["save"], sides["load"]
     with_warning = predicted(save.warned)
@@ -266,7 +267,7 @@ class _Side:
         self.side = side
         self.found: dict[_Key, _Found] = {}
         self.environment = squares.writer if side == "save" else squares.reader
-        self._squares = squares
+        self.squares = squares
         said, said_of = squares.distinct(self._read, side)
         number = said_of[squares.kind]
         self.made = np.array([each.is_made for each in said], bool)[number]
@@ -288,7 +289,7 @@ class _Side:
     @cached_property
     def issues(self) -> NDArray[np.int64]:
         """By cell what tells its save (load) from another, as a number."""
-        squares = self._squares
+        squares = self.squares
         if self.side == "load":
             return np.arange(len(squares.kind))
         saves, save_of = squares.distinct(_own_save, "artifact", "save")
@@ -356,14 +357,14 @@ def _ids(keys: Iterable[_Key]) -> dict[_Key, str]:
 
 def _entry(
     run: Run,
-    squares: Squares,
+    environments: Environments,
     entry_id: str,
     item: _Found,
     side: _Side,
     predicted: Callable[[NDArray[Any]], Prediction],
 ) -> WarningEntry:
     places = np.fromiter(item.times, np.int64, len(item.times))
-    environments = Environments.of(run, squares.environments)
+    squares = side.squares
     said_in = tuple(squares.environments[each] for each in present(side.environment[places]))
     versions = [environments.versions(name).tensorflow or name for name in said_in]
     ordered = _by_version(versions)
